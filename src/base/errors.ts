@@ -1,0 +1,86 @@
+/**
+ * The one error class of the project. `code` is stable and documented in docs/errors.md under a
+ * heading of the same name; `message` is for people and may change.
+ */
+
+/** Every code an error of this package can carry. A test holds docs/errors.md against this list. */
+export const ERROR_CODES = [
+  // The caller's mistake; nothing was written.
+  "INVALID_ARGUMENT",
+  "INVALID_SCHEMA",
+  "INVALID_ROW",
+  "INVALID_KEY",
+  "TOO_LARGE",
+  "CHECK_FAILED",
+  "NESTED_TRANSACTION",
+  "CLOSED",
+  // The store cannot be opened as asked; nothing was changed.
+  "LOCKED",
+  "WRONG_ENVIRONMENT",
+  "NOT_A_STORE",
+  "FORMAT_VERSION",
+  "SCHEMA_MISMATCH",
+  "UNSUPPORTED_FILE_SYSTEM",
+  // The disk or what is on it.
+  "CORRUPT_LOG",
+  "CORRUPT_MANIFEST",
+  "MISSING_FILE",
+  "IO",
+  "DISK_FULL",
+  "OUTCOME_UNKNOWN",
+  "POISONED",
+  "FENCED",
+  // The outside world.
+  "BAD_TAPE",
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** What an error knows about its place. All fields are optional; those that apply are set. */
+export interface ErrorData {
+  /** File the error is about. */
+  readonly file?: string;
+  /** Byte offset in that file. */
+  readonly offset?: number;
+  /** Sequence (number of a transaction) concerned; the first one where there are several. */
+  readonly sequence?: number;
+  /** Last sequence concerned. */
+  readonly lastSequence?: number;
+  readonly table?: string;
+  readonly key?: unknown;
+  readonly field?: string;
+  readonly check?: string;
+  /** Who holds the lock, for LOCKED. */
+  readonly holder?: { readonly pid: number; readonly host: string; readonly since: string };
+  /** For CORRUPT_LOG: the damaged transactions are proven to have been acknowledged. */
+  readonly provenAcknowledged?: boolean;
+}
+
+/**
+ * Thrown, or rejected with, by everything in this package.
+ *
+ * `cause` holds the error of the layer below, where there is one.
+ */
+export class HoldfastError extends Error {
+  override readonly name = "HoldfastError";
+  readonly code: ErrorCode;
+  readonly data: ErrorData;
+
+  constructor(code: ErrorCode, message: string, data: ErrorData = {}, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** True for an error of this package, with that code where one is given. */
+export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
+  return error instanceof HoldfastError && (code === undefined || error.code === code);
+}
+
+/** The errno name of a system error ("ENOENT", "EIO", ...), or undefined for anything else. */
+export function errnoCode(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
+  const code = (error as { code: unknown }).code;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}

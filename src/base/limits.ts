@@ -1,0 +1,50 @@
+/** Every maximum of the project in one place, with its reason. Unit last. */
+import { assert } from "./assert.js";
+
+/** One row, encoded. Bounded so that a record of one row always fits a frame. */
+export const ROW_BYTES_MAX = 1024 * 1024;
+
+/** One key, encoded. Keys are copied into indexes and error messages, so they stay small. */
+export const KEY_BYTES_MAX = 1024;
+
+/** Elements of a tuple key. */
+export const KEY_PARTS_MAX = 8;
+
+/** Fields of a schema: an encoded row starts with a msgpack array header of at most 16 bits. */
+export const FIELDS_MAX = 1000;
+
+/** Depth of nested records, lists and maps: decoding recurses, and a stack is finite. */
+export const NESTING_MAX = 16;
+
+/** Digits of a decimal: what a 128-bit two's complement integer always holds. */
+export const DECIMAL_DIGITS_MAX = 38;
+
+/** Tables of a store: a table id is a uint16 in a record. */
+export const TABLES_MAX = 1024;
+
+/** Operations of one transaction: bounds the undo list and the plan of checksums. */
+export const TRANSACTION_OPERATIONS_MAX = 100_000;
+
+/**
+ * One frame (a group commit), with its header and padding. Also the size of a commit slot. Large
+ * enough for 10,000 rows of 300 bytes in one transaction; small enough that ten slots are memory
+ * nobody misses.
+ */
+export const FRAME_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Default and bounds of a segment. A multiple of every supported alignment. */
+export const SEGMENT_BYTES_DEFAULT = 32 * 1024 * 1024;
+export const SEGMENT_BYTES_MIN = 64 * 1024;
+export const SEGMENT_BYTES_MAX = 1024 * 1024 * 1024;
+
+/** Frames in flight: default (measured, see docs/decisions.md) and bound. */
+export const FRAMES_IN_FLIGHT_DEFAULT = 8;
+export const FRAMES_IN_FLIGHT_MAX = 64;
+
+/** One manifest, encoded: bounds what recovery reads before it can check anything. */
+export const MANIFEST_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Names of tables, fields, environments and writers, in UTF-8 bytes. */
+export const NAME_BYTES_MAX = 128;
+
+assert(ROW_BYTES_MAX + KEY_BYTES_MAX + 8192 < FRAME_BYTES_MAX, "a row must fit a frame");
