@@ -1,0 +1,32 @@
+/** CRC32C in JavaScript, for disks without the addon. */
+import crc32cTable from "crc-32/crc32c.js";
+import type { Checksum } from "./disk.js";
+
+function crc32c(bytes: Uint8Array, from: number, to: number, seed = 0): number {
+  // The library computes with signed integers, the formats are defined with unsigned ones.
+  return crc32cTable.buf(bytes.subarray(from, to), seed | 0) >>> 0;
+}
+
+function store(bytes: Uint8Array, plan: Int32Array, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const sum = crc32c(bytes, plan[3 * i]!, plan[3 * i + 1]!);
+    const at = plan[3 * i + 2]!;
+    bytes[at] = sum & 0xff;
+    bytes[at + 1] = (sum >>> 8) & 0xff;
+    bytes[at + 2] = (sum >>> 16) & 0xff;
+    bytes[at + 3] = sum >>> 24;
+  }
+}
+
+function verify(bytes: Uint8Array, plan: Int32Array, count: number): number {
+  for (let i = 0; i < count; i++) {
+    const at = plan[3 * i + 2]!;
+    const stored =
+      (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+    if (stored !== crc32c(bytes, plan[3 * i]!, plan[3 * i + 1]!)) return i;
+  }
+  return -1;
+}
+
+/** Checksums by the `crc-32` package alone. */
+export const portableChecksum: Checksum = { crc32c, store, verify };
