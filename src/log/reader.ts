@@ -1,0 +1,228 @@
+/** Reads the frames of one segment, then looks ahead from where they stop. */
+import { isZero, viewOf } from "../base/bytes.js";
+import { errnoCode } from "../base/errors.js";
+import type { Checksum, DiskFile } from "../disk/disk.js";
+import {
+  decodeFrameHeader,
+  FRAME_AT,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  type FrameHeader,
+  type FramePlace,
+} from "./format.js";
+import { type LogRecord, walkRecords } from "./record.js";
+import type { Found } from "./tail.js";
+
+/** Read ahead by this much; a frame that reaches over the end of it is read again with the next. */
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** What the chain demands of the next frame. */
+export interface ChainState {
+  nextSequence: number;
+  previousChecksum: number;
+  /** Take the next frame as it is: for tools that read on behind damage. */
+  anyLink?: boolean;
+}
+
+export interface SegmentScan {
+  /** Where the good frames end. */
+  readonly endOffset: number;
+  readonly frames: number;
+  readonly transactions: number;
+  /** What stands at `endOffset`, and what can be told from the rest of the segment. */
+  readonly found: Found;
+  /** Where the first and the last whole frame after `endOffset` begin; 0 if there is none. */
+  readonly firstLaterOffset: number;
+  readonly lastLaterOffset: number;
+  /** Most that a frame of this segment after `endOffset` knows to be durable. */
+  readonly laterDurableThrough: number;
+  /** A frame whose checksum is good but whose content is not: what is wrong. */
+  readonly malformed: string | undefined;
+  /** Last byte after `endOffset` that is neither zero nor of another life, plus one. */
+  readonly dirtyEnd: number;
+  /** The system's error, where `found` is "unreadable". */
+  readonly cause: unknown;
+}
+
+export interface ScanOptions {
+  readonly file: DiskFile;
+  readonly place: FramePlace;
+  readonly checksum: Checksum;
+  readonly chain: ChainState;
+  /** Read frames up to here; the rest of the file is none of the segment's. */
+  readonly limit: number;
+  /** Where to begin; the first block after the header by default. */
+  readonly startOffset?: number;
+  readonly visit: (record: LogRecord) => void;
+  readonly onFrame?: (header: FrameHeader) => void;
+}
+
+/**
+ * Visits every record of every good frame of the segment from its first block on, advancing
+ * `chain`. Never throws for what is on the disk: it reports.
+ */
+export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
+  const scanner = new Scanner(options);
+  await scanner.frames();
+  return scanner.lookAhead();
+}
+
+class Scanner {
+  readonly #o: ScanOptions;
+  #chunk: Uint8Array = new Uint8Array(0);
+  #view: DataView = viewOf(this.#chunk);
+  #chunkOffset = 0;
+  #offset: number;
+  #frames = 0;
+  #transactions = 0;
+  #found: Found = "absent";
+  #malformed: string | undefined;
+  #cause: unknown;
+
+  constructor(options: ScanOptions) {
+    this.#o = options;
+    this.#offset = options.startOffset ?? options.place.alignment;
+  }
+
+  /** Makes [offset, offset + length) available, or as much of it as the segment has. */
+  async #load(offset: number, length: number): Promise<boolean> {
+    const wanted = Math.min(offset + length, this.#o.limit);
+    if (offset >= this.#chunkOffset && wanted <= this.#chunkOffset + this.#chunk.length) return true;
+    const size = Math.min(Math.max(length, CHUNK_BYTES), Math.max(0, this.#o.limit - offset));
+    if (await this.#read(offset, size)) return true;
+    // One bad sector must not hide the good ones around it: read no more than is needed.
+    return size > length && (await this.#read(offset, wanted - offset));
+  }
+
+  async #read(offset: number, size: number): Promise<boolean> {
+    try {
+      this.#chunk = await this.#o.file.read(offset, size);
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+      this.#cause = error;
+      return false;
+    }
+    this.#view = viewOf(this.#chunk);
+    this.#chunkOffset = offset;
+    return true;
+  }
+
+  async frames(): Promise<void> {
+    const { place, checksum, chain } = this.#o;
+    while (this.#offset < this.#o.limit) {
+      if (!(await this.#load(this.#offset, place.alignment))) return this.#unreadable();
+      let at = this.#offset - this.#chunkOffset;
+      const header = decodeFrameHeader(
+        this.#chunk,
+        this.#view,
+        at,
+        this.#offset,
+        place,
+        checksum,
+      );
+      if (header === undefined) return this.#noFrame(at);
+      const linked =
+        header.previousChecksum === chain.previousChecksum &&
+        header.firstSequence === chain.nextSequence;
+      if (!linked && chain.anyLink !== true) {
+        this.#found = "unchained";
+        return;
+      }
+      if (!(await this.#load(this.#offset, header.frameBytes))) return this.#unreadable();
+      at = this.#offset - this.#chunkOffset;
+      if (!this.#payloadGood(at, header)) {
+        this.#found = "broken";
+        return;
+      }
+      this.#malformed = walkRecords(this.#chunk, this.#view, at, header, this.#o.visit);
+      if (this.#malformed !== undefined) {
+        this.#found = "unchained";
+        return;
+      }
+      this.#advance(header);
+    }
+  }
+
+  #advance(header: FrameHeader): void {
+    const { chain } = this.#o;
+    chain.nextSequence = header.firstSequence + header.recordCount;
+    chain.previousChecksum = header.checksum;
+    chain.anyLink = false;
+    this.#o.onFrame?.(header);
+    this.#offset += header.frameBytes;
+    this.#frames++;
+    this.#transactions += header.recordCount;
+  }
+
+  #payloadGood(at: number, header: FrameHeader): boolean {
+    const from = at + FRAME_HEADER_BYTES;
+    const to = from + header.payloadBytes;
+    if (to > this.#chunk.length) return false;
+    return this.#o.checksum.crc32c(this.#chunk, from, to) === header.payloadChecksum;
+  }
+
+  #unreadable(): void {
+    this.#found = "unreadable";
+  }
+
+  #noFrame(at: number): void {
+    this.#found = this.#isAbsent(at) ? "absent" : "broken";
+  }
+
+  /** Zeros, or the beginning of a frame that says itself that it belongs to another life. */
+  #isAbsent(at: number): boolean {
+    const end = Math.min(at + this.#o.place.alignment, this.#chunk.length);
+    return isZero(this.#chunk, at, end) || this.#isOfAnotherLife(at);
+  }
+
+  /** A header whose checksum is good and which names another segment or epoch. */
+  #isOfAnotherLife(at: number): boolean {
+    if (at + FRAME_HEADER_BYTES > this.#chunk.length) return false;
+    const view = this.#view;
+    if (view.getUint32(at + FRAME_AT.magic, true) !== FRAME_MAGIC) return false;
+    const from = at + FRAME_AT.payloadChecksum;
+    const actual = this.#o.checksum.crc32c(this.#chunk, from, at + FRAME_HEADER_BYTES);
+    if (view.getUint32(at + FRAME_AT.checksum, true) !== actual) return false;
+    const { place } = this.#o;
+    return (
+      view.getUint32(at + FRAME_AT.epoch, true) !== place.epoch ||
+      view.getUint32(at + FRAME_AT.segmentId, true) !== place.segmentId % 0x1_0000_0000
+    );
+  }
+
+  /** Looks at every aligned place after the end for frames of the same segment and epoch. */
+  async lookAhead(): Promise<SegmentScan> {
+    const { place, checksum, limit } = this.#o;
+    const end = this.#offset;
+    let laterDurableThrough = 0;
+    let firstLaterOffset = 0;
+    let lastLaterOffset = 0;
+    let dirtyEnd = end;
+    for (let offset = end; offset < limit; offset += place.alignment) {
+      // What cannot be read proves nothing; what lies behind it may.
+      if (!(await this.#load(offset, place.alignment))) continue;
+      const at = offset - this.#chunkOffset;
+      if (at >= this.#chunk.length) break;
+      if (this.#isAbsent(at)) continue;
+      dirtyEnd = Math.min(offset + place.alignment, limit);
+      if (offset === end) continue;
+      const later = decodeFrameHeader(this.#chunk, this.#view, at, offset, place, checksum);
+      if (later === undefined) continue;
+      if (firstLaterOffset === 0) firstLaterOffset = offset;
+      lastLaterOffset = offset;
+      laterDurableThrough = Math.max(laterDurableThrough, later.durableThrough);
+    }
+    return {
+      endOffset: end,
+      frames: this.#frames,
+      transactions: this.#transactions,
+      found: this.#found,
+      firstLaterOffset,
+      lastLaterOffset,
+      laterDurableThrough,
+      malformed: this.#malformed,
+      dirtyEnd,
+      cause: this.#cause,
+    };
+  }
+}

@@ -1,0 +1,183 @@
+/** Prepares segments ahead of need, off the event loop, so that a full one never stops anyone. */
+import { errnoCode, HoldfastError } from "../base/errors.js";
+import type { CommitQueue, Disk, Timer, WriteMethod } from "../disk/disk.js";
+import { encodeSegmentHeader, type SegmentHeader, segmentFileName } from "./format.js";
+import type { OpenSegment, SegmentSource } from "./writer.js";
+
+/** How long after a failure the next try comes by itself. */
+const RETRY_MILLIS = 1000;
+
+export interface SegmentSupplyOptions {
+  readonly disk: Disk;
+  readonly queue: CommitQueue;
+  readonly directory: string;
+  readonly method: WriteMethod;
+  /** What every header of this opening says; the id is added. */
+  readonly header: Omit<SegmentHeader, "segmentId" | "createdMicros">;
+  /** Id of the next segment to create. */
+  readonly nextId: number;
+  /** Spares left by the last writer, whose headers still have to be written. */
+  readonly spares: readonly { readonly id: number; readonly bytes: number }[];
+  /** Puts a prepared segment into the manifest; it may be used once that has resolved. */
+  readonly publish: (segment: { id: number; bytes: number }) => Promise<void>;
+  /** A segment has become ready. */
+  readonly onReady: () => void;
+  /** Preparing failed in a way that no retry can mend. */
+  readonly onFatal: (error: HoldfastError) => void;
+}
+
+/**
+ * Writes a segment's header and makes it durable. The file must exist with its full size already;
+ * frames of an earlier life may still stand in it, and are told apart by segment id and epoch.
+ */
+export async function writeSegmentHeader(
+  disk: Disk,
+  directory: string,
+  header: SegmentHeader,
+): Promise<void> {
+  const path = `${directory}/${segmentFileName(header.segmentId)}`;
+  const file = await disk.open(path, { write: true });
+  try {
+    await file.write(0, encodeSegmentHeader(header, disk.checksum));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Creates a segment file: full size, zeros, header; durable, its directory entry too. */
+export async function createSegment(
+  disk: Disk,
+  directory: string,
+  header: SegmentHeader,
+): Promise<void> {
+  const path = `${directory}/${segmentFileName(header.segmentId)}`;
+  const file = await disk.open(path, { write: true, create: true });
+  try {
+    await file.zeroFill(0, header.segmentBytes);
+    await file.write(0, encodeSegmentHeader(header, disk.checksum));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await disk.syncDirectory(directory);
+}
+
+export class SegmentSupply implements SegmentSource {
+  readonly #o: SegmentSupplyOptions;
+  readonly #spares: { readonly id: number; readonly bytes: number }[];
+  #nextId: number;
+  #ready: OpenSegment | undefined;
+  #failure: HoldfastError | undefined;
+  #working: Promise<void> | undefined;
+  #retryTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: SegmentSupplyOptions) {
+    this.#o = options;
+    this.#spares = [...options.spares];
+    this.#nextId = options.nextId;
+  }
+
+  get failure(): HoldfastError | undefined {
+    return this.#failure;
+  }
+
+  /** Begins to prepare the next segment, unless one is ready or under way. */
+  start(): void {
+    if (this.#ready !== undefined || this.#working !== undefined || this.#closed) return;
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
+    this.#working = this.#prepare().then(
+      (segment) => this.#succeeded(segment),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  take(): OpenSegment | undefined {
+    const segment = this.#ready;
+    this.#ready = undefined;
+    if (segment !== undefined) this.start();
+    return segment;
+  }
+
+  retry(): void {
+    this.start();
+  }
+
+  /** Waits for what is under way, then closes what was never used. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retryTimer?.cancel();
+    await this.#working;
+    await this.#ready?.log.close();
+    this.#ready = undefined;
+  }
+
+  #succeeded(segment: OpenSegment): void {
+    this.#working = undefined;
+    this.#failure = undefined;
+    this.#ready = segment;
+    if (!this.#closed) this.#o.onReady();
+  }
+
+  #failed(error: unknown): void {
+    this.#working = undefined;
+    const failure = describeFailure(error, this.#o.directory);
+    this.#failure = failure;
+    if (this.#closed) return;
+    if (failure.code !== "DISK_FULL" && errnoCode(failure.cause) !== "EMFILE") {
+      this.#o.onFatal(failure);
+      return;
+    }
+    this.#retryTimer = this.#o.disk.scheduler.after(RETRY_MILLIS, () => this.start(), false);
+  }
+
+  async #prepare(): Promise<OpenSegment> {
+    const { disk, directory, header, queue, method } = this.#o;
+    const createdMicros = disk.clock.nowMicros();
+    const spare = this.#spares[0];
+    const id = spare?.id ?? this.#nextId;
+    const bytes = spare?.bytes ?? header.segmentBytes;
+    const full = { ...header, segmentId: id, segmentBytes: bytes, createdMicros };
+    if (spare !== undefined) await writeSegmentHeader(disk, directory, full);
+    else await this.#create(full);
+    await this.#o.publish({ id, bytes });
+    const log = await queue.openLog(`${directory}/${segmentFileName(id)}`, method);
+    if (spare !== undefined) this.#spares.shift();
+    else this.#nextId++;
+    return { id, bytes, log };
+  }
+
+  /** What a full disk left half made is removed at once: the next try may need its room. */
+  async #create(header: SegmentHeader): Promise<void> {
+    const { disk, directory } = this.#o;
+    try {
+      await createSegment(disk, directory, header);
+    } catch (error) {
+      await disk.remove(`${directory}/${segmentFileName(header.segmentId)}`).catch(() => {});
+      throw error;
+    }
+  }
+}
+
+function describeFailure(error: unknown, directory: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const code = errnoCode(error);
+  const message = error instanceof Error ? error.message : String(error);
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new HoldfastError(
+      "DISK_FULL",
+      `there is no room for the next log segment (${message}); nothing is lost, and writing goes ` +
+        "on when there is room",
+      { file: directory },
+      error,
+    );
+  }
+  return new HoldfastError(
+    "IO",
+    `preparing the next log segment failed: ${message}`,
+    { file: directory },
+    error,
+  );
+}

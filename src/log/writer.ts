@@ -1,0 +1,568 @@
+/**
+ * The commit path: fills frames, keeps several in flight, and acknowledges them in order.
+ *
+ * Invariants:
+ * - A sequence is acknowledged only when its frame and every frame before it are durable.
+ * - Frames of one segment are durable before the first frame of the next is submitted. So a frame
+ *   in a later segment proves everything in the earlier ones, and only the last segment can be torn.
+ * - After a failed write nothing more is written, ever: what is on disk is unknown.
+ */
+import { assert } from "../base/assert.js";
+import { viewOf } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
+import type { Checksum, Clock, CommitQueue, LogFile, Scheduler, Timer } from "../disk/disk.js";
+import { FRAME_AT, FRAME_HEADER_BYTES } from "./format.js";
+import { FrameBuilder } from "./frame-builder.js";
+import { LatencyHistogram, type LatencySummary } from "./latency.js";
+import { PendingFrame } from "./pending-frame.js";
+
+/** A segment that is ready to be written: preallocated, its header durable, in the manifest. */
+export interface OpenSegment {
+  readonly id: number;
+  readonly bytes: number;
+  readonly log: LogFile;
+}
+
+/** Where the writer gets its next segment. */
+export interface SegmentSource {
+  /** The next segment, if it is ready; a new one is then prepared in the background. */
+  take(): OpenSegment | undefined;
+  /** Why there is no next segment and none is in sight, or undefined. */
+  readonly failure: HoldfastError | undefined;
+  /** Asks for another try, where the last one failed. */
+  retry(): void;
+}
+
+export interface LogPosition {
+  readonly segment: OpenSegment;
+  /** Where the next frame goes. */
+  readonly offset: number;
+  readonly nextSequence: number;
+  readonly previousChecksum: number;
+}
+
+export interface LogWriterOptions {
+  readonly queue: CommitQueue;
+  readonly checksum: Checksum;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly storeId: Uint8Array;
+  readonly epoch: number;
+  readonly alignment: number;
+  readonly frameBytesMax: number;
+  readonly framesInFlight: number;
+  readonly flushDelayMicros: number;
+  /** Idle time after which a seal frame proves the last frames; see docs/format.md. */
+  readonly sealDelayMicros: number;
+  readonly start: LogPosition;
+  readonly segments: SegmentSource;
+  /** A segment is full and durable; `bytes` of it are used. */
+  readonly onRotate: (segmentId: number, lastSequence: number, bytes: number) => void;
+  /** The writer has stopped for good. */
+  readonly onPoison: (error: HoldfastError) => void;
+  /** A write took longer than SLOW_WRITE_MICROS. */
+  readonly onSlowWrite: (micros: number) => void;
+}
+
+export interface LogStats {
+  readonly frames: number;
+  readonly sealFrames: number;
+  readonly transactions: number;
+  /** Bytes of the records. */
+  readonly logicalBytes: number;
+  /** Bytes of the frames: what was sent to the device. */
+  readonly writtenBytes: number;
+  /** Times a writer had to wait, on the event loop, for room in the pipeline. */
+  readonly stalls: number;
+  /** Times a segment grew because the caller never let the event loop prepare the next one. */
+  readonly segmentsGrown: number;
+  /** From submission to completion of a frame. */
+  readonly latency: LatencySummary;
+}
+
+/** etcd warns at the same figure. */
+export const SLOW_WRITE_MICROS = 1_000_000;
+
+export class LogWriter {
+  readonly frame = new FrameBuilder();
+  readonly #o: LogWriterOptions;
+  readonly #views: DataView[];
+  readonly #freeSlots: number[] = [];
+  /** In the order of their sequences; only its head can be acknowledged. */
+  readonly #inFlight: PendingFrame[] = [];
+  /** The frame being filled, if it has a slot yet. */
+  #filling: PendingFrame | undefined;
+
+  #segment: OpenSegment;
+  #offset: number;
+  #previousChecksum: number;
+  #lastSequence: number;
+  #durableSequence: number;
+  #lastTimeMicros = 0;
+
+  #durableEnd: { segmentId: number; bytes: number };
+
+  #flushScheduled = false;
+  #flushWanted = false;
+  #flushTimer: Timer | undefined;
+  #sealTimer: Timer | undefined;
+  #sealedThrough: number;
+  #framesAtLastSealCheck = -1;
+  #poison: HoldfastError | undefined;
+  #closed = false;
+
+  #frames = 0;
+  #sealFrames = 0;
+  #transactions = 0;
+  #logicalBytes = 0;
+  #writtenBytes = 0;
+  #stalls = 0;
+  #segmentsGrown = 0;
+  readonly #latency = new LatencyHistogram();
+
+  constructor(options: LogWriterOptions, lastTimeMicros: number) {
+    this.#o = options;
+    this.#views = options.queue.slots.map(viewOf);
+    for (let slot = options.queue.slots.length - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+    assert(options.queue.slots.length > options.framesInFlight, "one slot more than in flight");
+    this.#segment = options.start.segment;
+    this.#offset = options.start.offset;
+    this.#previousChecksum = options.start.previousChecksum;
+    this.#lastSequence = options.start.nextSequence - 1;
+    this.#durableEnd = { segmentId: this.#segment.id, bytes: this.#offset };
+    this.#durableSequence = this.#lastSequence;
+    this.#sealedThrough = this.#lastSequence;
+    this.#lastTimeMicros = lastTimeMicros;
+  }
+
+  get lastSequence(): number {
+    return this.#lastSequence;
+  }
+
+  get durableSequence(): number {
+    return this.#durableSequence;
+  }
+
+  /**
+   * How far a reader may read while this writer goes on: everything before it is durable and will
+   * never change.
+   */
+  get durableEnd(): { readonly segmentId: number; readonly bytes: number } {
+    return this.#durableEnd;
+  }
+
+  get poison(): HoldfastError | undefined {
+    return this.#poison;
+  }
+
+  /** Where the log ends, for the manifest; meaningful when nothing is in flight or waiting. */
+  get end(): { segmentId: number; bytes: number; previousChecksum: number } {
+    return {
+      segmentId: this.#segment.id,
+      bytes: this.#offset,
+      previousChecksum: this.#previousChecksum,
+    };
+  }
+
+  stats(): LogStats {
+    return {
+      frames: this.#frames,
+      sealFrames: this.#sealFrames,
+      transactions: this.#transactions,
+      logicalBytes: this.#logicalBytes,
+      writtenBytes: this.#writtenBytes,
+      stalls: this.#stalls,
+      segmentsGrown: this.#segmentsGrown,
+      latency: this.#latency.summary(),
+    };
+  }
+
+  // ---- building a record -----------------------------------------------------------------------
+
+  /** Starts a record in `frame`. Throws POISONED. */
+  beginRecord(): void {
+    if (this.#poison !== undefined) throw this.#refusal();
+    if (this.#filling === undefined) this.#openFrame();
+    this.frame.beginRecord();
+  }
+
+  /**
+   * Called when the record being built does not fit: moves it to an empty frame. Throws TOO_LARGE
+   * when it stands in an empty frame already, and DISK_FULL when the frame before it has no place.
+   */
+  growRecord(): void {
+    const { frame } = this;
+    if (frame.recordCount === 0) {
+      throw new HoldfastError(
+        "TOO_LARGE",
+        `a transaction of more than ${this.#o.frameBytesMax} bytes does not fit a frame`,
+      );
+    }
+    // The copy is needed: a small slot set could hand the same slot out again.
+    const unfinished = frame.unfinishedRecord.slice();
+    const operations = frame.operationCount;
+    frame.abandonRecord();
+    this.#submitBlocking();
+    this.#openFrame();
+    frame.adoptRecord(unfinished);
+    frame.operationCount = operations;
+  }
+
+  abandonRecord(): void {
+    this.frame.abandonRecord();
+  }
+
+  /**
+   * Makes the record part of the log and gives it the next sequence. Throws DISK_FULL, before
+   * anything has changed, when there is no place for it and none in sight.
+   */
+  commitRecord(): number {
+    const { frame } = this;
+    const filling = this.#filling as PendingFrame;
+    const failure = this.#o.segments.failure;
+    if (failure !== undefined && !this.#fits(frame.frameBytes(this.#o.alignment))) {
+      this.#o.segments.retry();
+      throw failure;
+    }
+    const now = this.#o.clock.nowMicros();
+    if (now > this.#lastTimeMicros) this.#lastTimeMicros = now;
+    this.#logicalBytes += frame.recordBytes;
+    frame.endRecord(this.#lastTimeMicros);
+    this.#transactions++;
+    this.#lastSequence++;
+    filling.lastSequence = this.#lastSequence;
+    return this.#lastSequence;
+  }
+
+  // ---- asking for durability -------------------------------------------------------------------
+
+  /** Submits the frame being filled at the end of this turn: all writes of a turn share it. */
+  flushSoon(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#o.scheduler.endOfTurn(this.#flushTurn);
+  }
+
+  /** Submits the frame being filled within `flushDelayMicros`. */
+  flushLater(): void {
+    if (this.#flushTimer !== undefined || this.#flushScheduled) return;
+    const millis = this.#o.flushDelayMicros / 1000;
+    this.#flushTimer = this.#o.scheduler.after(millis, this.#flushTurn, true);
+  }
+
+  /** Resolves when the frame being filled, and all before it, are durable. */
+  get fillingPromise(): Promise<void> {
+    assert(this.#filling !== undefined, "there is a frame after a commit");
+    return this.#filling.promise;
+  }
+
+  /** Resolves when that sequence is durable; rejects when that can no longer happen. */
+  durable(sequence: number): Promise<void> {
+    if (sequence <= this.#durableSequence) return Promise.resolve();
+    if (this.#poison !== undefined) return Promise.reject(this.#refusal());
+    for (const frame of this.#inFlight) {
+      if (frame.lastSequence >= sequence) return frame.promise;
+    }
+    this.flushSoon();
+    return this.fillingPromise;
+  }
+
+  /** Returns when everything committed so far is durable. */
+  flushSync(): void {
+    if (this.#poison !== undefined) throw this.#refusal();
+    const first = this.#durableSequence + 1;
+    while (this.#durableSequence < this.#lastSequence) {
+      this.#submitBlocking();
+      this.#drainSync();
+      const poison = this.#poison as HoldfastError | undefined;
+      if (poison !== undefined) throw this.#unknown(first, this.#lastSequence, poison.cause);
+    }
+  }
+
+  readonly #flushTurn = (): void => {
+    this.#flushScheduled = false;
+    this.#flushTimer?.cancel();
+    this.#flushTimer = undefined;
+    this.#flushWanted = true;
+    this.#trySubmit();
+  };
+
+  /** The next segment has become ready, or there is room again. */
+  resume(): void {
+    if (this.#flushWanted) this.#trySubmit();
+  }
+
+  // ---- submitting ------------------------------------------------------------------------------
+
+  #openFrame(): void {
+    // Every slot is on its way to disk: wait rather than grow.
+    if (this.#freeSlots.length === 0) this.#stalls++;
+    while (this.#freeSlots.length === 0) {
+      this.#drainSync();
+      if (this.#poison !== undefined) throw this.#refusal();
+    }
+    const slot = this.#freeSlots.pop();
+    assert(slot !== undefined, "a completed frame gives its slot back");
+    const bytes = this.#o.queue.slots[slot] as Uint8Array;
+    this.#filling = new PendingFrame(slot, this.#lastSequence + 1);
+    this.frame.open(bytes, this.#views[slot] as DataView, this.#o.frameBytesMax);
+  }
+
+  #fits(frameBytes: number): boolean {
+    return this.#offset + frameBytes <= this.#segment.bytes;
+  }
+
+  /** Submits the frame being filled if it has records and the pipeline has room. */
+  #trySubmit(): void {
+    const filling = this.#filling;
+    if (filling === undefined || this.frame.recordCount === 0) {
+      this.#flushWanted = false;
+      return;
+    }
+    if (this.#poison !== undefined || this.#inFlight.length >= this.#o.framesInFlight) return;
+    if (!this.#fits(this.frame.frameBytes(this.#o.alignment)) && !this.#rotate()) return;
+    this.#submit(filling);
+  }
+
+  #submit(filling: PendingFrame): void {
+    const offset = this.#sealFrame(filling);
+    this.#inFlight.push(filling);
+    try {
+      this.#o.queue.submit(this.#segment.log, filling.slot, filling.frameBytes, offset);
+    } catch (error) {
+      this.completed(filling.slot, error as Error);
+    }
+  }
+
+  /** Closes the frame being filled and gives it its place; returns its offset. */
+  #sealFrame(filling: PendingFrame): number {
+    const offset = this.#offset;
+    filling.frameBytes = this.frame.seal(this.#stamp(filling.firstSequence), this.#o.checksum);
+    this.#previousChecksum = this.frame.view.getUint32(FRAME_AT.checksum, true);
+    this.#offset += filling.frameBytes;
+    filling.segmentId = this.#segment.id;
+    filling.endOffset = this.#offset;
+    this.#frames++;
+    this.#writtenBytes += filling.frameBytes;
+    filling.submittedMicros = this.#o.clock.monotonicMicros();
+    this.#filling = undefined;
+    this.#flushWanted = false;
+    this.#armSeal();
+    return offset;
+  }
+
+  #stamp(firstSequence: number) {
+    return {
+      storeId: this.#o.storeId,
+      segmentId: this.#segment.id,
+      epoch: this.#o.epoch,
+      offset: this.#offset,
+      alignment: this.#o.alignment,
+      firstSequence,
+      durableThrough: this.#durableSequence,
+      previousChecksum: this.#previousChecksum,
+    };
+  }
+
+  /** Goes on in the next segment: a barrier, so that only the last segment can ever be torn. */
+  #rotate(): boolean {
+    if (this.#inFlight.length > 0) return false;
+    const next = this.#o.segments.take();
+    if (next === undefined) return false;
+    const full = this.#segment;
+    this.#segment = next;
+    const usedBytes = this.#offset;
+    this.#offset = this.#o.alignment;
+    this.#o.onRotate(full.id, this.#durableSequence, usedBytes);
+    // Everything in it is durable, so that a failure to close it can harm nothing.
+    full.log.close().catch(() => {});
+    return true;
+  }
+
+  /** Submits the frame being filled, waiting for room in the pipeline if it must. */
+  #submitBlocking(): void {
+    const filling = this.#filling;
+    if (filling === undefined || this.frame.recordCount === 0) return;
+    const frameBytes = this.frame.frameBytes(this.#o.alignment);
+    while (this.#filling === filling) {
+      if (this.#poison !== undefined) throw this.#refusal();
+      const room = this.#fits(frameBytes) || this.#rotate();
+      if (!room && this.#inFlight.length === 0) this.#growSegment(frameBytes);
+      else if (!room || this.#inFlight.length >= this.#o.framesInFlight) {
+        this.#stalls++;
+        this.#drainSync();
+      } else if (this.#inFlight.length === 0) this.#writeNow(filling);
+      else this.#submit(filling);
+    }
+  }
+
+  /**
+   * A caller that never yields to the event loop keeps the next segment from being prepared. The
+   * current one then grows: slower (each write allocates), but as durable, since a synchronous write
+   * makes the new size durable with it.
+   */
+  #growSegment(frameBytes: number): void {
+    const { failure } = this.#o.segments;
+    if (failure !== undefined) {
+      this.#o.segments.retry();
+      throw failure;
+    }
+    this.#segmentsGrown++;
+    this.#segment = { ...this.#segment, bytes: this.#offset + frameBytes };
+  }
+
+  #writeNow(filling: PendingFrame): void {
+    const offset = this.#sealFrame(filling);
+    this.#inFlight.push(filling);
+    let failure: Error | undefined;
+    try {
+      this.#o.queue.writeNow(this.#segment.log, filling.slot, filling.frameBytes, offset);
+    } catch (error) {
+      failure = error as Error;
+    }
+    this.completed(filling.slot, failure);
+    this.#acknowledgeAll();
+  }
+
+  // ---- completing ------------------------------------------------------------------------------
+
+  /** The queue's word that a write has ended; in any order. */
+  completed(slot: number, error: Error | undefined): void {
+    const frame = this.#inFlight.find((candidate) => candidate.slot === slot);
+    assert(frame !== undefined && !frame.completed, "a slot completes once");
+    frame.completed = true;
+    const micros = this.#o.clock.monotonicMicros() - frame.submittedMicros;
+    this.#latency.record(micros);
+    if (micros > SLOW_WRITE_MICROS) this.#o.onSlowWrite(micros);
+    if (error !== undefined) {
+      frame.error = error;
+      this.#fail(frame, error);
+    }
+  }
+
+  /**
+   * Acknowledges one frame, as a turn of its own: what its waiters do next goes into a frame of its
+   * own, and the pipeline stays as full as it was. Returns true if the next one can follow.
+   */
+  deliver(): boolean {
+    if (!this.#acknowledgeOne()) return false;
+    if (this.#flushWanted) this.#trySubmit();
+    const head = this.#inFlight[0];
+    return head?.completed === true && head.error === undefined;
+  }
+
+  #acknowledgeOne(): boolean {
+    const head = this.#inFlight[0];
+    if (head === undefined || !head.completed || head.error !== undefined) return false;
+    this.#inFlight.shift();
+    assert(head.lastSequence >= this.#durableSequence, "acknowledged in order");
+    this.#durableSequence = head.lastSequence;
+    this.#durableEnd = { segmentId: head.segmentId, bytes: head.endOffset };
+    this.#freeSlots.push(head.slot);
+    head.acknowledge();
+    return true;
+  }
+
+  #acknowledgeAll(): void {
+    while (this.#acknowledgeOne());
+  }
+
+  /** Waits for the device, then acknowledges what can be. */
+  #drainSync(): void {
+    if (this.#inFlight.length === 0) return;
+    if (this.#inFlight[0]?.completed !== true) this.#o.queue.wait();
+    this.#acknowledgeAll();
+  }
+
+  #fail(frame: PendingFrame, cause: Error): void {
+    const first = this.#poison === undefined;
+    this.#poison ??= new HoldfastError(
+      "POISONED",
+      `the log stopped after a failed write: ${cause.message}; reopen the store to recover`,
+      { file: this.#segment.log.path, sequence: frame.firstSequence },
+      cause,
+    );
+    const from = this.#inFlight.indexOf(frame);
+    const lost = this.#inFlight.slice(from);
+    if (this.#filling !== undefined) lost.push(this.#filling);
+    for (const one of lost) one.refuse(this.#unknown(one.firstSequence, one.lastSequence, cause));
+    if (first) {
+      this.#cancelTimers();
+      this.#o.onPoison(this.#poison);
+    }
+  }
+
+  #unknown(first: number, last: number, cause: unknown): HoldfastError {
+    const why = cause instanceof Error ? cause.message : "unknown";
+    return new HoldfastError(
+      "OUTCOME_UNKNOWN",
+      `writing transactions ${first} to ${last} failed (${why}); ` +
+        "they may or may not be there after recovery",
+      { file: this.#segment.log.path, sequence: first, lastSequence: last },
+      cause,
+    );
+  }
+
+  /** A new error for each caller, so that each has its own stack. */
+  #refusal(): HoldfastError {
+    const poison = this.#poison as HoldfastError;
+    return new HoldfastError("POISONED", poison.message, poison.data, poison.cause);
+  }
+
+  // ---- sealing and closing ---------------------------------------------------------------------
+
+  #armSeal(): void {
+    if (this.#sealTimer !== undefined || this.#closed) return;
+    const millis = this.#o.sealDelayMicros / 1000;
+    this.#sealTimer = this.#o.scheduler.after(millis, this.#sealCheck, false);
+  }
+
+  /** Two checks without a frame in between mean idle; a check costs nothing on the hot path. */
+  readonly #sealCheck = (): void => {
+    this.#sealTimer = undefined;
+    if (this.#poison !== undefined || this.#closed) return;
+    const idle = this.#frames === this.#framesAtLastSealCheck && this.#inFlight.length === 0;
+    this.#framesAtLastSealCheck = this.#frames;
+    if (!idle) this.#armSeal();
+    else if (this.#sealedThrough < this.#durableSequence) this.#submitSeal();
+  };
+
+  /** An empty frame that says how far the log is known to be durable. */
+  #submitSeal(): void {
+    const waiting = this.#filling !== undefined && this.frame.recordCount > 0;
+    if (waiting || !this.#fits(this.#o.alignment)) return;
+    if (this.#filling === undefined) this.#openFrame();
+    assert(this.frame.position === FRAME_HEADER_BYTES, "a seal frame has no records");
+    this.#sealedThrough = this.#durableSequence;
+    this.#sealFrames++;
+    this.#submit(this.#filling as unknown as PendingFrame);
+  }
+
+  /**
+   * Makes everything durable and writes a seal. Rejects if something could not be made durable;
+   * afterwards nothing is in flight in either case.
+   */
+  async drain(): Promise<void> {
+    await this.durable(this.#lastSequence);
+    if (this.#sealedThrough < this.#durableSequence) {
+      this.#submitSeal();
+      await this.#inFlight.at(-1)?.promise;
+    }
+  }
+
+  /** No more timers, no more writes. What waits for a segment that never came is refused. */
+  async stop(why: HoldfastError): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimers();
+    if (this.#poison === undefined) this.#poison = why;
+    this.#filling?.refuse(why);
+    await this.#segment.log.close();
+  }
+
+  #cancelTimers(): void {
+    this.#flushTimer?.cancel();
+    this.#flushTimer = undefined;
+    this.#sealTimer?.cancel();
+    this.#sealTimer = undefined;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The manifest: the one document that says what a store consists of. docs/format.md is normative.
+ *
+ * It is kept twice, in two slot files. A change is written to both, each made durable and read back
+ * from the device, before anything depends on it; so at every instant one of them is valid, and the
+ * loss of either one loses nothing.
+ */
+import { decode, encode } from "@msgpack/msgpack";
+import { getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
+import { MANIFEST_BYTES_MAX } from "../base/limits.js";
+import type { Checksum, WriteMethod } from "../disk/disk.js";
+
+export const MANIFEST_FORMAT_VERSION = 1;
+
+/** "HFMF" as little-endian uint32. */
+export const MANIFEST_MAGIC = 0x464d4648;
+export const MANIFEST_HEADER_BYTES = 64;
+/** Slots are written in whole blocks of this size. */
+export const MANIFEST_BLOCK_BYTES = 4096;
+
+export const MANIFEST_AT = {
+  magic: 0,
+  headerChecksum: 4,
+  formatVersion: 8,
+  payloadChecksum: 12,
+  payloadBytes: 16,
+  reserved: 20,
+  generation: 24,
+  storeId: 32,
+} as const;
+
+export const MANIFEST_SLOT_NAMES = ["manifest.0", "manifest.1"] as const;
+
+/**
+ * - "sealed": it ends at `bytes` with `lastSequence`; nothing behind that is ever read.
+ * - "active": the log is written here, or was when the manifest was written.
+ * - "spare": prepared for the time when the active one is full, and possibly in use since.
+ */
+export type SegmentState = "sealed" | "active" | "spare";
+
+export interface ManifestSegment {
+  readonly id: number;
+  readonly state: SegmentState;
+  /** The epoch its header names. */
+  readonly epoch: number;
+  readonly alignment: number;
+  /** Sealed: where it ends. Otherwise: its size at least. */
+  readonly bytes: number;
+  /** Last sequence in it or before it; sealed segments only. */
+  readonly lastSequence: number;
+}
+
+/** One measured way of writing. */
+export interface MeasuredMethod {
+  readonly method: WriteMethod;
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+}
+
+/** What was measured with one kind of disk, and what was chosen. */
+export interface MethodChoice {
+  readonly disk: string;
+  readonly method: WriteMethod;
+  readonly measured: readonly MeasuredMethod[];
+}
+
+export interface ManifestTable {
+  readonly id: number;
+  readonly name: string;
+  /** Schema descriptions in the order in which they were declared; the last one is in force. */
+  readonly schemas: readonly unknown[];
+}
+
+export interface Manifest {
+  readonly generation: number;
+  /** 32 hex digits. */
+  readonly storeId: string;
+  readonly environment: string;
+  readonly createdMicros: number;
+  /** Grows with every opening for writing. */
+  readonly epoch: number;
+  /** Whose opening it was. */
+  readonly writer: {
+    readonly writerId: string;
+    readonly host: string;
+    readonly pid: number;
+    readonly openedMicros: number;
+  };
+  /** Bounds of the writer of this epoch: how wide a torn tail can be. */
+  readonly framesInFlight: number;
+  readonly frameBytesMax: number;
+  readonly methods: readonly MethodChoice[];
+  /** What came before the first segment listed. */
+  readonly base: { readonly sequence: number; readonly frameChecksum: number };
+  /** A sequence known to be durable when this was written. */
+  readonly durableThrough: number;
+  readonly segments: readonly ManifestSegment[];
+  readonly tables: readonly ManifestTable[];
+}
+
+/** Encodes a whole slot. */
+export function encodeManifest(manifest: Manifest, checksum: Checksum): Uint8Array {
+  const payload = encode(manifest);
+  const used = MANIFEST_HEADER_BYTES + payload.length;
+  if (used > MANIFEST_BYTES_MAX) throw new RangeError(`a manifest of ${used} bytes is too large`);
+  const size = Math.ceil(used / MANIFEST_BLOCK_BYTES) * MANIFEST_BLOCK_BYTES;
+  const bytes = new Uint8Array(size);
+  const view = viewOf(bytes);
+  bytes.set(payload, MANIFEST_HEADER_BYTES);
+  view.setUint32(MANIFEST_AT.magic, MANIFEST_MAGIC, true);
+  view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION, true);
+  view.setUint32(
+    MANIFEST_AT.payloadChecksum,
+    checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used),
+    true,
+  );
+  view.setUint32(MANIFEST_AT.payloadBytes, payload.length, true);
+  setUint53(view, MANIFEST_AT.generation, manifest.generation);
+  for (let i = 0; i < 16; i++) {
+    bytes[MANIFEST_AT.storeId + i] = Number.parseInt(manifest.storeId.slice(2 * i, 2 * i + 2), 16);
+  }
+  view.setUint32(
+    MANIFEST_AT.headerChecksum,
+    checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES),
+    true,
+  );
+  return bytes;
+}
+
+export type ManifestResult =
+  | { readonly ok: true; readonly manifest: Manifest }
+  | { readonly ok: false; readonly why: "damaged" | "version"; readonly detail: string };
+
+/** Never throws, whatever the bytes are. */
+export function decodeManifest(bytes: Uint8Array, checksum: Checksum): ManifestResult {
+  const damaged = (detail: string) => ({ ok: false, why: "damaged", detail }) as const;
+  if (bytes.length < MANIFEST_HEADER_BYTES) return damaged("it is too short");
+  const view = viewOf(bytes);
+  if (view.getUint32(MANIFEST_AT.magic, true) !== MANIFEST_MAGIC) return damaged("no manifest");
+  const header = checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
+  if (view.getUint32(MANIFEST_AT.headerChecksum, true) !== header) {
+    return damaged("its header fails its checksum");
+  }
+  const version = view.getUint32(MANIFEST_AT.formatVersion, true);
+  if (version !== MANIFEST_FORMAT_VERSION) {
+    return { ok: false, why: "version", detail: `it is of format version ${version}` };
+  }
+  const end = MANIFEST_HEADER_BYTES + view.getUint32(MANIFEST_AT.payloadBytes, true);
+  if (end > bytes.length || end > MANIFEST_BYTES_MAX) return damaged("it is cut off");
+  const payload = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, end);
+  if (view.getUint32(MANIFEST_AT.payloadChecksum, true) !== payload) {
+    return damaged("its content fails its checksum");
+  }
+  let manifest: Manifest;
+  try {
+    manifest = decode(bytes.subarray(MANIFEST_HEADER_BYTES, end)) as Manifest;
+  } catch {
+    return damaged("its content is not msgpack");
+  }
+  const generation = getUint53(view, MANIFEST_AT.generation);
+  const storeId = toHex(bytes.subarray(MANIFEST_AT.storeId, MANIFEST_AT.storeId + 16));
+  if (!isManifest(manifest) || manifest.generation !== generation || manifest.storeId !== storeId) {
+    return damaged("its content is not that of a manifest");
+  }
+  return { ok: true, manifest };
+}
+
+/** The shape that everything above relies on; a good checksum over it is not enough. */
+function isManifest(value: unknown): value is Manifest {
+  if (typeof value !== "object" || value === null) return false;
+  const m = value as Record<string, unknown>;
+  const numbers = ["generation", "createdMicros", "epoch", "framesInFlight", "durableThrough"];
+  return (
+    numbers.every((name) => Number.isSafeInteger(m[name])) &&
+    Number.isSafeInteger(m.frameBytesMax) &&
+    typeof m.storeId === "string" &&
+    /^[0-9a-f]{32}$/.test(m.storeId) &&
+    typeof m.environment === "string" &&
+    typeof m.writer === "object" &&
+    typeof m.base === "object" &&
+    Array.isArray(m.methods) &&
+    Array.isArray(m.tables) &&
+    Array.isArray(m.segments) &&
+    m.segments.every(isSegment)
+  );
+}
+
+function isSegment(value: unknown): value is ManifestSegment {
+  if (typeof value !== "object" || value === null) return false;
+  const s = value as Record<string, unknown>;
+  const numbers = [s.id, s.epoch, s.alignment, s.bytes, s.lastSequence];
+  return (
+    numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0) &&
+    (s.alignment as number) >= 512 &&
+    (s.state === "sealed" || s.state === "active" || s.state === "spare")
+  );
+}

@@ -1,0 +1,181 @@
+/** Reading the two slots, and changing the manifest while the store is open. */
+import { assert } from "../base/assert.js";
+import { bytesEqual } from "../base/bytes.js";
+import { errnoCode, HoldfastError } from "../base/errors.js";
+import { MANIFEST_BYTES_MAX } from "../base/limits.js";
+import type { Disk } from "../disk/disk.js";
+import {
+  decodeManifest,
+  encodeManifest,
+  MANIFEST_SLOT_NAMES,
+  type Manifest,
+  type ManifestResult,
+} from "./format.js";
+
+export type SlotState =
+  | { readonly state: "valid"; readonly file: string; readonly manifest: Manifest }
+  | { readonly state: "missing"; readonly file: string }
+  | { readonly state: "damaged"; readonly file: string; readonly detail: string }
+  | { readonly state: "version"; readonly file: string; readonly detail: string };
+
+export interface ManifestSlots {
+  readonly slots: readonly [SlotState, SlotState];
+  /** The newest valid one. */
+  readonly newest: Manifest | undefined;
+  readonly newestSlot: number;
+}
+
+/** Reads both slots from the device. Changes nothing. */
+export async function readManifestSlots(disk: Disk, directory: string): Promise<ManifestSlots> {
+  const slots: [SlotState, SlotState] = [
+    await readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[0]}`),
+    await readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[1]}`),
+  ];
+  let newest: Manifest | undefined;
+  let newestSlot = 0;
+  slots.forEach((slot, index) => {
+    if (slot.state !== "valid") return;
+    if (newest !== undefined && newest.generation >= slot.manifest.generation) return;
+    newest = slot.manifest;
+    newestSlot = index;
+  });
+  return { slots, newest, newestSlot };
+}
+
+async function readSlot(disk: Disk, file: string): Promise<SlotState> {
+  let result: ManifestResult;
+  try {
+    result = decodeManifest(await readWhole(disk, file), disk.checksum);
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return { state: "missing", file };
+    if (errnoCode(error) === undefined) throw error;
+    return { state: "damaged", file, detail: `it cannot be read (${(error as Error).message})` };
+  }
+  if (result.ok) return { state: "valid", file, manifest: result.manifest };
+  return { state: result.why, file, detail: result.detail };
+}
+
+async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, { direct: true });
+  try {
+    return await file.read(0, Math.min(await file.size(), MANIFEST_BYTES_MAX));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Holds the current manifest and publishes changes, one after the other. */
+export class ManifestKeeper {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  #current: Manifest;
+  #newestSlot: number;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(disk: Disk, directory: string, current: Manifest, newestSlot: number) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#current = current;
+    this.#newestSlot = newestSlot;
+  }
+
+  get current(): Manifest {
+    return this.#current;
+  }
+
+  /**
+   * Publishes `edit(current)` under the next generation. Resolves when both slots carry it, durable
+   * and read back. Changes asked for meanwhile wait their turn.
+   *
+   * Errors: FENCED if another writer has published; IO or DISK_FULL if a slot could not be written,
+   * in which case the change is not made and the older manifest is still in force.
+   */
+  publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
+    const next = this.#queue.then(() => this.#publish(edit));
+    this.#queue = next.catch(() => {});
+    return next;
+  }
+
+  /** Resolves when no change is under way. */
+  async settled(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
+    await this.#assertStillOurs();
+    const generation = this.#current.generation + 1;
+    const manifest = { ...edit(this.#current), generation };
+    const bytes = encodeManifest(manifest, this.#disk.checksum);
+    // The slot that is not the newest goes first: until it is durable the newest stays untouched.
+    const first = 1 - this.#newestSlot;
+    await writeSlot(this.#disk, this.#directory, first, bytes);
+    this.#newestSlot = first;
+    this.#current = manifest;
+    await writeSlot(this.#disk, this.#directory, 1 - first, bytes);
+    return manifest;
+  }
+
+  /** The last line of defence against a lock that lies. */
+  async #assertStillOurs(): Promise<void> {
+    const { newest } = await readManifestSlots(this.#disk, this.#directory);
+    if (newest === undefined || newest.generation <= this.#current.generation) return;
+    throw new HoldfastError(
+      "FENCED",
+      `another writer (${newest.writer.writerId}, pid ${newest.writer.pid} on ` +
+        `${newest.writer.host}) has taken over this store`,
+      { file: this.#directory },
+    );
+  }
+}
+
+/** Writes the first manifest of a new store to both slots. */
+export async function createManifest(
+  disk: Disk,
+  directory: string,
+  manifest: Manifest,
+): Promise<ManifestKeeper> {
+  const bytes = encodeManifest(manifest, disk.checksum);
+  for (const slot of [0, 1]) await writeSlot(disk, directory, slot, bytes);
+  await disk.syncDirectory(directory);
+  return new ManifestKeeper(disk, directory, manifest, 0);
+}
+
+async function writeSlot(
+  disk: Disk,
+  directory: string,
+  slot: number,
+  bytes: Uint8Array,
+): Promise<void> {
+  const name = MANIFEST_SLOT_NAMES[slot];
+  assert(name !== undefined, "there are two slots");
+  const path = `${directory}/${name}`;
+  try {
+    const file = await disk.open(path, { write: true, create: true });
+    try {
+      await file.write(0, bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await verifySlot(disk, path, bytes);
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    const code = errnoCode(error);
+    const full = code === "ENOSPC" || code === "EDQUOT";
+    throw new HoldfastError(
+      full ? "DISK_FULL" : "IO",
+      `writing the manifest failed: ${(error as Error).message}`,
+      { file: path },
+      error,
+    );
+  }
+}
+
+/** Past the page cache: after a failed write that would show what the device does not have. */
+async function verifySlot(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  const written = await readWhole(disk, path);
+  if (written.length >= bytes.length && bytesEqual(written, 0, bytes, 0, bytes.length)) return;
+  throw new HoldfastError("IO", "the manifest does not read back as it was written", {
+    file: path,
+  });
+}

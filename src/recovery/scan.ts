@@ -1,0 +1,337 @@
+/**
+ * Reads a whole store and judges it. Changes nothing, so that the tools can use it on a damaged or
+ * even a running store; recover.ts acts on what is found here.
+ */
+import { fromHex } from "../base/bytes.js";
+import { errnoCode, HoldfastError } from "../base/errors.js";
+import { FRAME_BYTES_MAX } from "../base/limits.js";
+import type { Disk, DiskFile } from "../disk/disk.js";
+import {
+  decodeSegmentHeader,
+  type FrameHeader,
+  type FramePlace,
+  type SegmentHeader,
+  segmentFileName,
+} from "../log/format.js";
+import { type ChainState, type SegmentScan, scanSegment } from "../log/reader.js";
+import type { LogRecord } from "../log/record.js";
+import { judgeTail, type TailRow, type TailVerdict } from "../log/tail.js";
+import type { Manifest, ManifestSegment } from "../manifest/format.js";
+
+export interface ScannedSegment {
+  readonly entry: ManifestSegment;
+  readonly path: string;
+  readonly fileBytes: number;
+  readonly header: SegmentHeader | undefined;
+  readonly scan: SegmentScan;
+}
+
+export interface LogScan {
+  readonly segments: readonly ScannedSegment[];
+  /** The segment in which the log ends, and the verdict about its end. */
+  readonly tail: ScannedSegment | undefined;
+  readonly verdict: TailVerdict;
+  readonly why: string;
+  readonly lastSequence: number;
+  readonly previousChecksum: number;
+  readonly lastTimeMicros: number;
+  readonly frames: number;
+  readonly transactions: number;
+}
+
+export interface LogVisitor {
+  /** Called before the records of a segment. */
+  segment?(entry: ManifestSegment, header: SegmentHeader | undefined): void;
+  record(record: LogRecord): void;
+  frame?(header: FrameHeader, entry: ManifestSegment): void;
+}
+
+/**
+ * Replays the log that the manifest describes, from its first segment to its end.
+ *
+ * Throws MISSING_FILE, CORRUPT_LOG, FORMAT_VERSION or IO at the first thing that stands in the way of
+ * knowing what was acknowledged.
+ */
+export async function scanLog(
+  disk: Disk,
+  directory: string,
+  manifest: Manifest,
+  visitor: LogVisitor,
+): Promise<LogScan> {
+  const scanner = new LogScanner(disk, directory, manifest, visitor);
+  return scanner.run();
+}
+
+class LogScanner {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #manifest: Manifest;
+  readonly #visitor: LogVisitor;
+  readonly #chain: ChainState;
+  readonly #segments: ScannedSegment[] = [];
+  #lastTimeMicros = 0;
+
+  constructor(disk: Disk, directory: string, manifest: Manifest, visitor: LogVisitor) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#manifest = manifest;
+    this.#visitor = visitor;
+    this.#chain = {
+      nextSequence: manifest.base.sequence + 1,
+      previousChecksum: manifest.base.frameChecksum,
+    };
+  }
+
+  async run(): Promise<LogScan> {
+    const entries = [...this.#manifest.segments].sort((a, b) => a.id - b.id);
+    for (const entry of entries) {
+      if (entry.state === "sealed") this.#checkSealed(await this.#scan(entry));
+    }
+    const open = entries.filter((entry) => entry.state !== "sealed");
+    for (const [index, entry] of open.entries()) {
+      const scanned = await this.#scan(entry);
+      const row = await this.#judge(scanned, open.slice(index + 1));
+      if (row !== undefined) return this.#result(scanned, row);
+    }
+    return this.#result(undefined, undefined);
+  }
+
+  async #scan(entry: ManifestSegment): Promise<ScannedSegment> {
+    const path = `${this.#directory}/${segmentFileName(entry.id)}`;
+    const file = await openSegment(this.#disk, path, this.#chain.nextSequence);
+    try {
+      const fileBytes = await file.size();
+      if (fileBytes < entry.bytes) throw this.#truncated(entry, path, fileBytes);
+      const header = await this.#readHeader(file, entry, path);
+      this.#visitor.segment?.(entry, header);
+      const scan = await scanSegment({
+        file,
+        place: this.#place(entry),
+        checksum: this.#disk.checksum,
+        chain: this.#chain,
+        limit: entry.state === "sealed" ? entry.bytes : fileBytes,
+        visit: this.#visit,
+        onFrame: (frame) => this.#visitor.frame?.(frame, entry),
+      });
+      if (scan.malformed !== undefined) throw this.#malformed(path, scan);
+      if (header === undefined && scan.frames > 0) throw this.#headless(path);
+      const scanned = { entry, path, fileBytes, header, scan };
+      this.#segments.push(scanned);
+      return scanned;
+    } finally {
+      await file.close();
+    }
+  }
+
+  readonly #visit = (record: LogRecord): void => {
+    if (record.timeMicros > this.#lastTimeMicros) this.#lastTimeMicros = record.timeMicros;
+    this.#visitor.record(record);
+  };
+
+  #place(entry: ManifestSegment): FramePlace {
+    return {
+      storeId: fromHex(this.#manifest.storeId) as Uint8Array,
+      segmentId: entry.id,
+      epoch: entry.epoch,
+      alignment: entry.alignment,
+      frameBytesMax: FRAME_BYTES_MAX,
+    };
+  }
+
+  /** A spare may have a header that was being rewritten when the last opening was cut short. */
+  async #readHeader(
+    file: DiskFile,
+    entry: ManifestSegment,
+    path: string,
+  ): Promise<SegmentHeader | undefined> {
+    const bytes = await readOrUndefined(file, 0, entry.alignment);
+    const result = bytes && decodeSegmentHeader(bytes, this.#disk.checksum);
+    if (result?.ok) {
+      const { header } = result;
+      const same =
+        header.segmentId === entry.id &&
+        header.epoch === entry.epoch &&
+        header.alignment === entry.alignment &&
+        this.#place(entry).storeId.every((byte, i) => byte === header.storeId[i]);
+      if (same) return header;
+      if (entry.state === "spare") return undefined;
+      throw this.#corrupt(path, 0, "its header belongs to another place or time");
+    }
+    if (result?.why === "version") {
+      throw new HoldfastError(
+        "FORMAT_VERSION",
+        `${path} is of log format version ${result.formatVersion}, which this program cannot read`,
+        { file: path },
+      );
+    }
+    if (entry.state === "spare") return undefined;
+    throw this.#corrupt(path, 0, "its header is damaged");
+  }
+
+  #checkSealed(scanned: ScannedSegment): void {
+    const { entry, path, scan } = scanned;
+    const whole =
+      scan.endOffset === entry.bytes && this.#chain.nextSequence === entry.lastSequence + 1;
+    if (whole) return;
+    throw this.#damaged(path, scan, "the manifest says that the log goes on here", entry.lastSequence);
+  }
+
+  /** Undefined if the log goes on in the next segment; otherwise it ends here, for good or ill. */
+  async #judge(
+    scanned: ScannedSegment,
+    later: readonly ManifestSegment[],
+  ): Promise<TailRow | undefined> {
+    const { scan, path } = scanned;
+    const beyond = await this.#peek(later);
+    const next = beyond.first;
+    if (
+      next !== undefined &&
+      next.firstSequence === this.#chain.nextSequence &&
+      next.previousChecksum === this.#chain.previousChecksum
+    ) {
+      return undefined;
+    }
+    const missing = this.#chain.nextSequence;
+    const span = scan.lastLaterOffset === 0 ? 0 : scan.lastLaterOffset - scan.endOffset;
+    const row = judgeTail({
+      found: scan.found,
+      sealedBeyond: this.#manifest.durableThrough >= missing || scanned.entry.state === "sealed",
+      provenLater: Math.max(scan.laterDurableThrough, beyond.durableThrough) >= missing,
+      laterFrames: scan.lastLaterOffset !== 0 || beyond.frames,
+      tooFar: span > this.#manifest.framesInFlight * this.#manifest.frameBytesMax,
+    });
+    if (row.verdict === "corrupt") {
+      const last = Math.max(
+        missing,
+        this.#manifest.durableThrough,
+        scan.laterDurableThrough,
+        beyond.durableThrough,
+      );
+      throw this.#damaged(path, scan, row.why, last);
+    }
+    if (row.verdict === "unreadable") {
+      throw new HoldfastError(
+        "IO",
+        `${path} cannot be read at offset ${scan.endOffset}: ${row.why}`,
+        { file: path, offset: scan.endOffset, sequence: missing },
+        scan.cause,
+      );
+    }
+    return row;
+  }
+
+  /** What later segments say: the frame at the beginning of the first one, and all as evidence. */
+  async #peek(later: readonly ManifestSegment[]): Promise<{
+    first: FrameHeader | undefined;
+    frames: boolean;
+    durableThrough: number;
+  }> {
+    let first: FrameHeader | undefined;
+    let frames = false;
+    let durableThrough = 0;
+    for (const [index, entry] of later.entries()) {
+      const path = `${this.#directory}/${segmentFileName(entry.id)}`;
+      const file = await openSegment(this.#disk, path, this.#chain.nextSequence);
+      try {
+        // A chain of its own, which takes whatever comes: this is only about what there is.
+        const scan = await scanSegment({
+          file,
+          place: this.#place(entry),
+          checksum: this.#disk.checksum,
+          chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
+          limit: await file.size(),
+          visit: () => {},
+          onFrame: (frame) => {
+            if (index === 0 && frame.offset === entry.alignment) first = frame;
+            durableThrough = Math.max(durableThrough, frame.durableThrough);
+          },
+        });
+        frames ||= scan.frames > 0 || scan.lastLaterOffset !== 0;
+        durableThrough = Math.max(durableThrough, scan.laterDurableThrough);
+      } finally {
+        await file.close();
+      }
+    }
+    return { first, frames, durableThrough };
+  }
+
+  #result(tail: ScannedSegment | undefined, row: TailRow | undefined): LogScan {
+    return {
+      segments: this.#segments,
+      tail,
+      verdict: row?.verdict ?? "end",
+      why: row?.why ?? "every segment is sealed",
+      lastSequence: this.#chain.nextSequence - 1,
+      previousChecksum: this.#chain.previousChecksum,
+      lastTimeMicros: this.#lastTimeMicros,
+      frames: this.#segments.reduce((sum, one) => sum + one.scan.frames, 0),
+      transactions: this.#segments.reduce((sum, one) => sum + one.scan.transactions, 0),
+    };
+  }
+
+  // ---- errors ----------------------------------------------------------------------------------
+
+  #corrupt(path: string, offset: number, why: string): HoldfastError {
+    return new HoldfastError("CORRUPT_LOG", `${path} is damaged at offset ${offset}: ${why}`, {
+      file: path,
+      offset,
+      sequence: this.#chain.nextSequence,
+      provenAcknowledged: true,
+    });
+  }
+
+  #damaged(path: string, scan: SegmentScan, why: string, lastSequence: number): HoldfastError {
+    const sequence = this.#chain.nextSequence;
+    const last = Math.max(sequence, lastSequence);
+    return new HoldfastError(
+      "CORRUPT_LOG",
+      `${path} is damaged at offset ${scan.endOffset}: ${why}; transactions ${sequence} to ${last} ` +
+        "are concerned. Nothing was changed",
+      { file: path, offset: scan.endOffset, sequence, lastSequence: last, provenAcknowledged: true },
+      scan.cause,
+    );
+  }
+
+  #malformed(path: string, scan: SegmentScan): HoldfastError {
+    return this.#corrupt(path, scan.endOffset, `a frame with a good checksum is malformed: ${scan.malformed}`);
+  }
+
+  #headless(path: string): HoldfastError {
+    return this.#corrupt(path, 0, "its header is damaged, and it holds frames");
+  }
+
+  #truncated(entry: ManifestSegment, path: string, fileBytes: number): HoldfastError {
+    return this.#corrupt(
+      path,
+      fileBytes,
+      `the file has ${fileBytes} bytes where the manifest says ${entry.bytes}`,
+    );
+  }
+}
+
+async function openSegment(disk: Disk, path: string, sequence: number): Promise<DiskFile> {
+  try {
+    return await disk.open(path, { direct: true });
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    throw new HoldfastError(
+      "MISSING_FILE",
+      `${path} is missing, and the manifest says that the log is in it`,
+      { file: path, sequence },
+      error,
+    );
+  }
+}
+
+async function readOrUndefined(
+  file: DiskFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await file.read(offset, length);
+  } catch (error) {
+    if (errnoCode(error) === undefined) throw error;
+    return undefined;
+  }
+}
