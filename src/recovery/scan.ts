@@ -24,6 +24,8 @@ export interface ScannedSegment {
   readonly fileBytes: number;
   readonly header: SegmentHeader | undefined;
   readonly scan: SegmentScan;
+  /** The last sequence in it or before it. */
+  readonly lastSequence: number;
 }
 
 export interface LogScan {
@@ -115,7 +117,8 @@ class LogScanner {
       });
       if (scan.malformed !== undefined) throw this.#malformed(path, scan);
       if (header === undefined && scan.frames > 0) throw this.#headless(path);
-      const scanned = { entry, path, fileBytes, header, scan };
+      const lastSequence = this.#chain.nextSequence - 1;
+      const scanned = { entry, path, fileBytes, header, scan, lastSequence };
       this.#segments.push(scanned);
       return scanned;
     } finally {

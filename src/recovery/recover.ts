@@ -1,0 +1,407 @@
+/**
+ * From a directory to a store that can be written: lock (taken by the caller) → manifest → log →
+ * a new epoch. docs/recovery.md tells the same story for people.
+ *
+ * Every step can be cut short and begun again: nothing is removed or cut off before the manifest
+ * that no longer needs it is durable, and a new epoch is used only once both slots carry it.
+ */
+import { fromHex, toHex } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
+import type { Disk } from "../disk/disk.js";
+import { segmentFileName } from "../log/format.js";
+import { createSegment, writeSegmentHeader } from "../log/segments.js";
+import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import {
+  createManifest,
+  ManifestKeeper,
+  type ManifestSlots,
+  readManifestSlots,
+} from "../manifest/manifest.js";
+import {
+  CREATING_NAME,
+  isStoreFileName,
+  LOCK_NAME,
+  pruneTornFiles,
+  removeStraySegments,
+  setAside,
+  syncBeforeReading,
+  tornFileName,
+  truncateTo,
+} from "./files.js";
+import { type LogScan, type LogVisitor, type ScannedSegment, scanLog } from "./scan.js";
+
+/** What the one who opens the store brings along. */
+export interface OpeningSettings {
+  readonly environment: string;
+  readonly allowEnvironmentChange: boolean;
+  readonly writerId: string;
+  readonly segmentBytes: number;
+  readonly frameBytesMax: number;
+  readonly framesInFlight: number;
+  /** Frames are aligned to this; segments of an older alignment stay as they are. */
+  readonly alignment: number;
+}
+
+/** What opening found and did; `store.recovery`. Durations in microseconds, sizes in bytes. */
+export interface RecoveryReport {
+  /** The store did not exist. */
+  readonly created: boolean;
+  readonly epoch: number;
+  readonly segments: number;
+  readonly frames: number;
+  readonly transactionsReplayed: number;
+  readonly lastSequence: number;
+  /** "end" or "torn", and why. */
+  readonly tail: "end" | "torn";
+  readonly why: string;
+  /** Bytes after the last good frame that were set aside and cut off. */
+  readonly tornBytes: number;
+  /** Where they were set aside. */
+  readonly tornFiles: readonly string[];
+  /** Manifest slots that were damaged or missing and have been written anew. */
+  readonly repairedSlots: readonly string[];
+  /** Segments that a preparation cut short had left behind. */
+  readonly removedFiles: readonly string[];
+  readonly syncMicros: number;
+  readonly replayMicros: number;
+  readonly publishMicros: number;
+  readonly micros: number;
+}
+
+export interface OpenedLog {
+  readonly keeper: ManifestKeeper;
+  readonly storeId: Uint8Array;
+  readonly epoch: number;
+  readonly active: { readonly id: number; readonly bytes: number };
+  readonly spares: readonly { readonly id: number; readonly bytes: number }[];
+  readonly nextSegmentId: number;
+  readonly lastSequence: number;
+  readonly previousChecksum: number;
+  readonly lastTimeMicros: number;
+  readonly report: RecoveryReport;
+}
+
+/** Creates a store in a directory that is empty but for the lock, or recovers the one there. */
+export async function openLog(
+  disk: Disk,
+  directory: string,
+  settings: OpeningSettings,
+  visitor: LogVisitor & { manifest?(manifest: Manifest): void },
+): Promise<OpenedLog> {
+  const names = await disk.list(directory);
+  const slots = await readManifestSlots(disk, directory);
+  const complete = slots.slots.every((slot) => slot.state === "valid");
+  const halfCreated = names.includes(CREATING_NAME) && !complete;
+  if (halfCreated || names.every((name) => name === LOCK_NAME)) {
+    return createLog(disk, directory, settings, names);
+  }
+  assertIsStore(directory, slots, names);
+  return new Recovery(disk, directory, settings).run(names, visitor);
+}
+
+/** Refuses to make a store of somebody else's directory. Takes no lock and writes nothing. */
+export function assertNotForeign(directory: string, names: readonly string[]): void {
+  const foreign = names.find((name) => !isStoreFileName(name));
+  if (foreign === undefined || names.some((name) => name.startsWith("manifest."))) return;
+  throw new HoldfastError(
+    "NOT_A_STORE",
+    `${directory} is not empty and holds no store (it has, for one, "${foreign}")`,
+    { file: directory },
+  );
+}
+
+function assertIsStore(directory: string, slots: ManifestSlots, names: readonly string[]): void {
+  for (const slot of slots.slots) {
+    if (slot.state !== "version") continue;
+    throw new HoldfastError(
+      "FORMAT_VERSION",
+      `${slot.file}: ${slot.detail}, which this program cannot read`,
+      { file: slot.file },
+    );
+  }
+  if (slots.newest !== undefined) return;
+  const [a, b] = slots.slots;
+  const detail = (slot: typeof a) => ("detail" in slot ? slot.detail : slot.state);
+  throw new HoldfastError(
+    "CORRUPT_MANIFEST",
+    `neither manifest of ${directory} can be used (0: ${detail(a)}; 1: ${detail(b)}), and there ` +
+      `are ${names.length} files. Nothing was changed`,
+    { file: a.file },
+  );
+}
+
+// ---- creating ----------------------------------------------------------------------------------
+
+async function createLog(
+  disk: Disk,
+  directory: string,
+  settings: OpeningSettings,
+  leftovers: readonly string[],
+): Promise<OpenedLog> {
+  const start = disk.clock.monotonicMicros();
+  const marker = await disk.open(`${directory}/${CREATING_NAME}`, { write: true, create: true });
+  await marker.sync();
+  await marker.close();
+  await disk.syncDirectory(directory);
+  // A creation that was cut short: nothing in it was ever used.
+  for (const name of leftovers) {
+    if (name !== LOCK_NAME && name !== CREATING_NAME) await disk.remove(`${directory}/${name}`);
+  }
+  const createdMicros = disk.clock.nowMicros();
+  const storeId = disk.randomBytes(16);
+  const header = {
+    storeId,
+    segmentId: 1,
+    epoch: 1,
+    alignment: settings.alignment,
+    segmentBytes: settings.segmentBytes,
+    createdMicros,
+    writerId: settings.writerId,
+  };
+  await createSegment(disk, directory, header);
+  const keeper = await createManifest(disk, directory, {
+    generation: 1,
+    storeId: toHex(storeId),
+    environment: settings.environment,
+    createdMicros,
+    epoch: 1,
+    writer: writerOf(disk, settings),
+    framesInFlight: settings.framesInFlight,
+    frameBytesMax: settings.frameBytesMax,
+    methods: [],
+    base: { sequence: 0, frameChecksum: 0 },
+    durableThrough: 0,
+    segments: [segmentEntry(1, "active", 1, settings.alignment, settings.segmentBytes, 0)],
+    tables: [],
+  });
+  await disk.remove(`${directory}/${CREATING_NAME}`);
+  await disk.syncDirectory(directory);
+  const micros = disk.clock.monotonicMicros() - start;
+  return {
+    keeper,
+    storeId,
+    epoch: 1,
+    active: { id: 1, bytes: settings.segmentBytes },
+    spares: [],
+    nextSegmentId: 2,
+    lastSequence: 0,
+    previousChecksum: 0,
+    lastTimeMicros: 0,
+    report: {
+      created: true,
+      epoch: 1,
+      segments: 1,
+      frames: 0,
+      transactionsReplayed: 0,
+      lastSequence: 0,
+      tail: "end",
+      why: "the store is new",
+      tornBytes: 0,
+      tornFiles: [],
+      repairedSlots: [],
+      removedFiles: [],
+      syncMicros: 0,
+      replayMicros: 0,
+      publishMicros: micros,
+      micros,
+    },
+  };
+}
+
+function writerOf(disk: Disk, settings: OpeningSettings): Manifest["writer"] {
+  return {
+    writerId: settings.writerId,
+    host: disk.self.host,
+    pid: disk.self.pid,
+    openedMicros: disk.clock.nowMicros(),
+  };
+}
+
+function segmentEntry(
+  id: number,
+  state: ManifestSegment["state"],
+  epoch: number,
+  alignment: number,
+  bytes: number,
+  lastSequence: number,
+): ManifestSegment {
+  return { id, state, epoch, alignment, bytes, lastSequence };
+}
+
+// ---- recovering --------------------------------------------------------------------------------
+
+class Recovery {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #settings: OpeningSettings;
+
+  constructor(disk: Disk, directory: string, settings: OpeningSettings) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#settings = settings;
+  }
+
+  async run(
+    names: readonly string[],
+    visitor: LogVisitor & { manifest?(manifest: Manifest): void },
+  ): Promise<OpenedLog> {
+    const disk = this.#disk;
+    const start = disk.clock.monotonicMicros();
+    await syncBeforeReading(disk, this.#directory, names);
+    const slots = await readManifestSlots(disk, this.#directory);
+    assertIsStore(this.#directory, slots, names);
+    const manifest = slots.newest as Manifest;
+    this.#checkEnvironment(manifest);
+    visitor.manifest?.(manifest);
+    const removedFiles = await removeStraySegments(disk, this.#directory, names, manifest);
+    const synced = disk.clock.monotonicMicros();
+    const scan = await scanLog(disk, this.#directory, manifest, visitor);
+    const replayed = disk.clock.monotonicMicros();
+    const torn = await this.#setAside(scan, manifest);
+    const opened = await this.#publish(scan, manifest, slots);
+    await this.#cutOff(opened.keeper.current, scan);
+    if (names.includes(CREATING_NAME)) await disk.remove(`${this.#directory}/${CREATING_NAME}`);
+    await disk.syncDirectory(this.#directory);
+    const end = disk.clock.monotonicMicros();
+    return {
+      ...opened,
+      report: {
+        created: false,
+        epoch: opened.epoch,
+        segments: manifest.segments.length,
+        frames: scan.frames,
+        transactionsReplayed: scan.transactions,
+        lastSequence: scan.lastSequence,
+        tail: scan.verdict === "torn" ? "torn" : "end",
+        why: scan.why,
+        tornBytes: torn.bytes,
+        tornFiles: torn.files,
+        repairedSlots: slots.slots.filter((s) => s.state !== "valid").map((s) => s.file),
+        removedFiles,
+        syncMicros: synced - start,
+        replayMicros: replayed - synced,
+        publishMicros: end - replayed,
+        micros: end - start,
+      },
+    };
+  }
+
+  #checkEnvironment(manifest: Manifest): void {
+    const { environment, allowEnvironmentChange } = this.#settings;
+    if (manifest.environment === environment || allowEnvironmentChange) return;
+    throw new HoldfastError(
+      "WRONG_ENVIRONMENT",
+      `${this.#directory} belongs to environment "${manifest.environment}", and this is ` +
+        `"${environment}"; open it with allowEnvironmentChange to make it this one's`,
+      { file: this.#directory },
+    );
+  }
+
+  /** What is behind the last good frame may be of use to somebody: keep it, then cut it off. */
+  async #setAside(
+    scan: LogScan,
+    manifest: Manifest,
+  ): Promise<{ bytes: number; files: readonly string[] }> {
+    const files: string[] = [];
+    let bytes = 0;
+    if (scan.verdict !== "torn") return { bytes, files };
+    const { tail } = scan;
+    if (tail === undefined || tail.scan.dirtyEnd <= tail.scan.endOffset) return { bytes, files };
+    const name = tornFileName(tail.entry.id, manifest.epoch);
+    const range = { from: tail.scan.endOffset, to: tail.scan.dirtyEnd };
+    await setAside(this.#disk, this.#directory, tail.path, range, name);
+    bytes += range.to - range.from;
+    files.push(name);
+    await pruneTornFiles(this.#disk, this.#directory);
+    return { bytes, files };
+  }
+
+  /** A new epoch, in a segment of its own: nothing written before can be taken for part of it. */
+  async #publish(
+    scan: LogScan,
+    manifest: Manifest,
+    slots: ManifestSlots,
+  ): Promise<Omit<OpenedLog, "report">> {
+    const epoch = manifest.epoch + 1;
+    const { sealed, spares } = this.#partition(scan, manifest);
+    const nextId = Math.max(0, ...manifest.segments.map((segment) => segment.id)) + 1;
+    const storeId = fromHex(manifest.storeId) as Uint8Array;
+    const taken = spares[0];
+    const active = await this.#prepareActive(taken, nextId, epoch, storeId);
+    const rest = spares.slice(1);
+    const keeper = new ManifestKeeper(this.#disk, this.#directory, manifest, slots.newestSlot);
+    const { alignment, environment, framesInFlight, frameBytesMax } = this.#settings;
+    await keeper.publish((current) => ({
+      ...current,
+      environment,
+      epoch,
+      writer: writerOf(this.#disk, this.#settings),
+      framesInFlight,
+      frameBytesMax,
+      durableThrough: scan.lastSequence,
+      segments: [
+        ...sealed,
+        segmentEntry(active.id, "active", epoch, alignment, active.bytes, 0),
+        ...rest.map((s) => segmentEntry(s.id, "spare", epoch, alignment, s.bytes, 0)),
+      ],
+    }));
+    return {
+      keeper,
+      storeId,
+      epoch,
+      active,
+      spares: rest,
+      nextSegmentId: taken === undefined ? nextId + 1 : nextId,
+      lastSequence: scan.lastSequence,
+      previousChecksum: scan.previousChecksum,
+      lastTimeMicros: scan.lastTimeMicros,
+    };
+  }
+
+  /** Which segments end where the scan saw them end, and which can be written again. */
+  #partition(
+    scan: LogScan,
+    manifest: Manifest,
+  ): { sealed: ManifestSegment[]; spares: { id: number; bytes: number }[] } {
+    const sealed: ManifestSegment[] = [];
+    const spares: { id: number; bytes: number }[] = [];
+    const scanned = new Map<number, ScannedSegment>(scan.segments.map((s) => [s.entry.id, s]));
+    for (const entry of [...manifest.segments].sort((a, b) => a.id - b.id)) {
+      const one = scanned.get(entry.id);
+      if (entry.state === "sealed") sealed.push(entry);
+      else if (one === undefined || one.scan.frames === 0) {
+        spares.push({ id: entry.id, bytes: entry.bytes });
+      } else {
+        const { endOffset } = one.scan;
+        sealed.push({ ...entry, state: "sealed", bytes: endOffset, lastSequence: one.lastSequence });
+      }
+    }
+    return { sealed, spares };
+  }
+
+  async #prepareActive(
+    spare: { id: number; bytes: number } | undefined,
+    nextId: number,
+    epoch: number,
+    storeId: Uint8Array,
+  ): Promise<{ id: number; bytes: number }> {
+    const { alignment, writerId, segmentBytes } = this.#settings;
+    const id = spare?.id ?? nextId;
+    const bytes = spare?.bytes ?? segmentBytes;
+    const createdMicros = this.#disk.clock.nowMicros();
+    const common = { storeId, segmentId: id, epoch, alignment, createdMicros, writerId };
+    const header = { ...common, segmentBytes: bytes };
+    if (spare === undefined) await createSegment(this.#disk, this.#directory, header);
+    else await writeSegmentHeader(this.#disk, this.#directory, header);
+    return { id, bytes };
+  }
+
+  /** The manifest no longer needs what lies behind the end of a sealed segment. */
+  async #cutOff(manifest: Manifest, scan: LogScan): Promise<void> {
+    for (const { entry, fileBytes } of scan.segments) {
+      const now = manifest.segments.find((segment) => segment.id === entry.id);
+      if (now?.state !== "sealed" || fileBytes <= now.bytes) continue;
+      await truncateTo(this.#disk, `${this.#directory}/${segmentFileName(now.id)}`, now.bytes);
+    }
+  }
+}
