@@ -1,0 +1,176 @@
+/** Integer arithmetic behind `Decimal`: powers of ten, rounding division, parsing, printing. */
+import { HoldfastError } from "../base/errors.js";
+import { DECIMAL_DIGITS_MAX } from "../base/limits.js";
+
+/** Most digits a decimal keeps after its point. */
+export const DECIMAL_SCALE_MAX = 18;
+
+/**
+ * What to do with digits that do not fit. "down" is towards zero, "up" away from it; "floor" and
+ * "ceiling" are towards minus and plus infinity; the halves round to the nearest and differ in
+ * where an exact half goes.
+ */
+export type Rounding = "half-even" | "half-up" | "half-down" | "down" | "up" | "floor" | "ceiling";
+
+const ROUNDINGS: readonly string[] = [
+  "half-even",
+  "half-up",
+  "half-down",
+  "down",
+  "up",
+  "floor",
+  "ceiling",
+] satisfies Rounding[];
+
+const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** 10^0 to 10^15: the powers of ten that are safe integers. */
+export const POWERS: readonly number[] = Array.from({ length: 16 }, (_, power) =>
+  Number(10n ** BigInt(power)),
+);
+
+const BIG_POWERS: readonly bigint[] = Array.from(
+  { length: 2 * DECIMAL_DIGITS_MAX + 1 },
+  (_, power) => 10n ** BigInt(power),
+);
+
+/** One more than the largest coefficient. */
+export const COEFFICIENT_LIMIT = 10n ** BigInt(DECIMAL_DIGITS_MAX);
+
+/** An INVALID_ARGUMENT error about a decimal. */
+export function decimalError(message: string): HoldfastError {
+  return new HoldfastError("INVALID_ARGUMENT", message);
+}
+
+/** 10^power as a bigint, for any power that can arise between two decimals. */
+export function bigPower(power: number): bigint {
+  return BIG_POWERS[power] ?? 10n ** BigInt(power);
+}
+
+/** The integer as a number where it is a safe one, so that equal integers have one form only. */
+export function canonical(integer: bigint): number | bigint {
+  return integer <= SAFE_MAX && integer >= -SAFE_MAX ? Number(integer) : integer;
+}
+
+/** integer x 10^power, exact. */
+export function scaleUp(integer: number | bigint, power: number): number | bigint {
+  if (power === 0) return integer;
+  if (typeof integer === "number" && power < POWERS.length) {
+    // A float product that is a safe integer is the exact product.
+    const product = integer * POWERS[power]!;
+    if (Number.isSafeInteger(product)) return product;
+  }
+  return canonical(BigInt(integer) * bigPower(power));
+}
+
+/**
+ * numerator / denominator as an integer, rounded. Without a rounding the quotient has to be exact:
+ * undefined where it is not.
+ */
+export function divideRounded(
+  numerator: number | bigint,
+  denominator: number | bigint,
+  rounding: Rounding | undefined,
+): number | bigint | undefined {
+  if (rounding !== undefined && !ROUNDINGS.includes(rounding)) {
+    throw decimalError(`unknown rounding ${JSON.stringify(rounding)}`);
+  }
+  if (typeof numerator === "number" && typeof denominator === "number") {
+    // The remainder of two safe integers is exact, and so is a division without a remainder.
+    const remainder = numerator % denominator;
+    const quotient = (numerator - remainder) / denominator + 0;
+    if (remainder === 0) return quotient;
+    if (rounding === undefined) return undefined;
+    const negative = numerator < 0 !== denominator < 0;
+    const half = Math.sign(2 * Math.abs(remainder) - Math.abs(denominator));
+    return quotient + away(rounding, negative, half, quotient % 2 !== 0) + 0;
+  }
+  const [top, bottom] = [BigInt(numerator), BigInt(denominator)];
+  const remainder = top % bottom;
+  const quotient = top / bottom;
+  if (remainder === 0n) return canonical(quotient);
+  if (rounding === undefined) return undefined;
+  const negative = top < 0n !== bottom < 0n;
+  const twice = 2n * (remainder < 0n ? -remainder : remainder) - (bottom < 0n ? -bottom : bottom);
+  const half = twice < 0n ? -1 : twice > 0n ? 1 : 0;
+  return canonical(quotient + BigInt(away(rounding, negative, half, quotient % 2n !== 0n)));
+}
+
+/**
+ * What to add to a truncated quotient: 0, or 1 away from zero. `half` compares what was cut off
+ * with one half: -1 less, 0 exactly, 1 more.
+ */
+function away(rounding: Rounding, negative: boolean, half: number, odd: boolean): -1 | 0 | 1 {
+  const outward = negative ? -1 : 1;
+  switch (rounding) {
+    case "down":
+      return 0;
+    case "up":
+      return outward;
+    case "floor":
+      return negative ? -1 : 0;
+    case "ceiling":
+      return negative ? 0 : 1;
+    case "half-down":
+      return half > 0 ? outward : 0;
+    case "half-up":
+      return half >= 0 ? outward : 0;
+    case "half-even":
+      return half > 0 || (half === 0 && odd) ? outward : 0;
+  }
+}
+
+/** coefficient x 10^-scale in plain digits, with exactly `scale` of them after the point. */
+export function formatDecimal(coefficient: number | bigint, scale: number): string {
+  const text = String(coefficient);
+  if (scale === 0) return text;
+  const sign = text.charCodeAt(0) === 45 ? "-" : "";
+  const digits = (sign === "" ? text : text.slice(1)).padStart(scale + 1, "0");
+  const point = digits.length - scale;
+  return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
+}
+
+/** Digits of any accepted text: far more than a decimal holds, and still no work to parse. */
+const TEXT_LENGTH_MAX = 200;
+
+const PATTERN = /^([+-]?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?$/;
+
+/** A parsed text: integer x 10^-scale, with 0 <= scale <= DECIMAL_SCALE_MAX. */
+export interface ParsedDecimal {
+  readonly coefficient: number | bigint;
+  readonly scale: number;
+}
+
+/** Parses "61737.63", "-0.5" or "3.844E-5". Throws INVALID_ARGUMENT for anything else. */
+export function parseDecimal(text: string): ParsedDecimal {
+  const match = text.length > TEXT_LENGTH_MAX ? null : PATTERN.exec(text);
+  if (match === null) throw decimalError(`${quote(text)} is not a decimal number`);
+  const fraction = match[3] ?? "";
+  const exponent = match[4] === undefined ? 0 : Number(match[4]);
+  let digits = match[2]! + fraction;
+  let scale = fraction.length - exponent;
+  if (scale > DECIMAL_SCALE_MAX) {
+    // Zeros at the end carry no value, so more of them than fit are no loss.
+    const spare = Math.min(scale - DECIMAL_SCALE_MAX, /0*$/.exec(digits)![0].length);
+    digits = digits.slice(0, digits.length - spare);
+    scale -= spare;
+  }
+  if (/^0*$/.test(digits)) {
+    return { coefficient: 0, scale: Math.min(Math.max(scale, 0), DECIMAL_SCALE_MAX) };
+  }
+  if (scale > DECIMAL_SCALE_MAX) {
+    throw decimalError(`${quote(text)} has more than ${DECIMAL_SCALE_MAX} digits after its point`);
+  }
+  if (scale < -DECIMAL_DIGITS_MAX) {
+    throw decimalError(`${quote(text)} has more than ${DECIMAL_DIGITS_MAX} digits`);
+  }
+  const signed = match[1] === "-" ? `-${digits}` : digits;
+  const integer = digits.length <= 15 ? Number(signed) : canonical(BigInt(signed));
+  return scale < 0
+    ? { coefficient: scaleUp(integer, -scale), scale: 0 }
+    : { coefficient: integer, scale };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
+}

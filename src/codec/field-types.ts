@@ -1,0 +1,170 @@
+/** The types a field can have, as builder functions from which TypeScript infers the row type. */
+import type { Decimal } from "./decimal.js";
+
+/** A type as data: what the codec is compiled from, and what stands in a schema description. */
+export type TypeNode =
+  | { readonly kind: "string" | "boolean" | "integer" | "int64" | "timestamp" | "bytes" }
+  | { readonly kind: "float64"; readonly allowNonFinite: boolean }
+  | { readonly kind: "decimal"; readonly scale: number }
+  | { readonly kind: "enumeration"; readonly values: readonly string[] }
+  | { readonly kind: "list" | "map" | "nullable"; readonly item: TypeNode }
+  | { readonly kind: "record"; readonly fields: readonly FieldNode[] };
+
+/** A named field of a table or of a nested record. */
+export interface FieldNode {
+  readonly name: string;
+  readonly type: TypeNode;
+  /** What a put fills in where the field is left out; undefined: it may not be left out. */
+  readonly defaultValue: unknown;
+}
+
+declare const TYPES: unique symbol;
+
+/**
+ * The type of a field: `Value` as it is read, `Input` as it may be written, and whether it may be
+ * left out when writing. Made by the functions below only.
+ */
+export class FieldType<Value, Input = Value, HasDefault extends boolean = boolean> {
+  /** Exists for type inference only. */
+  declare readonly [TYPES]: {
+    readonly value: Value;
+    readonly input: Input;
+    readonly hasDefault: HasDefault;
+  };
+
+  constructor(
+    readonly node: TypeNode,
+    readonly defaultValue: unknown = undefined,
+  ) {
+    Object.freeze(Object.assign(this, { node: Object.freeze(node) }));
+  }
+}
+
+/** A type that can also be a key, or a part of one. */
+export interface KeyFieldType<Value> extends FieldType<Value, Value, false> {
+  readonly node: { readonly kind: "string" | "integer" | "int64" | "timestamp" };
+}
+
+/** Named fields, in the order in which they are stored. */
+export type Fields = Readonly<Record<string, FieldType<unknown, unknown>>>;
+
+type ValueOf<F> = F extends FieldType<infer Value, unknown> ? Value : never;
+type InputValueOf<F> = F extends FieldType<unknown, infer Input> ? Input : never;
+
+type DefaultedNames<F extends Fields> = {
+  [K in keyof F]: F[K] extends FieldType<unknown, unknown, true> ? K : never;
+}[keyof F];
+
+type Simplify<T> = { [K in keyof T]: T[K] } & {};
+
+/** The row read from a table with these fields. */
+export type RowOfFields<F extends Fields> = { readonly [K in keyof F]: ValueOf<F[K]> };
+
+/** What may be written to a table with these fields: those with a default may be left out. */
+export type InputOfFields<F extends Fields> = Simplify<
+  { readonly [K in Exclude<keyof F, DefaultedNames<F>>]: InputValueOf<F[K]> } & {
+    readonly [K in DefaultedNames<F>]?: InputValueOf<F[K]> | undefined;
+  }
+>;
+
+/** Text that is valid Unicode: a lone surrogate cannot be stored. */
+export function string(): KeyFieldType<string> {
+  return new FieldType({ kind: "string" }) as KeyFieldType<string>;
+}
+
+export function boolean(): FieldType<boolean, boolean, false> {
+  return new FieldType({ kind: "boolean" });
+}
+
+export interface Float64Options {
+  /** Accept NaN, Infinity and -Infinity, which are refused otherwise. */
+  readonly allowNonFinite?: boolean;
+}
+
+/** A double, to the last bit, -0 included. For what is measured; never for money. */
+export function float64(options: Float64Options = {}): FieldType<number, number, false> {
+  return new FieldType({ kind: "float64", allowNonFinite: options.allowNonFinite ?? false });
+}
+
+/** An integer that a number holds exactly: up to 2^53 - 1 either way. */
+export function integer(): KeyFieldType<number> {
+  return new FieldType({ kind: "integer" }) as KeyFieldType<number>;
+}
+
+/** A 64-bit signed integer, as a bigint. */
+export function int64(): KeyFieldType<bigint> {
+  return new FieldType({ kind: "int64" }) as KeyFieldType<bigint>;
+}
+
+/** Microseconds since 1970, as a safe integer: exact until the year 2255. */
+export function timestamp(): KeyFieldType<number> {
+  return new FieldType({ kind: "timestamp" }) as KeyFieldType<number>;
+}
+
+/** An exact decimal with `scale` (0 to 18) digits after the point; always read at that scale. */
+export function decimal(scale: number): FieldType<Decimal, Decimal | string, false> {
+  return new FieldType({ kind: "decimal", scale });
+}
+
+/** Bytes; copied on the way in and on the way out. */
+export function bytes(): FieldType<Uint8Array, Uint8Array, false> {
+  return new FieldType({ kind: "bytes" });
+}
+
+/** One of a closed set of strings, stored as its place among them: add new ones at the end. */
+export function enumeration<const Values extends readonly string[]>(
+  values: Values,
+): FieldType<Values[number], Values[number], false> {
+  return new FieldType({ kind: "enumeration", values: Object.freeze([...values]) });
+}
+
+/** A list of values of one type. */
+export function list<Value, Input>(
+  item: FieldType<Value, Input, false>,
+): FieldType<readonly Value[], readonly Input[], false> {
+  return new FieldType({ kind: "list", item: item.node });
+}
+
+/**
+ * A map from strings to values of one type, kept in the order of its keys. Read as an object
+ * without a prototype, so that "constructor" and "__proto__" are keys like any other.
+ */
+export function map<Value, Input>(
+  item: FieldType<Value, Input, false>,
+): FieldType<Readonly<Record<string, Value>>, Readonly<Record<string, Input>>, false> {
+  return new FieldType({ kind: "map", item: item.node });
+}
+
+/** A record inside a record. */
+export function record<const F extends Fields>(
+  fields: F,
+): FieldType<RowOfFields<F>, InputOfFields<F>, false> {
+  return new FieldType({ kind: "record", fields: fieldNodes(fields) });
+}
+
+/** The type, or null. */
+export function nullable<Value, Input>(
+  type: FieldType<Value, Input, false>,
+): FieldType<Value | null, Input | null, false> {
+  return new FieldType({ kind: "nullable", item: type.node });
+}
+
+/**
+ * A field that may be left out when writing: the put fills `value` in, and it is stored like any
+ * other. Reading never does: a stored row without the field is an error.
+ */
+export function withDefault<Value, Input>(
+  type: FieldType<Value, Input, false>,
+  value: NoInfer<Input>,
+): FieldType<Value, Input, true> {
+  return new FieldType(type.node, value);
+}
+
+/** The fields as data, in their order. Checked by `defineTable`, not here. */
+export function fieldNodes(fields: Fields): readonly FieldNode[] {
+  return Object.freeze(
+    Object.entries(fields).map(([name, type]) =>
+      Object.freeze({ name, type: type?.node, defaultValue: type?.defaultValue }),
+    ),
+  );
+}

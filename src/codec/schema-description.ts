@@ -1,0 +1,175 @@
+/** Schemas as plain JSON: what stands in the log and the manifest, and what the tools read. */
+import { HoldfastError } from "../base/errors.js";
+import { NESTING_MAX } from "../base/limits.js";
+import type { FieldNode, TypeNode } from "./field-types.js";
+import { type KeyNode, makeTable, type TableDefinition, type Tier } from "./schema.js";
+import { checkTableName, schemaError } from "./schema-check.js";
+import { show } from "./text.js";
+import { fromJson, type Json, toJson } from "./value-json.js";
+import { ValueProblem } from "./value-problem.js";
+
+/** A type in a description. */
+export type TypeDescription =
+  | { readonly kind: "string" | "boolean" | "integer" | "int64" | "timestamp" | "bytes" }
+  | { readonly kind: "float64"; readonly allowNonFinite?: true }
+  | { readonly kind: "decimal"; readonly scale: number }
+  | { readonly kind: "enumeration"; readonly values: readonly string[] }
+  | { readonly kind: "list" | "map" | "nullable"; readonly item: TypeDescription }
+  | { readonly kind: "record"; readonly fields: readonly FieldDescription[] };
+
+/** A field in a description; the default as `toJson` gives it. */
+export interface FieldDescription {
+  readonly name: string;
+  readonly type: TypeDescription;
+  readonly default?: Json;
+}
+
+/** A table as plain JSON: everything but its checks, which are functions. */
+export interface SchemaDescription {
+  readonly name: string;
+  readonly version: number;
+  readonly tier: Tier;
+  readonly key: KeyNode | readonly KeyNode[];
+  readonly fields: readonly FieldDescription[];
+}
+
+/** The description of a table. Its members always stand in the same order. */
+export function describeSchema(table: TableDefinition): SchemaDescription {
+  return {
+    name: table.name,
+    version: table.version,
+    tier: table.tier,
+    key: Array.isArray(table.key) ? table.key.map(describeKey) : describeKey(table.key as KeyNode),
+    fields: table.fields.map(describeField),
+  };
+}
+
+function describeKey({ kind }: KeyNode): KeyNode {
+  return { kind };
+}
+
+function describeField({ name, type, defaultValue }: FieldNode): FieldDescription {
+  return defaultValue === undefined
+    ? { name, type: describeType(type) }
+    : { name, type: describeType(type), default: toJson(type, defaultValue) };
+}
+
+function describeType(type: TypeNode): TypeDescription {
+  switch (type.kind) {
+    case "float64":
+      return type.allowNonFinite ? { kind: "float64", allowNonFinite: true } : { kind: "float64" };
+    case "decimal":
+      return { kind: "decimal", scale: type.scale };
+    case "enumeration":
+      return { kind: "enumeration", values: [...type.values] };
+    case "list":
+    case "map":
+    case "nullable":
+      return { kind: type.kind, item: describeType(type.item) };
+    case "record":
+      return { kind: "record", fields: type.fields.map(describeField) };
+    default:
+      return { kind: type.kind };
+  }
+}
+
+/**
+ * The table of a description, without checks; whatever the description may hold. Throws
+ * INVALID_SCHEMA.
+ */
+export function parseSchema(json: unknown): TableDefinition {
+  const { name, version, tier, key, fields } = members(json, "a schema", SCHEMA_MEMBERS);
+  checkTableName(name);
+  try {
+    return makeTable({
+      name,
+      version: version as number,
+      tier: tier as Tier,
+      key: Array.isArray(key) ? key.map(parseKey) : parseKey(key),
+      fields: parseFields(fields, 1),
+      checks: {},
+    });
+  } catch (error) {
+    if (error instanceof ValueProblem) throw schemaError(name, undefined, error.message);
+    throw error;
+  }
+}
+
+/** True for two descriptions of the same schema, to the last default. */
+export function sameSchema(a: SchemaDescription, b: SchemaDescription): boolean {
+  return canonicalSchema(a) === canonicalSchema(b);
+}
+
+/** The one JSON text of a schema. Throws INVALID_SCHEMA for what is none. */
+export function canonicalSchema(description: SchemaDescription): string {
+  return JSON.stringify(describeSchema(parseSchema(description)));
+}
+
+const SCHEMA_MEMBERS = ["name", "version", "tier", "key", "fields"];
+const FIELD_MEMBERS = ["name", "type", "default"];
+
+/** An object of these members and no others. */
+function members(
+  json: unknown,
+  what: string,
+  names: readonly string[],
+): Readonly<Record<string, unknown>> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new HoldfastError("INVALID_SCHEMA", `expected ${what}, got ${show(json)}`);
+  }
+  for (const name of Object.keys(json)) {
+    if (names.includes(name)) continue;
+    throw new HoldfastError("INVALID_SCHEMA", `${what} has no member ${show(name)}`);
+  }
+  return json as Readonly<Record<string, unknown>>;
+}
+
+function parseKey(json: unknown): unknown {
+  return members(json, "a key type", ["kind"]);
+}
+
+function parseFields(json: unknown, depth: number): readonly FieldNode[] {
+  if (!Array.isArray(json)) throw new ValueProblem(`expected a list of fields, got ${show(json)}`);
+  return json.map((field: unknown) => {
+    const parsed = members(field, "a field", FIELD_MEMBERS);
+    const type = parseType(parsed.type, depth);
+    const given = parsed.default;
+    return {
+      // Not checked here: `makeTable` does, and names the table.
+      name: parsed.name as string,
+      type,
+      defaultValue: given === undefined ? undefined : fromJson(type, given),
+    };
+  });
+}
+
+function parseType(json: unknown, depth: number): TypeNode {
+  if (depth > NESTING_MAX) throw new ValueProblem(`nested more than ${NESTING_MAX} deep`);
+  const kind = typeof json === "object" && json !== null && "kind" in json ? json.kind : undefined;
+  switch (kind) {
+    case "float64": {
+      const { allowNonFinite } = members(json, "float64", ["kind", "allowNonFinite"]);
+      return { kind, allowNonFinite: allowNonFinite === true };
+    }
+    case "decimal":
+      return { kind, scale: members(json, "a decimal", ["kind", "scale"]).scale as number };
+    case "enumeration": {
+      const { values } = members(json, "an enumeration", ["kind", "values"]);
+      if (Array.isArray(values)) return { kind, values };
+      throw new ValueProblem(`expected the values of an enumeration, got ${show(values)}`);
+    }
+    case "list":
+    case "map":
+    case "nullable":
+      return { kind, item: parseType(members(json, kind, ["kind", "item"]).item, depth + 1) };
+    case "record":
+      return {
+        kind,
+        fields: parseFields(members(json, "a record", ["kind", "fields"]).fields, depth + 1),
+      };
+    default:
+      members(json, "a type", ["kind"]);
+      // Not checked here: `makeTable` does, and names table and field.
+      return json as TypeNode;
+  }
+}

@@ -1,0 +1,149 @@
+/** Tables: name, version, tier, key and fields, checked once and then frozen. */
+import { HoldfastError } from "../base/errors.js";
+import {
+  type FieldNode,
+  type Fields,
+  fieldNodes,
+  type InputOfFields,
+  type KeyFieldType,
+  type RowOfFields,
+} from "./field-types.js";
+import {
+  checkedFields,
+  checkKey,
+  checkTableName,
+  checkTier,
+  checkVersion,
+} from "./schema-check.js";
+
+export * from "./field-types.js";
+
+/** How soon a put of the table is acknowledged, and what it costs: see docs/architecture.md. */
+export type Tier = "critical" | "important" | "cached";
+
+/** The type of a key, or of a part of one, as data. */
+export interface KeyNode {
+  readonly kind: "string" | "integer" | "int64" | "timestamp";
+}
+
+/** A rule that every row of a table has to keep. */
+export interface TableCheck<Key, Row> {
+  readonly name: string;
+  /** True where the row keeps the rule; otherwise false, or a text that says what is wrong. */
+  holds(row: Row, key: Key): boolean | string;
+}
+
+declare const TYPES: unique symbol;
+
+/** A table as `defineTable` makes it. Frozen, all of it. */
+export interface TableDefinition<Key = unknown, Row = unknown, Input = unknown> {
+  readonly name: string;
+  /** Version of the schema, from 1. */
+  readonly version: number;
+  readonly tier: Tier;
+  /** One part, or two to eight of them for a key that is a tuple. */
+  readonly key: KeyNode | readonly KeyNode[];
+  readonly fields: readonly FieldNode[];
+  readonly checks: readonly TableCheck<Key, Row>[];
+  /** Exists for type inference only. */
+  readonly [TYPES]?: { readonly key: Key; readonly row: Row; readonly input: Input };
+}
+
+/** The row read from a table. */
+export type RowOf<T> = T extends TableDefinition<infer _Key, infer Row, infer _Input> ? Row : never;
+
+/** The row as it may be written: decimals also as strings, defaulted fields left out. */
+export type InputOf<T> =
+  T extends TableDefinition<infer _Key, infer _Row, infer Input> ? Input : never;
+
+/** The key of a table. */
+export type KeyOf<T> = T extends TableDefinition<infer Key, infer _Row, infer _Input> ? Key : never;
+
+/** One type for a key, or two to eight of them for a tuple. */
+export type KeyTypes =
+  | KeyFieldType<string | number | bigint>
+  | readonly [
+      KeyFieldType<string | number | bigint>,
+      KeyFieldType<string | number | bigint>,
+      ...KeyFieldType<string | number | bigint>[],
+    ];
+
+type KeyPartOf<K> = K extends KeyFieldType<infer Value> ? Value : never;
+
+/** The key that `defineTable` infers from its types. */
+export type KeyOfTypes<K extends KeyTypes> = K extends readonly unknown[]
+  ? { readonly [I in keyof K]: KeyPartOf<K[I]> }
+  : KeyPartOf<K>;
+
+/** What `defineTable` takes. */
+export interface TableOptions<K extends KeyTypes, F extends Fields> {
+  /** Letters, digits, "_", "." and "-"; begins with a letter or "_". */
+  readonly name: string;
+  /** From 1; goes up by one with every change of key or fields. */
+  readonly version: number;
+  /** "critical" unless said otherwise. */
+  readonly tier?: Tier;
+  readonly key: K;
+  readonly fields: F;
+  /** Rules by name: true, or false or a text where a row breaks the rule. */
+  readonly checks?: Readonly<
+    Record<string, (row: RowOfFields<NoInfer<F>>, key: KeyOfTypes<NoInfer<K>>) => boolean | string>
+  >;
+}
+
+const OPTION_NAMES = ["name", "version", "tier", "key", "fields", "checks"];
+
+/** Defines a table. Throws INVALID_SCHEMA, naming table and field, for what cannot be stored. */
+export function defineTable<const K extends KeyTypes, const F extends Fields>(
+  options: TableOptions<K, F>,
+): TableDefinition<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>> {
+  const { name, version, tier = "critical", key, fields, checks = {} } = options;
+  checkTableName(name);
+  for (const option of Object.keys(options)) {
+    if (OPTION_NAMES.includes(option)) continue;
+    throw new HoldfastError("INVALID_SCHEMA", `table "${name}": unknown option "${option}"`, {
+      table: name,
+    });
+  }
+  const parts: unknown = Array.isArray(key)
+    ? key.map((part: KeyFieldType<unknown> | undefined) => part?.node)
+    : (key as KeyFieldType<unknown> | undefined)?.node;
+  return makeTable({ name, version, tier, key: parts, fields: fieldNodes(fields), checks });
+}
+
+/** A table from data that is not checked yet: from `defineTable`, or from a description. */
+export interface UncheckedTable {
+  readonly name: string;
+  readonly version: number;
+  readonly tier: Tier;
+  readonly key: unknown;
+  readonly fields: readonly FieldNode[];
+  readonly checks: Readonly<Record<string, unknown>>;
+}
+
+/** Checks and freezes a table. Throws INVALID_SCHEMA. */
+export function makeTable<Key, Row, Input>(
+  table: UncheckedTable,
+): TableDefinition<Key, Row, Input> {
+  const { name } = table;
+  checkTableName(name);
+  checkVersion(name, table.version);
+  checkTier(name, table.tier);
+  const checks = Object.entries(table.checks).map(([check, holds]) => {
+    if (typeof holds === "function" && check !== "") {
+      return Object.freeze({ name: check, holds: holds as TableCheck<Key, Row>["holds"] });
+    }
+    throw new HoldfastError("INVALID_SCHEMA", `table "${name}": check "${check}" is no function`, {
+      table: name,
+      check,
+    });
+  });
+  return Object.freeze({
+    name,
+    version: table.version,
+    tier: table.tier,
+    key: checkKey(name, table.key),
+    fields: checkedFields(name, table.fields),
+    checks: Object.freeze(checks),
+  });
+}
