@@ -36,7 +36,8 @@ export class FieldType<Value, Input = Value, HasDefault extends boolean = boolea
     readonly node: TypeNode,
     readonly defaultValue: unknown = undefined,
   ) {
-    Object.freeze(Object.assign(this, { node: Object.freeze(node) }));
+    Object.freeze(node);
+    Object.freeze(this);
   }
 }
 

@@ -2,8 +2,9 @@
 import { HoldfastError } from "../base/errors.js";
 import type { TypeNode } from "./field-types.js";
 import { inspectKey } from "./key.js";
+import { compileRecord, interpretRecord, type RecordCodec } from "./record.js";
 import type { TableDefinition } from "./schema.js";
-import { compileValue, type ValueCodec, ValueProblem } from "./value.js";
+import { ValueProblem } from "./value-problem.js";
 
 /** Where a row belongs, for messages. */
 export interface RowContext {
@@ -43,7 +44,20 @@ export interface RowCodec<Row, Input = Row> {
 export function compileRow<Row, Input>(
   table: TableDefinition<unknown, Row, Input>,
 ): RowCodec<Row, Input> {
-  const codec = compileValue({ kind: "record", fields: table.fields });
+  return rowCodec(table, compileRecord(table.fields));
+}
+
+/** The same from closures only, as where code may not be generated. Exported for the tests. */
+export function interpretRow<Row, Input>(
+  table: TableDefinition<unknown, Row, Input>,
+): RowCodec<Row, Input> {
+  return rowCodec(table, interpretRecord(table.fields));
+}
+
+function rowCodec<Row, Input>(
+  table: TableDefinition<unknown, Row, Input>,
+  codec: RecordCodec,
+): RowCodec<Row, Input> {
   const hasBytes = table.fields.some(({ type }) => holdsBytes(type));
   const cursor = { position: 0, end: 0 };
 
@@ -53,12 +67,6 @@ export function compileRow<Row, Input>(
     } catch (error) {
       throw refusedInput(error, context);
     }
-  }
-
-  function encode(row: Row, target: Uint8Array, position: number, end: number): number {
-    const room = end - position;
-    if (codec.bound(row) > room && codec.size(row) > room) return -1;
-    return codec.write(target, position, row);
   }
 
   function decode(source: Uint8Array, position: number, end: number): Row {
@@ -76,7 +84,7 @@ export function compileRow<Row, Input>(
   return Object.freeze({
     hasBytes,
     normalize,
-    encode,
+    encode: codec.encode,
     decode,
     copyOut: hasBytes ? (row: Row) => codec.normalize(row) as Row : (row: Row) => row,
   });
@@ -125,5 +133,3 @@ function holdsBytes(type: TypeNode): boolean {
       return false;
   }
 }
-
-export type { ValueCodec };
