@@ -1,0 +1,141 @@
+#include "file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#include "job.h"
+#include "napi_util.h"
+
+namespace holdfast {
+namespace {
+
+constexpr size_t kZeroChunk = 1 << 20;
+// Enough for the direct I/O of every file system known; a larger demand shows as EINVAL.
+constexpr size_t kAlignment = 4096;
+
+class ZeroFillJob final : public Job {
+ public:
+  ZeroFillJob(int fd, uint64_t offset, uint64_t length)
+      : fd_(fd), offset_(offset), end_(offset + length) {}
+  void Run() override { error_ = Fill(); }
+  napi_value Result(napi_env env) override { return Int32(env, error_); }
+
+ private:
+  int Fill();
+  int Reserve();
+
+  int fd_;
+  uint64_t offset_;
+  uint64_t end_;
+  int error_ = 0;
+};
+
+int ZeroFillJob::Reserve() {
+  while (fallocate(fd_, 0, static_cast<off_t>(offset_), static_cast<off_t>(end_ - offset_)) != 0) {
+    if (errno == EINTR) continue;
+    // Not every file system reserves; the zeros themselves then take the space.
+    return errno == EOPNOTSUPP ? 0 : -errno;
+  }
+  return 0;
+}
+
+int ZeroFillJob::Fill() {
+  if (offset_ == end_) return 0;
+  if (int error = Reserve()) return error;
+  void* zeros = mmap(nullptr, kZeroChunk, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (zeros == MAP_FAILED) return -ENOMEM;
+  int error = 0;
+  while (offset_ < end_ && error == 0) {
+    size_t length = std::min<uint64_t>(kZeroChunk, end_ - offset_);
+    ssize_t taken = pwrite(fd_, zeros, length, static_cast<off_t>(offset_));
+    if (taken > 0) {
+      offset_ += static_cast<uint64_t>(taken);
+    } else if (taken == 0) {
+      error = -EIO;
+    } else if (errno != EINTR) {
+      error = -errno;
+    }
+  }
+  munmap(zeros, kZeroChunk);
+  return error;
+}
+
+// Reads whole aligned blocks around the range wanted, and hands JavaScript the range in them.
+class ReadJob final : public Job {
+ public:
+  ReadJob(int fd, uint64_t offset, uint64_t length)
+      : fd_(fd), start_(offset / kAlignment * kAlignment), skip_(offset - start_),
+        length_(length) {}
+  ~ReadJob() override { std::free(data_); }
+  void Run() override { error_ = Read(); }
+  napi_value Result(napi_env env) override;
+
+ private:
+  int Read();
+
+  int fd_;
+  uint64_t start_;
+  uint64_t skip_;
+  uint64_t length_;
+  char* data_ = nullptr;
+  size_t capacity_ = 0;
+  size_t done_ = 0;
+  int error_ = 0;
+};
+
+int ReadJob::Read() {
+  capacity_ = (skip_ + length_ + kAlignment - 1) / kAlignment * kAlignment;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, kAlignment, capacity_) != 0) return -ENOMEM;
+  data_ = static_cast<char*>(memory);
+  while (done_ < capacity_) {
+    ssize_t got = pread(fd_, data_ + done_, capacity_ - done_, static_cast<off_t>(start_ + done_));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return -errno;
+    done_ += static_cast<size_t>(got);
+    // The end of the file; from an unaligned spot a direct read could not go on anyway.
+    if (got == 0 || done_ % kAlignment != 0) break;
+  }
+  return 0;
+}
+
+napi_value ReadJob::Result(napi_env env) {
+  if (error_ != 0) return Int32(env, error_);
+  size_t there = done_ > skip_ ? std::min<size_t>(done_ - skip_, length_) : 0;
+  napi_value buffer = nullptr, bytes = nullptr;
+  auto drop = [](napi_env, void* data, void*) { std::free(data); };
+  if (napi_create_external_arraybuffer(env, data_, capacity_, drop, nullptr, &buffer) != napi_ok) {
+    return Int32(env, -ENOMEM);
+  }
+  data_ = nullptr;
+  if (napi_create_typedarray(env, napi_uint8_array, there, buffer, skip_, &bytes) != napi_ok) {
+    return nullptr;
+  }
+  return bytes;
+}
+
+template <typename T>
+napi_value Start(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd;
+  uint64_t offset, length;
+  if (!GetArgs(env, info, args) || !GetInt32(env, args[0], &fd) ||
+      !GetOffset(env, args[1], &offset) || !GetOffset(env, args[2], &length)) {
+    return nullptr;
+  }
+  return StartJob(env, new (std::nothrow) T(fd, offset, length));
+}
+
+}  // namespace
+
+void ExportFile(napi_env env, napi_value exports) {
+  SetFunction(env, exports, "zeroFill", Start<ZeroFillJob>);
+  SetFunction(env, exports, "read", Start<ReadJob>);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,117 @@
+// Small helpers around Node-API. Every function here that gives false has thrown into JavaScript.
+//
+// Convention of the whole addon: operations give 0 or a count, or a negative errno. TypeScript makes
+// system errors of them. Only misuse (wrong types, ranges) throws from here.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+namespace holdfast {
+
+inline bool ThrowMisuse(napi_env env, const char* message) {
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+  return false;
+}
+
+template <size_t N>
+inline bool GetArgs(napi_env env, napi_callback_info info, napi_value (&args)[N]) {
+  size_t count = N;
+  if (napi_get_cb_info(env, info, &count, args, nullptr, nullptr) != napi_ok || count < N) {
+    return ThrowMisuse(env, "too few arguments");
+  }
+  return true;
+}
+
+inline bool GetUint32(napi_env env, napi_value value, uint32_t* out) {
+  if (napi_get_value_uint32(env, value, out) == napi_ok) return true;
+  return ThrowMisuse(env, "expected an unsigned integer");
+}
+
+inline bool GetInt32(napi_env env, napi_value value, int32_t* out) {
+  if (napi_get_value_int32(env, value, out) == napi_ok) return true;
+  return ThrowMisuse(env, "expected an integer");
+}
+
+// Offsets and lengths: a number that is a non-negative safe integer.
+inline bool GetOffset(napi_env env, napi_value value, uint64_t* out) {
+  int64_t number = 0;
+  if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) {
+    return ThrowMisuse(env, "expected a non-negative integer");
+  }
+  *out = static_cast<uint64_t>(number);
+  return true;
+}
+
+// A path owned by the caller; free with std::free. Null after throwing.
+inline char* GetPath(napi_env env, napi_value value) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    ThrowMisuse(env, "expected a path");
+    return nullptr;
+  }
+  char* path = static_cast<char*>(std::malloc(length + 1));
+  if (path == nullptr) {
+    napi_throw_error(env, "ENOMEM", "out of memory");
+    return nullptr;
+  }
+  napi_get_value_string_utf8(env, value, path, length + 1, &length);
+  return path;
+}
+
+inline napi_value Undefined(napi_env env) {
+  napi_value value = nullptr;
+  napi_get_undefined(env, &value);
+  return value;
+}
+
+inline napi_value Number(napi_env env, double number) {
+  napi_value value = nullptr;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+inline napi_value Int32(napi_env env, int32_t number) {
+  napi_value value = nullptr;
+  napi_create_int32(env, number, &value);
+  return value;
+}
+
+inline void SetNumber(napi_env env, napi_value object, const char* name, double number) {
+  napi_set_named_property(env, object, name, Number(env, number));
+}
+
+inline void SetString(napi_env env, napi_value object, const char* name, const char* text) {
+  napi_value value = nullptr;
+  napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value);
+  napi_set_named_property(env, object, name, value);
+}
+
+inline void SetFunction(napi_env env, napi_value object, const char* name, napi_callback function) {
+  napi_value value = nullptr;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+  napi_set_named_property(env, object, name, value);
+}
+
+// What is handed to JavaScript as an opaque handle begins with its kind, so that a handle of another
+// kind is refused rather than misread.
+struct Handle {
+  explicit Handle(uint32_t handle_kind) : kind(handle_kind) {}
+  const uint32_t kind;
+};
+
+template <typename T>
+inline T* GetHandle(napi_env env, napi_value value) {
+  void* pointer = nullptr;
+  if (napi_get_value_external(env, value, &pointer) != napi_ok || pointer == nullptr ||
+      static_cast<Handle*>(pointer)->kind != T::kKind) {
+    ThrowMisuse(env, "not a handle of that kind");
+    return nullptr;
+  }
+  return static_cast<T*>(static_cast<Handle*>(pointer));
+}
+
+}  // namespace holdfast

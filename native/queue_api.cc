@@ -1,0 +1,186 @@
+// The commit queue as JavaScript calls it. A queue is a handle; logs and slots are numbers.
+#include <cerrno>
+#include <new>
+
+#include "job.h"
+#include "log_file.h"
+#include "queue.h"
+
+namespace holdfast {
+namespace {
+
+void DeleteQueue(napi_env, void* data, void*) {
+  static_cast<Queue*>(static_cast<Handle*>(data))->Unref();
+}
+
+void DropSlots(napi_env, void*, void* region) { static_cast<SlotRegion*>(region)->Unref(); }
+
+bool GetShape(napi_env env, napi_value* args, QueueShape* shape) {
+  if (!GetUint32(env, args[0], &shape->slot_bytes) ||
+      !GetUint32(env, args[1], &shape->slot_count) ||
+      napi_get_value_bool(env, args[2], &shape->with_ring) != napi_ok) {
+    return false;
+  }
+  bool good = shape->slot_bytes > 0 && shape->slot_bytes % 4096 == 0 &&
+              shape->slot_bytes <= (1u << 30) && shape->slot_count > 0 &&
+              shape->slot_count <= 1024;
+  return good || ThrowMisuse(env, "slots must be 1 to 1024, each a multiple of 4096 bytes");
+}
+
+struct WriteArgs {
+  Queue* queue;
+  uint32_t log, slot, length;
+  uint64_t offset;
+};
+
+bool GetWriteArgs(napi_env env, napi_callback_info info, WriteArgs* out) {
+  napi_value args[5];
+  if (!GetArgs(env, info, args)) return false;
+  out->queue = GetHandle<Queue>(env, args[0]);
+  return out->queue != nullptr && GetUint32(env, args[1], &out->log) &&
+         GetUint32(env, args[2], &out->slot) && GetUint32(env, args[3], &out->length) &&
+         GetOffset(env, args[4], &out->offset);
+}
+
+napi_value Submit(napi_env env, napi_callback_info info) {
+  WriteArgs args;
+  if (!GetWriteArgs(env, info, &args)) return nullptr;
+  return Int32(env, args.queue->Submit(args.log, args.slot, args.length, args.offset));
+}
+
+napi_value WriteNow(napi_env env, napi_callback_info info) {
+  WriteArgs args;
+  if (!GetWriteArgs(env, info, &args)) return nullptr;
+  return Int32(env, args.queue->WriteNow(args.log, args.slot, args.length, args.offset));
+}
+
+napi_value Wait(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  if (!GetArgs(env, info, args)) return nullptr;
+  Queue* queue = GetHandle<Queue>(env, args[0]);
+  if (queue == nullptr) return nullptr;
+  return Int32(env, queue->closed() ? 0 : static_cast<int32_t>(queue->Wait()));
+}
+
+napi_value CloseQueue(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  if (!GetArgs(env, info, args)) return nullptr;
+  Queue* queue = GetHandle<Queue>(env, args[0]);
+  if (queue != nullptr) queue->Close();
+  return Undefined(env);
+}
+
+napi_value CloseLog(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  uint32_t log;
+  if (!GetArgs(env, info, args)) return nullptr;
+  Queue* queue = GetHandle<Queue>(env, args[0]);
+  if (queue == nullptr || !GetUint32(env, args[1], &log)) return nullptr;
+  return Int32(env, queue->RemoveLog(log));
+}
+
+class OpenLogJob final : public Job {
+ public:
+  OpenLogJob(Queue* queue, char* path, WriteMethod method)
+      : queue_(queue), path_(path), method_(method) {
+    queue_->Ref();
+  }
+  ~OpenLogJob() override {
+    queue_->Unref();
+    std::free(path_);
+  }
+  void Run() override { opened_ = OpenLogFile(path_, method_); }
+  napi_value Result(napi_env env) override {
+    if (opened_.error != 0) return Int32(env, opened_.error);
+    int log = queue_->AddLog(opened_.fd, method_, opened_.alignment);
+    if (log >= 0) opened_.fd = -1;
+    return Int32(env, log);
+  }
+
+ private:
+  Queue* queue_;
+  char* path_;
+  WriteMethod method_;
+  OpenedLog opened_;
+};
+
+napi_value OpenLog(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  uint32_t method;
+  if (!GetArgs(env, info, args)) return nullptr;
+  Queue* queue = GetHandle<Queue>(env, args[0]);
+  if (queue == nullptr || !GetUint32(env, args[2], &method)) return nullptr;
+  if (method > static_cast<uint32_t>(WriteMethod::kBufferedFdatasync)) {
+    ThrowMisuse(env, "no such write method");
+    return nullptr;
+  }
+  char* path = GetPath(env, args[1]);
+  if (path == nullptr) return nullptr;
+  WriteMethod how = static_cast<WriteMethod>(method);
+  return StartJob(env, new (std::nothrow) OpenLogJob(queue, path, how));
+}
+
+napi_value Probe(napi_env env, napi_callback_info) { return Int32(env, ProbeRing()); }
+
+}  // namespace
+
+// openQueue(slotBytes, slotCount, ring, lock, completions, ready): [handle, ArrayBuffer of all
+// slots], or a negative errno.
+napi_value OpenQueue(napi_env env, napi_callback_info info) {
+  napi_value args[6];
+  QueueShape shape;
+  if (!GetArgs(env, info, args) || !GetShape(env, args, &shape)) return nullptr;
+  Lock* lock = GetHandle<Lock>(env, args[3]);
+  if (lock == nullptr) return nullptr;
+  if (lock->fd < 0) return Int32(env, -EBADF);
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* completions = nullptr;
+  if (napi_get_typedarray_info(env, args[4], &type, &length, &completions, nullptr, nullptr) !=
+          napi_ok ||
+      type != napi_int32_array || length < size_t{shape.slot_count} * 2) {
+    ThrowMisuse(env, "completions must be an Int32Array with two places for each slot");
+    return nullptr;
+  }
+  int error = 0;
+  Queue* queue = Queue::New(GetEnv(env), shape, lock, &error);
+  if (queue == nullptr) return Int32(env, error);
+  napi_value handle = nullptr, slots = nullptr, pair = nullptr;
+  if (napi_create_external(env, static_cast<Handle*>(queue), DeleteQueue, nullptr, &handle) !=
+      napi_ok) {
+    queue->Close();
+    queue->Unref();
+    return nullptr;
+  }
+  SlotRegion* region = queue->region();
+  region->Ref();
+  if (napi_create_external_arraybuffer(env, region->data(), region->bytes(), DropSlots, region,
+                                       &slots) != napi_ok) {
+    region->Unref();
+    queue->Close();
+    return Int32(env, -ENOMEM);
+  }
+  if (napi_create_reference(env, slots, 1, &queue->slots_) != napi_ok ||
+      napi_create_reference(env, args[3], 1, &queue->lock_handle_) != napi_ok ||
+      !queue->Connect(args[5], static_cast<Completion*>(completions), args[4])) {
+    queue->Close();
+    return Int32(env, -ENOMEM);
+  }
+  napi_create_array_with_length(env, 2, &pair);
+  napi_set_element(env, pair, 0, handle);
+  napi_set_element(env, pair, 1, slots);
+  return pair;
+}
+
+void ExportQueue(napi_env env, napi_value exports) {
+  SetFunction(env, exports, "probeRing", Probe);
+  SetFunction(env, exports, "openQueue", OpenQueue);
+  SetFunction(env, exports, "openLog", OpenLog);
+  SetFunction(env, exports, "closeLog", CloseLog);
+  SetFunction(env, exports, "submit", Submit);
+  SetFunction(env, exports, "writeNow", WriteNow);
+  SetFunction(env, exports, "wait", Wait);
+  SetFunction(env, exports, "closeQueue", CloseQueue);
+}
+
+}  // namespace holdfast

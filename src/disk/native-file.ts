@@ -1,0 +1,135 @@
+/** Files of the native disk: those of `node:fs`, with direct reads and zeros from the addon. */
+import { constants } from "node:fs";
+import * as fs from "node:fs/promises";
+import { errnoCode } from "../base/errors.js";
+import type { DiskFile, DiskMapping, OpenOptions } from "./disk.js";
+import { type Addon, addonError, type MappingHandle } from "./native-addon.js";
+import { openFile } from "./node-files.js";
+
+/**
+ * Zeros are written, and direct reads made, through a second descriptor past the page cache; all
+ * else goes through the first. The kernel keeps the two in step.
+ */
+class NativeFile implements DiskFile {
+  readonly path: string;
+  readonly #addon: Addon;
+  readonly #file: DiskFile;
+  readonly #second: fs.FileHandle;
+  readonly #readsDirectly: boolean;
+  /** Operations on the second descriptor: its number may go to another file once it is closed. */
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(addon: Addon, file: DiskFile, second: fs.FileHandle, readsDirectly: boolean) {
+    this.path = file.path;
+    this.#addon = addon;
+    this.#file = file;
+    this.#second = second;
+    this.#readsDirectly = readsDirectly;
+  }
+
+  size(): Promise<number> {
+    return this.#file.size();
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (!this.#readsDirectly || length === 0) return this.#file.read(offset, length);
+    const bytes = await this.#run(this.#addon.read(this.#second.fd, offset, length));
+    if (typeof bytes === "number") throw addonError(bytes, "read", this.path);
+    return bytes;
+  }
+
+  write(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#file.write(offset, bytes);
+  }
+
+  async zeroFill(offset: number, length: number): Promise<void> {
+    const result = await this.#run(this.#addon.zeroFill(this.#second.fd, offset, length));
+    if (result === 0) return;
+    const error = addonError(result, "write", this.path);
+    // Not aligned: the space is reserved, the zeros go through the page cache.
+    if (errnoCode(error) !== "EINVAL") throw error;
+    await this.#file.zeroFill(offset, length);
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#file.truncate(length);
+  }
+
+  sync(): Promise<void> {
+    return this.#file.sync();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#second.close();
+    await this.#file.close();
+  }
+
+  async #run<T>(operation: Promise<T>): Promise<T> {
+    this.#running.add(operation);
+    try {
+      return await operation;
+    } finally {
+      this.#running.delete(operation);
+    }
+  }
+}
+
+/** Direct where the file system takes that. */
+async function openSecond(path: string, options: OpenOptions): Promise<fs.FileHandle> {
+  const access = options.write ? constants.O_RDWR : constants.O_RDONLY;
+  try {
+    return await fs.open(path, access | constants.O_DIRECT);
+  } catch (error) {
+    if (errnoCode(error) !== "EINVAL") throw error;
+    return await fs.open(path, access);
+  }
+}
+
+/** Opens a file; see `Disk.open`. */
+export async function openNativeFile(
+  addon: Addon,
+  path: string,
+  options: OpenOptions = {},
+): Promise<DiskFile> {
+  const file = await openFile(path, options);
+  if (!options.write && !options.direct) return file;
+  try {
+    const second = await openSecond(path, options);
+    return new NativeFile(addon, file, second, options.direct === true);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+class NativeMapping implements DiskMapping {
+  readonly length: number;
+  readonly #addon: Addon;
+  readonly #handle: MappingHandle;
+  readonly #path: string;
+
+  constructor(addon: Addon, handle: MappingHandle, length: number, path: string) {
+    this.#addon = addon;
+    this.#handle = handle;
+    this.length = length;
+    this.#path = path;
+  }
+
+  copy(offset: number, length: number, target: Uint8Array, targetStart: number): void {
+    const result = this.#addon.copy(this.#handle, offset, length, target, targetStart);
+    if (result < 0) throw addonError(result, "read", this.#path);
+  }
+
+  close(): void {
+    this.#addon.unmap(this.#handle);
+  }
+}
+
+/** Maps a file; see `Disk.map`. */
+export async function mapNativeFile(addon: Addon, path: string): Promise<DiskMapping> {
+  const mapped = await addon.map(path);
+  if (typeof mapped === "number") throw addonError(mapped, "mmap", path);
+  const [handle, length] = mapped;
+  return new NativeMapping(addon, handle, length, path);
+}
