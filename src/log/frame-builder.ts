@@ -2,8 +2,9 @@
  * The frame being filled: records are encoded straight into the commit slot that the device will
  * read, so a row is never copied on its way to disk.
  */
-import { alignUp, setUint53, viewOf } from "../base/bytes.js";
+
 import { assert } from "../base/assert.js";
+import { alignUp, setUint53, viewOf } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";
 import {
   FRAME_AT,

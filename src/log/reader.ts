@@ -87,7 +87,8 @@ class Scanner {
   /** Makes [offset, offset + length) available, or as much of it as the segment has. */
   async #load(offset: number, length: number): Promise<boolean> {
     const wanted = Math.min(offset + length, this.#o.limit);
-    if (offset >= this.#chunkOffset && wanted <= this.#chunkOffset + this.#chunk.length) return true;
+    if (offset >= this.#chunkOffset && wanted <= this.#chunkOffset + this.#chunk.length)
+      return true;
     const size = Math.min(Math.max(length, CHUNK_BYTES), Math.max(0, this.#o.limit - offset));
     if (await this.#read(offset, size)) return true;
     // One bad sector must not hide the good ones around it: read no more than is needed.
@@ -112,14 +113,7 @@ class Scanner {
     while (this.#offset < this.#o.limit) {
       if (!(await this.#load(this.#offset, place.alignment))) return this.#unreadable();
       let at = this.#offset - this.#chunkOffset;
-      const header = decodeFrameHeader(
-        this.#chunk,
-        this.#view,
-        at,
-        this.#offset,
-        place,
-        checksum,
-      );
+      const header = decodeFrameHeader(this.#chunk, this.#view, at, this.#offset, place, checksum);
       if (header === undefined) return this.#noFrame(at);
       const linked =
         header.previousChecksum === chain.previousChecksum &&

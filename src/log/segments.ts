@@ -22,6 +22,8 @@ export interface SegmentSupplyOptions {
   readonly publish: (segment: { id: number; bytes: number }) => Promise<void>;
   /** A segment has become ready. */
   readonly onReady: () => void;
+  /** Preparing failed, and is tried again from time to time. */
+  readonly onFailure: (error: HoldfastError, first: boolean) => void;
   /** Preparing failed in a way that no retry can mend. */
   readonly onFatal: (error: HoldfastError) => void;
 }
@@ -124,12 +126,14 @@ export class SegmentSupply implements SegmentSource {
   #failed(error: unknown): void {
     this.#working = undefined;
     const failure = describeFailure(error, this.#o.directory);
+    const first = this.#failure === undefined;
     this.#failure = failure;
     if (this.#closed) return;
     if (failure.code !== "DISK_FULL" && errnoCode(failure.cause) !== "EMFILE") {
       this.#o.onFatal(failure);
       return;
     }
+    this.#o.onFailure(failure, first);
     this.#retryTimer = this.#o.disk.scheduler.after(RETRY_MILLIS, () => this.start(), false);
   }
 

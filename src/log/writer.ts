@@ -109,6 +109,7 @@ export class LogWriter {
   #sealedThrough: number;
   #framesAtLastSealCheck = -1;
   #poison: HoldfastError | undefined;
+  #draining = false;
   #closed = false;
 
   #frames = 0;
@@ -474,16 +475,29 @@ export class LogWriter {
     this.#acknowledgeAll();
   }
 
+  /** Stops for good for a reason outside the log; what is not acknowledged yet is refused. */
+  halt(cause: Error): void {
+    if (this.#poison !== undefined) return;
+    this.#stopWith(`the store stopped: ${cause.message}`, cause, this.#inFlight.slice());
+  }
+
   #fail(frame: PendingFrame, cause: Error): void {
+    const from = this.#inFlight.indexOf(frame);
+    this.#stopWith(
+      `a write to the log failed: ${cause.message}`,
+      cause,
+      this.#inFlight.slice(from),
+    );
+  }
+
+  #stopWith(why: string, cause: Error, lost: PendingFrame[]): void {
     const first = this.#poison === undefined;
     this.#poison ??= new HoldfastError(
       "POISONED",
-      `the log stopped after a failed write: ${cause.message}; reopen the store to recover`,
-      { file: this.#segment.log.path, sequence: frame.firstSequence },
+      `${why}; reopen the store to recover`,
+      { file: this.#segment.log.path, sequence: this.#durableSequence + 1 },
       cause,
     );
-    const from = this.#inFlight.indexOf(frame);
-    const lost = this.#inFlight.slice(from);
     if (this.#filling !== undefined) lost.push(this.#filling);
     for (const one of lost) one.refuse(this.#unknown(one.firstSequence, one.lastSequence, cause));
     if (first) {
@@ -543,6 +557,8 @@ export class LogWriter {
    * afterwards nothing is in flight in either case.
    */
   async drain(): Promise<void> {
+    this.#draining = true;
+    this.segmentFailed();
     await this.durable(this.#lastSequence);
     if (this.#sealedThrough < this.#durableSequence) {
       this.#submitSeal();
@@ -550,12 +566,25 @@ export class LogWriter {
     }
   }
 
-  /** No more timers, no more writes. What waits for a segment that never came is refused. */
-  async stop(why: HoldfastError): Promise<void> {
+  /** There is no next segment in sight: who is closing must not wait for one. */
+  segmentFailed(): void {
+    const { failure } = this.#o.segments;
+    const filling = this.#filling;
+    if (!this.#draining || failure === undefined || filling === undefined) return;
+    if (this.frame.recordCount === 0) return;
+    if (this.#fits(this.frame.frameBytes(this.#o.alignment))) return;
+    this.#stopWith(failure.message, failure, []);
+  }
+
+  /** No more timers, no more writes. */
+  stop(why: HoldfastError): void {
     this.#closed = true;
     this.#cancelTimers();
-    if (this.#poison === undefined) this.#poison = why;
-    this.#filling?.refuse(why);
+    this.#poison ??= why;
+  }
+
+  /** Closes the file; called when the queue is closed, and no write can be on its way. */
+  async closeSegment(): Promise<void> {
     await this.#segment.log.close();
   }
 

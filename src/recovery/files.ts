@@ -34,7 +34,10 @@ export function isStoreFileName(name: string): boolean {
 }
 
 /** Names in a directory, or undefined if there is no such directory. */
-export async function listOrUndefined(disk: Disk, directory: string): Promise<string[] | undefined> {
+export async function listOrUndefined(
+  disk: Disk,
+  directory: string,
+): Promise<string[] | undefined> {
   try {
     return await disk.list(directory);
   } catch (error) {

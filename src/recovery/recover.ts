@@ -373,7 +373,12 @@ class Recovery {
         spares.push({ id: entry.id, bytes: entry.bytes });
       } else {
         const { endOffset } = one.scan;
-        sealed.push({ ...entry, state: "sealed", bytes: endOffset, lastSequence: one.lastSequence });
+        sealed.push({
+          ...entry,
+          state: "sealed",
+          bytes: endOffset,
+          lastSequence: one.lastSequence,
+        });
       }
     }
     return { sealed, spares };

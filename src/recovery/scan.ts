@@ -176,7 +176,12 @@ class LogScanner {
     const whole =
       scan.endOffset === entry.bytes && this.#chain.nextSequence === entry.lastSequence + 1;
     if (whole) return;
-    throw this.#damaged(path, scan, "the manifest says that the log goes on here", entry.lastSequence);
+    throw this.#damaged(
+      path,
+      scan,
+      "the manifest says that the log goes on here",
+      entry.lastSequence,
+    );
   }
 
   /** Undefined if the log goes on in the next segment; otherwise it ends here, for good or ill. */
@@ -290,13 +295,23 @@ class LogScanner {
       "CORRUPT_LOG",
       `${path} is damaged at offset ${scan.endOffset}: ${why}; transactions ${sequence} to ${last} ` +
         "are concerned. Nothing was changed",
-      { file: path, offset: scan.endOffset, sequence, lastSequence: last, provenAcknowledged: true },
+      {
+        file: path,
+        offset: scan.endOffset,
+        sequence,
+        lastSequence: last,
+        provenAcknowledged: true,
+      },
       scan.cause,
     );
   }
 
   #malformed(path: string, scan: SegmentScan): HoldfastError {
-    return this.#corrupt(path, scan.endOffset, `a frame with a good checksum is malformed: ${scan.malformed}`);
+    return this.#corrupt(
+      path,
+      scan.endOffset,
+      `a frame with a good checksum is malformed: ${scan.malformed}`,
+    );
   }
 
   #headless(path: string): HoldfastError {

@@ -1,0 +1,35 @@
+/** Every public name of the package. */
+export { type ErrorCode, type ErrorData, HoldfastError, isHoldfastError } from "./base/errors.js";
+export { Decimal } from "./codec/decimal.js";
+export {
+  boolean,
+  bytes,
+  decimal,
+  defineTable,
+  enumeration,
+  float64,
+  type InputOf,
+  int64,
+  integer,
+  type KeyOf,
+  list,
+  map,
+  nullable,
+  type RowOf,
+  record,
+  string,
+  type TableDefinition,
+  type Tier,
+  timestamp,
+  withDefault,
+} from "./codec/schema.js";
+export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
+export type { LatencySummary } from "./log/latency.js";
+export type { LogStats } from "./log/writer.js";
+export type { RecoveryReport } from "./recovery/recover.js";
+export { open } from "./store/open.js";
+export type { Backend, OpenOptions, StoreCheck, StoreWarning } from "./store/options.js";
+export type { RangeOptions } from "./store/range.js";
+export type { Store, StoreStats } from "./store/store.js";
+export type { Table } from "./store/table.js";
+export type { Change, Transaction } from "./store/transaction.js";

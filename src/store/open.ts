@@ -1,0 +1,300 @@
+/** Opens a store: disk, lock, recovery, commit path; in that order, and undone in reverse. */
+import { resolve } from "node:path";
+import { HoldfastError } from "../base/errors.js";
+import { chooseDisk } from "../disk/choose.js";
+import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
+import { acquireOwnership, type Ownership } from "../disk/lock.js";
+import { chooseMethod, measureMethods } from "../disk/probe.js";
+import { segmentFileName } from "../log/format.js";
+import { SegmentSupply } from "../log/segments.js";
+import { LogWriter, type OpenSegment } from "../log/writer.js";
+import type { ManifestKeeper } from "../manifest/manifest.js";
+import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
+import { assertNotForeign, type OpenedLog, openLog } from "../recovery/recover.js";
+import { Catalog } from "./catalog.js";
+import { type OpenOptions, type Options, toOptions } from "./options.js";
+import { Replayer } from "./replay.js";
+import { SegmentLedger } from "./segment-ledger.js";
+import { Store } from "./store.js";
+
+/**
+ * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
+ * first if it was not closed.
+ *
+ * Errors: LOCKED, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
+ * CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, INVALID_ARGUMENT. After
+ * any of them what the store holds is as it was.
+ */
+export async function open(directory: string, options: OpenOptions = {}): Promise<Store> {
+  if (typeof directory !== "string" || directory === "") {
+    throw new HoldfastError("INVALID_ARGUMENT", "the directory must be a path");
+  }
+  const checked = toOptions(options);
+  const disk = checked.disk ?? chooseDisk(checked.backend, checked.onWarning);
+  const path = checked.disk === undefined ? resolve(directory) : directory;
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    return await openStore(disk, path, checked, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => {});
+    throw wrap(error, path);
+  }
+}
+
+async function openStore(
+  disk: Disk,
+  directory: string,
+  options: Options,
+  undo: (() => Promise<void>)[],
+): Promise<Store> {
+  assertNotForeign(directory, (await listOrUndefined(disk, directory)) ?? []);
+  await disk.createDirectory(directory);
+  const place = await checkPlace(disk, directory, options);
+  const ownership = await acquireOwnership(
+    disk,
+    `${directory}/${LOCK_NAME}`,
+    { writerId: options.writerId },
+    { waitMillis: options.lockWaitMillis },
+  );
+  undo.push(() => ownership.release());
+  const catalog = new Catalog();
+  const replayer = new Replayer(catalog);
+  const alignment = Math.max(512, place.directAlignment, place.physicalBlockBytes);
+  const log = await openLog(
+    disk,
+    directory,
+    { ...options, alignment },
+    {
+      manifest: (manifest) => {
+        for (const table of manifest.tables) {
+          for (const schema of table.schemas) catalog.declare(table.id, schema);
+        }
+      },
+      record: (record) => replayer.apply(record),
+    },
+  );
+  const declarations = catalog.bind(options.tables);
+  const parts = { disk, directory, place, options, catalog, ownership, log, alignment };
+  const store = await startWriting(parts, undo);
+  store.declare(declarations);
+  warnOfRecovery(log, options);
+  return store;
+}
+
+interface Parts {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly place: PlaceInfo;
+  readonly options: Options;
+  readonly catalog: Catalog;
+  readonly ownership: Ownership;
+  readonly log: OpenedLog;
+  readonly alignment: number;
+}
+
+async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Store> {
+  const { disk, directory, options, ownership, log, alignment, catalog } = parts;
+  const handler: { target: CompletionHandler | undefined } = { target: undefined };
+  const queue = disk.openCommitQueue({
+    slotBytes: options.frameBytesMax,
+    slotCount: options.framesInFlight + 1,
+    lock: ownership.lock,
+    handler: {
+      completed: (slot, error) => handler.target?.completed(slot, error),
+      deliver: () => handler.target?.deliver() ?? false,
+    },
+  });
+  undo.push(() => queue.close());
+  const path = `${directory}/${segmentFileName(log.active.id)}`;
+  const method = await methodFor(parts, queue, path);
+  const segment: OpenSegment = { ...log.active, log: await queue.openLog(path, method) };
+  undo.push(() => segment.log.close());
+
+  const ledger = new SegmentLedger(log.keeper, catalog, alignment, log.epoch);
+  const supply: SegmentSupply = new SegmentSupply({
+    disk,
+    queue,
+    directory,
+    method,
+    header: {
+      storeId: log.storeId,
+      epoch: log.epoch,
+      alignment,
+      segmentBytes: options.segmentBytes,
+      writerId: options.writerId,
+    },
+    nextId: log.nextSegmentId,
+    spares: log.spares,
+    publish: (spare) => ledger.addSpare(spare, writer.durableSequence),
+    onReady: () => writer.resume(),
+    onFailure: (error, first) => {
+      if (first) options.onWarning({ code: "DISK_FULL", message: error.message });
+      writer.segmentFailed();
+    },
+    onFatal: (error) => writer.halt(error),
+  });
+  const writer: LogWriter = new LogWriter(
+    {
+      queue,
+      checksum: disk.checksum,
+      clock: disk.clock,
+      scheduler: disk.scheduler,
+      storeId: log.storeId,
+      epoch: log.epoch,
+      alignment,
+      frameBytesMax: options.frameBytesMax,
+      framesInFlight: options.framesInFlight,
+      flushDelayMicros: options.flushDelayMicros,
+      sealDelayMicros: options.sealDelayMicros,
+      start: {
+        segment,
+        offset: alignment,
+        nextSequence: log.lastSequence + 1,
+        previousChecksum: log.previousChecksum,
+      },
+      segments: supply,
+      onRotate: (id, lastSequence, bytes) => ledger.rotated(id, lastSequence, bytes),
+      onPoison: (error) => options.onWarning({ code: "POISONED", message: error.message }),
+      onSlowWrite: (micros) =>
+        options.onWarning({
+          code: "SLOW_DISK",
+          message: `a durable write took ${Math.round(micros / 1000)} ms`,
+        }),
+    },
+    log.lastTimeMicros,
+  );
+  handler.target = writer;
+  undo.push(() => supply.close());
+  supply.start();
+  return new Store({
+    directory,
+    disk,
+    place: parts.place,
+    method,
+    epoch: log.epoch,
+    options,
+    catalog,
+    writer,
+    recovery: log.report,
+    release: (durableSequence, clean) =>
+      release({ supply, queue, ledger, ownership, writer }, durableSequence, clean),
+  });
+}
+
+async function release(
+  held: {
+    readonly supply: SegmentSupply;
+    readonly queue: CommitQueue;
+    readonly ledger: SegmentLedger;
+    readonly ownership: Ownership;
+    readonly writer: LogWriter;
+  },
+  durableSequence: number,
+  clean: boolean,
+): Promise<void> {
+  try {
+    await held.supply.close();
+    if (clean) await held.ledger.close(durableSequence);
+    await held.queue.close();
+    await held.writer.closeSegment();
+  } finally {
+    await held.ownership.release();
+  }
+}
+
+/** The recorded method, or what is measured now where this kind of disk has none yet. */
+async function methodFor(parts: Parts, queue: CommitQueue, path: string): Promise<WriteMethod> {
+  const { disk, alignment, log } = parts;
+  const recorded = log.keeper.current.methods.find(
+    (choice) => choice.disk === disk.info.kind && disk.writeMethods.includes(choice.method),
+  );
+  if (recorded !== undefined && (await canOpen(queue, path, recorded.method))) {
+    return recorded.method;
+  }
+  const measured = await measureMethods({
+    disk,
+    queue,
+    path,
+    offset: alignment,
+    blockBytes: alignment,
+    blocks: Math.max(1, Math.min(64, Math.floor(log.active.bytes / alignment) - 1)),
+  });
+  const method = chooseMethod(measured);
+  await recordMethod(log.keeper, disk.info.kind, method, measured);
+  return method;
+}
+
+async function recordMethod(
+  keeper: ManifestKeeper,
+  disk: string,
+  method: WriteMethod,
+  measured: Awaited<ReturnType<typeof measureMethods>>,
+): Promise<void> {
+  await keeper.publish((manifest) => ({
+    ...manifest,
+    methods: [
+      ...manifest.methods.filter((choice) => choice.disk !== disk),
+      { disk, method, measured },
+    ],
+  }));
+}
+
+async function canOpen(queue: CommitQueue, path: string, method: WriteMethod): Promise<boolean> {
+  try {
+    await (await queue.openLog(path, method)).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function checkPlace(disk: Disk, directory: string, options: Options): Promise<PlaceInfo> {
+  const place = await disk.describe(directory);
+  const weakness = weaknessOf(place);
+  if (weakness === undefined) return place;
+  const message = `${directory} is on ${place.fileSystem}: ${weakness}`;
+  if (options.strict) {
+    throw new HoldfastError("UNSUPPORTED_FILE_SYSTEM", message, { file: directory });
+  }
+  options.onWarning({ code: "WEAK_FILE_SYSTEM", message });
+  return place;
+}
+
+/** What a file system cannot promise, or undefined. */
+export function weaknessOf(place: PlaceInfo): string | undefined {
+  if (place.volatile) return "it lives in memory, and nothing on it survives power loss";
+  if (place.network) return "locks and syncs of network file systems cannot be relied on";
+  if (!place.known) return "its guarantees are not known";
+  return undefined;
+}
+
+function warnOfRecovery(log: OpenedLog, options: Options): void {
+  const { report } = log;
+  if (report.repairedSlots.length > 0) {
+    options.onWarning({
+      code: "MANIFEST_REPAIRED",
+      message: `${report.repairedSlots.join(", ")} was damaged or missing, and was written anew`,
+    });
+  }
+  if (report.tornBytes > 0) {
+    options.onWarning({
+      code: "TORN_TAIL",
+      message:
+        `${report.tornBytes} bytes of unacknowledged writes at the end of the log were set aside ` +
+        `in ${report.tornFiles.join(", ")}`,
+    });
+  }
+}
+
+function wrap(error: unknown, directory: string): unknown {
+  if (error instanceof HoldfastError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new HoldfastError(
+    full ? "DISK_FULL" : "IO",
+    `opening ${directory} failed: ${error.message}`,
+    { file: (error as { path?: string }).path ?? directory },
+    error,
+  );
+}

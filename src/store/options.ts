@@ -1,0 +1,149 @@
+/** The options of `open`, checked once; what is behind trusts them. */
+import { hostname } from "node:os";
+import { HoldfastError } from "../base/errors.js";
+import {
+  FRAME_BYTES_MAX,
+  FRAMES_IN_FLIGHT_DEFAULT,
+  FRAMES_IN_FLIGHT_MAX,
+  NAME_BYTES_MAX,
+  SEGMENT_BYTES_DEFAULT,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+} from "../base/limits.js";
+import type { TableDefinition } from "../codec/schema.js";
+import type { Disk } from "../disk/disk.js";
+import type { Change, Transaction } from "./transaction.js";
+
+/** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
+export interface StoreCheck {
+  readonly name: string;
+  /** Runs when a transaction has changed one of these. */
+  // biome-ignore lint/suspicious/noExplicitAny: a list of tables of different types
+  readonly tables: readonly TableDefinition<any, any, any>[];
+  /**
+   * True where the rule is kept; false, or a text that says what is wrong, refuses the transaction.
+   * It may read whatever it likes through the transaction, and write nothing.
+   */
+  holds(transaction: Transaction, changes: readonly Change[]): boolean | string;
+}
+
+/** How to open a store. */
+export interface OpenOptions {
+  /** The tables this program uses. Tables that the store has besides stay as they are. */
+  // biome-ignore lint/suspicious/noExplicitAny: a list of tables of different types
+  readonly tables?: readonly TableDefinition<any, any, any>[];
+  readonly checks?: readonly StoreCheck[];
+  /** A store belongs to one environment. Default: HOLDFAST_ENV, or else "default". */
+  readonly environment?: string;
+  /** Open a store of another environment, and make it this one's. Default: false. */
+  readonly allowEnvironmentChange?: boolean;
+  /** Who writes; every transaction keeps it. Default: HOLDFAST_WRITER_ID, or else the host's name. */
+  readonly writerId?: string;
+  /**
+   * Which disk to use. "auto", the default, is the best there is: io_uring, or a pool of threads
+   * where that is refused, or `node:fs` where the addon cannot be loaded, with a warning.
+   */
+  readonly backend?: Backend;
+  /** Refuse file systems that cannot keep the promise, instead of warning. Default: false. */
+  readonly strict?: boolean;
+  /** Size of a log segment in bytes: 64 KiB to 1 GiB, a multiple of 4096. Default: 32 MiB. */
+  readonly segmentBytes?: number;
+  /** Frames that may be on their way to disk at once: 1 to 64. Default: 8. */
+  readonly framesInFlight?: number;
+  /** How long an "important" write may wait for its flush, in microseconds. Default: 5,000. */
+  readonly flushDelayMicros?: number;
+  /** How long a "cached" write may wait, in microseconds. Default: 1,000,000. */
+  readonly cachedDelayMicros?: number;
+  /** Idle time after which the end of the log is sealed, in microseconds. Default: 5,000. */
+  readonly sealDelayMicros?: number;
+  /** How long to wait for a dead process's last writes, in milliseconds. Default: 10,000. */
+  readonly lockWaitMillis?: number;
+  /** Told of what is not an error but should be known. Default: `process.emitWarning`. */
+  readonly onWarning?: (warning: StoreWarning) => void;
+  /** For tests and experiments: a disk of one's own, instead of `backend`. */
+  readonly disk?: Disk;
+  /** For tests: a smaller bound of a frame. */
+  readonly frameBytesMax?: number;
+}
+
+export type Backend = "auto" | "native" | "io_uring" | "threads" | "portable";
+
+export interface StoreWarning {
+  readonly code:
+    | "PORTABLE_DISK"
+    | "WEAK_FILE_SYSTEM"
+    | "MANIFEST_REPAIRED"
+    | "TORN_TAIL"
+    | "SLOW_DISK"
+    | "DISK_FULL"
+    | "POISONED";
+  readonly message: string;
+}
+
+export type Options = Required<Omit<OpenOptions, "disk">> & Pick<OpenOptions, "disk">;
+
+const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "portable"];
+
+const DEFAULTS = {
+  tables: [],
+  checks: [],
+  allowEnvironmentChange: false,
+  backend: "auto",
+  strict: false,
+  segmentBytes: SEGMENT_BYTES_DEFAULT,
+  framesInFlight: FRAMES_IN_FLIGHT_DEFAULT,
+  flushDelayMicros: 5_000,
+  cachedDelayMicros: 1_000_000,
+  sealDelayMicros: 5_000,
+  lockWaitMillis: 10_000,
+  frameBytesMax: FRAME_BYTES_MAX,
+} as const;
+
+/** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
+export function toOptions(given: OpenOptions): Options {
+  const known = new Set([...Object.keys(DEFAULTS), "environment", "writerId", "onWarning", "disk"]);
+  for (const name of Object.keys(given)) {
+    if (!known.has(name)) throw invalid(`unknown option "${name}"`);
+  }
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const options = {
+    ...DEFAULTS,
+    environment: process.env.HOLDFAST_ENV || "default",
+    writerId: process.env.HOLDFAST_WRITER_ID || hostname(),
+    onWarning: emitWarning,
+    ...set,
+  } as Options;
+  checkName("environment", options.environment);
+  checkName("writerId", options.writerId);
+  if (!BACKENDS.includes(options.backend)) {
+    throw invalid(`backend must be one of ${BACKENDS.join(", ")}, got ${options.backend}`);
+  }
+  checkRange("segmentBytes", options.segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+  if (options.segmentBytes % 4096 !== 0) throw invalid("segmentBytes must be a multiple of 4096");
+  checkRange("framesInFlight", options.framesInFlight, 1, FRAMES_IN_FLIGHT_MAX);
+  checkRange("flushDelayMicros", options.flushDelayMicros, 0, 60_000_000);
+  checkRange("cachedDelayMicros", options.cachedDelayMicros, 0, 3_600_000_000);
+  checkRange("sealDelayMicros", options.sealDelayMicros, 1000, 60_000_000);
+  checkRange("lockWaitMillis", options.lockWaitMillis, 0, 600_000);
+  checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
+  return options;
+}
+
+function emitWarning(warning: StoreWarning): void {
+  process.emitWarning(warning.message, { type: "HoldfastWarning", code: warning.code });
+}
+
+function checkName(option: string, value: unknown): void {
+  const ok =
+    typeof value === "string" && value !== "" && Buffer.byteLength(value) <= NAME_BYTES_MAX;
+  if (!ok) throw invalid(`${option} must be a text of 1 to ${NAME_BYTES_MAX} bytes`);
+}
+
+function checkRange(option: string, value: unknown, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return;
+  throw invalid(`${option} must be a whole number from ${min} to ${max}, got ${String(value)}`);
+}
+
+function invalid(message: string): HoldfastError {
+  return new HoldfastError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,380 @@
+/** The open store: transactions, tiers, and what can be asked of it. */
+import { HoldfastError } from "../base/errors.js";
+import type { TableDefinition } from "../codec/schema.js";
+import type { Disk, DiskInfo, PlaceInfo, Timer, WriteMethod } from "../disk/disk.js";
+import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
+import type { LogStats, LogWriter } from "../log/writer.js";
+import type { RecoveryReport } from "../recovery/recover.js";
+import type { Catalog, Declaration } from "./catalog.js";
+import type { Options, StoreCheck } from "./options.js";
+import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
+import type { Table } from "./table.js";
+import type { TableState } from "./table-state.js";
+import { TIER_RANK, type Transaction, TransactionRunner } from "./transaction.js";
+
+/** What `store.stats()` tells. Figures count from the opening of the store. */
+export interface StoreStats {
+  readonly directory: string;
+  readonly environment: string;
+  readonly writerId: string;
+  readonly epoch: number;
+  readonly lastSequence: number;
+  readonly durableSequence: number;
+  /** Which disk is in use, and by which method the log is made durable. */
+  readonly disk: DiskInfo & { readonly method: WriteMethod; readonly fileSystem: string };
+  readonly log: LogStats;
+  readonly framesInFlightMax: number;
+  /** Rows by table. */
+  readonly tables: Readonly<Record<string, number>>;
+  /** Rows of cached tables that are not in the log yet. */
+  readonly unloggedRows: number;
+  /** "open", or why nothing can be written. */
+  readonly state: "open" | "poisoned" | "closed";
+}
+
+/** What `open` hands over. */
+export interface StoreParts {
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly place: PlaceInfo;
+  readonly method: WriteMethod;
+  readonly epoch: number;
+  readonly options: Options;
+  readonly catalog: Catalog;
+  readonly writer: LogWriter;
+  readonly recovery: RecoveryReport;
+  /** Gives everything back; called once, after the log is drained or has failed. */
+  readonly release: (durableSequence: number, clean: boolean) => Promise<void>;
+}
+
+/** Rows of cached tables go to the log in transactions of at most so many bytes. */
+const CACHED_BATCH_BYTES = 256 * 1024;
+const RESOLVED: Promise<void> = Promise.resolve();
+
+/**
+ * An open store. Made by `open`.
+ *
+ * Writes happen at once in memory, in the order of the calls; promises tell when they are durable.
+ */
+export class Store {
+  /** What opening found and did. */
+  readonly recovery: RecoveryReport;
+  readonly #parts: StoreParts;
+  readonly #catalog: Catalog;
+  readonly #writer: LogWriter;
+  readonly #runner: TransactionRunner;
+  readonly #checks: readonly (StoreCheck & { readonly names: ReadonlySet<string> })[];
+  readonly #handles = new Map<unknown, unknown>();
+  #cachedTimer: Timer | undefined;
+  #closing: Promise<void> | undefined;
+  #closed = false;
+
+  /** @internal */
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    this.recovery = parts.recovery;
+    this.#catalog = parts.catalog;
+    this.#writer = parts.writer;
+    this.#runner = new TransactionRunner(parts.catalog, parts.writer);
+    this.#checks = parts.options.checks.map((check) => ({
+      ...check,
+      holds: check.holds.bind(check),
+      names: new Set(check.tables.map((table) => table.name)),
+    }));
+  }
+
+  /** Number of the last transaction; 0 before the first. */
+  get lastSequence(): number {
+    return this.#writer.lastSequence;
+  }
+
+  /** Every transaction up to this one is on disk. */
+  get durableSequence(): number {
+    return this.#writer.durableSequence;
+  }
+
+  /** A table that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  table<K, R, I>(definition: TableDefinition<K, R, I>): Table<K, R, I> {
+    let handle = this.#handles.get(definition);
+    if (handle === undefined) {
+      handle = this.#makeTable(this.#catalog.of(definition));
+      this.#handles.set(definition, handle);
+    }
+    return handle as Table<K, R, I>;
+  }
+
+  /**
+   * Runs `work` as one transaction: all of its writes happen or none, and no other code runs in
+   * between. `work` is synchronous; when it throws, or a check refuses, nothing has happened.
+   * Resolves with what `work` returned when the transaction is durable for the most demanding tier
+   * among the tables it wrote.
+   *
+   * Errors: as for the writes of a `Table`; NESTED_TRANSACTION.
+   */
+  transact<T>(work: (transaction: Transaction) => T): Promise<T> {
+    let result: T;
+    try {
+      result = this.#run(work, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const durable = this.#acknowledgement();
+    return durable === RESOLVED ? Promise.resolve(result) : durable.then(() => result);
+  }
+
+  /** As `transact`, but returns when the transaction is on disk; the event loop waits. */
+  transactSync<T>(work: (transaction: Transaction) => T): T {
+    const result = this.#run(work, true);
+    this.#writer.flushSync();
+    return result;
+  }
+
+  /**
+   * Resolves, with `durableSequence`, when that transaction and all before it are on disk; without
+   * an argument, all there have been so far, rows of cached tables included.
+   *
+   * Errors: OUTCOME_UNKNOWN, POISONED; INVALID_ARGUMENT for a sequence that is not yet there.
+   */
+  async durable(sequence?: number): Promise<number> {
+    this.#assertOpen();
+    if (sequence === undefined) this.#flushCached();
+    const wanted = sequence ?? this.#writer.lastSequence;
+    if (!Number.isSafeInteger(wanted) || wanted < 0 || wanted > this.#writer.lastSequence) {
+      throw new HoldfastError(
+        "INVALID_ARGUMENT",
+        `there is no transaction ${wanted}; the last one is ${this.#writer.lastSequence}`,
+      );
+    }
+    await this.#writer.durable(wanted);
+    return this.#writer.durableSequence;
+  }
+
+  /** What the store is doing. Cheap enough to be asked every second. */
+  stats(): StoreStats {
+    const { directory, disk, place, method, epoch, options } = this.#parts;
+    const tables = [...this.#catalog.tables];
+    const alive = this.#writer.poison === undefined ? "open" : "poisoned";
+    return {
+      directory,
+      environment: options.environment,
+      writerId: options.writerId,
+      epoch,
+      lastSequence: this.lastSequence,
+      durableSequence: this.durableSequence,
+      disk: { ...disk.info, method, fileSystem: place.fileSystem },
+      log: this.#writer.stats(),
+      framesInFlightMax: options.framesInFlight,
+      tables: Object.fromEntries(tables.map((table) => [table.name, table.rows.size])),
+      unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
+      state: this.#closed ? "closed" : alive,
+    };
+  }
+
+  /**
+   * Makes everything durable, seals the log and gives the directory back. Idempotent. Rejects if
+   * something could not be made durable (OUTCOME_UNKNOWN, POISONED, DISK_FULL); the store is closed
+   * and the lock released all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal Writes schemas that the log does not hold yet, durably. */
+  declare(declarations: readonly Declaration[]): void {
+    if (declarations.length === 0) return;
+    this.#writer.beginRecord();
+    for (const { id, description } of declarations) {
+      const text = new TextEncoder().encode(JSON.stringify(description));
+      const { frame } = this.#writer;
+      const rowStart = frame.position + OPERATION_HEADER_BYTES;
+      while (rowStart + text.length > frame.end) this.#writer.growRecord();
+      const { view, position } = frame;
+      view.setUint8(position + OPERATION_AT.kind, OPERATION.declare);
+      view.setUint8(position + OPERATION_AT.reserved, 0);
+      view.setUint16(position + OPERATION_AT.tableId, id, true);
+      view.setUint16(position + OPERATION_AT.schemaVersion, description.version, true);
+      view.setUint16(position + OPERATION_AT.keyBytes, 0, true);
+      view.setUint32(position + OPERATION_AT.rowBytes, text.length, true);
+      frame.bytes.set(text, position + OPERATION_HEADER_BYTES);
+      frame.position = position + OPERATION_HEADER_BYTES + text.length;
+      frame.operationCount++;
+    }
+    this.#writer.commitRecord();
+    this.#writer.flushSync();
+  }
+
+  // ---- transactions ----------------------------------------------------------------------------
+
+  #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
+    this.#assertOpen();
+    const runner = this.#runner;
+    runner.begin();
+    try {
+      const result = work(runner);
+      if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
+        throw new HoldfastError(
+          "INVALID_ARGUMENT",
+          "the function of a transaction must be synchronous; it returned a promise",
+        );
+      }
+      if (this.#checks.length > 0) this.#runChecks();
+      this.#finish(toLog);
+      return result;
+    } catch (error) {
+      if (runner.active) runner.rollback();
+      throw error;
+    }
+  }
+
+  #runChecks(): void {
+    const runner = this.#runner;
+    for (const check of this.#checks) {
+      if (!runner.touches(check.names)) continue;
+      runner.readOnly(() => {
+        const held = check.holds(runner, runner.changes());
+        if (held === true) return;
+        const why = typeof held === "string" ? `: ${held}` : "";
+        throw new HoldfastError("CHECK_FAILED", `check "${check.name}" failed${why}`, {
+          check: check.name,
+        });
+      });
+    }
+  }
+
+  /** Gives the transaction its place in the log, unless it concerns cached tables only. */
+  #finish(toLog: boolean): void {
+    const runner = this.#runner;
+    if (runner.operations === 0) {
+      runner.rollback();
+    } else if (runner.rank > TIER_RANK.cached || toLog) {
+      this.#writer.commitRecord();
+      runner.settleCached(true);
+      runner.end();
+    } else {
+      this.#writer.abandonRecord();
+      runner.settleCached(false);
+      runner.end();
+      this.#flushCachedLater();
+    }
+  }
+
+  /** Resolves when the transaction that has just ended is durable for its tier. */
+  #acknowledgement(): Promise<void> {
+    const { rank, operations } = this.#runner;
+    if (operations === 0) return RESOLVED;
+    if (rank === TIER_RANK.critical) {
+      this.#writer.flushSoon();
+      return this.#writer.fillingPromise;
+    }
+    if (rank === TIER_RANK.important) this.#writer.flushLater();
+    return RESOLVED;
+  }
+
+  // ---- cached tables ---------------------------------------------------------------------------
+
+  #flushCachedLater(): void {
+    const millis = this.#parts.options.cachedDelayMicros / 1000;
+    this.#cachedTimer ??= this.#parts.disk.scheduler.after(millis, this.#cachedTurn, true);
+  }
+
+  readonly #cachedTurn = (): void => {
+    this.#cachedTimer = undefined;
+    if (this.#closed || this.#writer.poison !== undefined) return;
+    try {
+      this.#flushCached();
+      this.#writer.flushLater();
+    } catch {
+      // The disk is full: best effort, so try again later.
+      this.#flushCachedLater();
+    }
+  };
+
+  /** Puts the newest rows of cached tables into the log. */
+  #flushCached(): void {
+    for (const table of this.#catalog.tables) {
+      while (table.unlogged.size > 0) this.#flushCachedBatch(table);
+    }
+  }
+
+  #flushCachedBatch(table: TableState): void {
+    const runner = this.#runner;
+    runner.begin();
+    const done: (string | number | bigint)[] = [];
+    try {
+      for (const [mapKey, key] of table.unlogged) {
+        runner.logRow(table, mapKey, key);
+        done.push(mapKey);
+        if (this.#writer.frame.recordBytes >= CACHED_BATCH_BYTES) break;
+      }
+      this.#writer.commitRecord();
+      runner.end();
+    } catch (error) {
+      runner.rollback();
+      throw error;
+    }
+    for (const mapKey of done) table.unlogged.delete(mapKey);
+  }
+
+  // ---- tables ----------------------------------------------------------------------------------
+
+  #makeTable<K, R, I>(state: TableState<K, R, I>): Table<K, R, I> {
+    const runner = this.#runner;
+    const { definition } = state;
+    const read = <T>(result: () => T): T => {
+      this.#assertOpen();
+      return result();
+    };
+    return {
+      name: state.name,
+      get: (key) => read(() => state.get(key)),
+      has: (key) => read(() => state.has(key)),
+      count: () => read(() => state.rows.size),
+      put: (key, row) => this.#put(state, key, row),
+      putSync: (key, row) => this.transactSync(() => runner.putRow(state, key, row)),
+      update: (key, change) => this.transact(() => runner.update(definition, key, change)),
+      delete: (key) => this.transact(() => runner.deleteRow(state, key)),
+      deleteSync: (key) => this.transactSync(() => runner.deleteRow(state, key)),
+      entries: (range?: RangeOptions<K>) => read(() => entriesOf(state, range)),
+      keys: (range?: RangeOptions<K>) => read(() => keysOf(state as TableState<K>, range)),
+      values: (range?: RangeOptions<K>) => read(() => valuesOf(state, range)),
+    };
+  }
+
+  #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {
+    try {
+      this.#run(() => this.#runner.putRow(state, key, row), false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#acknowledgement();
+  }
+
+  // ---- closing ---------------------------------------------------------------------------------
+
+  async #close(): Promise<void> {
+    let failure: unknown;
+    try {
+      if (this.#writer.poison === undefined) this.#flushCached();
+      this.#closed = true;
+      await this.#writer.drain();
+    } catch (error) {
+      failure = error;
+    }
+    this.#closed = true;
+    this.#cachedTimer?.cancel();
+    this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
+    await this.#parts.release(this.#writer.durableSequence, failure === undefined);
+    if (failure !== undefined) throw failure;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed || this.#closing !== undefined) {
+      throw new HoldfastError("CLOSED", "the store is closed");
+    }
+  }
+}

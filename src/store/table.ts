@@ -1,0 +1,37 @@
+/** A table of an open store, as callers see it. */
+import type { RangeOptions } from "./range.js";
+
+/**
+ * Reads are synchronous. A write returns a promise that resolves when the write is durable for the
+ * table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
+ * waits for the disk). The write itself has happened when the method returns: a read that follows
+ * sees it.
+ *
+ * Every method may throw or reject with INVALID_KEY and CLOSED; every write also with INVALID_ROW,
+ * CHECK_FAILED, TOO_LARGE, DISK_FULL and POISONED, after which nothing has been written, and with
+ * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
+ */
+export interface Table<Key, Row, Input> {
+  readonly name: string;
+  /** The row of a key; undefined if there is none. Rows are frozen. */
+  get(key: Key): Row | undefined;
+  has(key: Key): boolean;
+  /** Number of rows. */
+  count(): number;
+  put(key: Key, row: Input): Promise<void>;
+  /** Returns when the row is durable, whatever the table's tier; the event loop waits. */
+  putSync(key: Key, row: Input): void;
+  /**
+   * Puts what `change` makes of the row (or of undefined, if there is none), in one transaction;
+   * leaves it as it is if that is undefined. Resolves with the row as it is afterwards.
+   */
+  update(key: Key, change: (row: Row | undefined) => Input | undefined): Promise<Row | undefined>;
+  /** Resolves with true if there was a row. */
+  delete(key: Key): Promise<boolean>;
+  /** As `delete`, but returns when it is durable; the event loop waits. */
+  deleteSync(key: Key): boolean;
+  /** Keys and rows in key order. Changes made meanwhile behind the cursor are not seen. */
+  entries(range?: RangeOptions<Key>): IterableIterator<readonly [Key, Row]>;
+  keys(range?: RangeOptions<Key>): IterableIterator<Key>;
+  values(range?: RangeOptions<Key>): IterableIterator<Row>;
+}

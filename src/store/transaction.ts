@@ -1,0 +1,290 @@
+/** A transaction: reads and writes on several tables, all of which happen or none. */
+import { HoldfastError } from "../base/errors.js";
+import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import type { TableDefinition } from "../codec/schema.js";
+import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
+import type { LogWriter } from "../log/writer.js";
+import type { Before, MapKey } from "../memtable/memtable.js";
+import type { Catalog } from "./catalog.js";
+import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
+import type { TableState } from "./table-state.js";
+
+/** Tiers by how soon they have to be on disk: the greatest of a transaction's tables decides. */
+export const TIER_RANK = { cached: 0, important: 1, critical: 2 } as const;
+
+/** One change that a transaction makes, for checks. */
+export interface Change {
+  readonly table: string;
+  readonly key: unknown;
+  readonly kind: "put" | "delete";
+}
+
+/** What a transaction's function works with; it is of no use after the function has returned. */
+export interface Transaction {
+  /** The row of a key, this transaction's own writes included; undefined if there is none. */
+  get<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): R | undefined;
+  has<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
+  count<K, R, I>(table: TableDefinition<K, R, I>): number;
+  put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void;
+  /**
+   * Puts what `change` makes of the row (or of undefined, if there is none); leaves it as it is if
+   * that is undefined. Returns the row as it is afterwards.
+   */
+  update<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    key: NoInfer<K>,
+    change: (row: R | undefined) => NoInfer<I> | undefined,
+  ): R | undefined;
+  /** True if there was a row. */
+  delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
+  entries<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    range?: RangeOptions<NoInfer<K>>,
+  ): IterableIterator<readonly [K, R]>;
+  keys<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    range?: RangeOptions<NoInfer<K>>,
+  ): IterableIterator<K>;
+  values<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    range?: RangeOptions<NoInfer<K>>,
+  ): IterableIterator<R>;
+}
+
+interface Undo {
+  readonly table: TableState;
+  readonly before: Before<unknown>;
+}
+
+/**
+ * Writes operations into the record being built and applies them to the tables at once, keeping
+ * what is needed to take them back. There is one of these for a store, used again and again.
+ */
+export class TransactionRunner implements Transaction {
+  readonly #catalog: Catalog;
+  readonly #writer: LogWriter;
+  #undo: Undo[] = [];
+  #operations = 0;
+  #active = false;
+  #reading = false;
+  /** Greatest rank of the tables written. */
+  rank = 0;
+
+  constructor(catalog: Catalog, writer: LogWriter) {
+    this.#catalog = catalog;
+    this.#writer = writer;
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  get operations(): number {
+    return this.#operations;
+  }
+
+  begin(): void {
+    if (this.#active) {
+      throw new HoldfastError(
+        "NESTED_TRANSACTION",
+        "a transaction is running: use its own methods, not the store's, inside it",
+      );
+    }
+    this.#writer.beginRecord();
+    this.#active = true;
+    this.#operations = 0;
+    this.rank = 0;
+  }
+
+  /** While checks run the transaction can be read but not written. */
+  readOnly(run: () => void): void {
+    this.#reading = true;
+    try {
+      run();
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** The changes are final. */
+  end(): void {
+    this.#active = false;
+    this.#undo = [];
+  }
+
+  /** Takes everything back: as if the transaction had never begun. */
+  rollback(): void {
+    this.#writer.abandonRecord();
+    for (let i = this.#undo.length - 1; i >= 0; i--) {
+      const { table, before } = this.#undo[i] as Undo;
+      table.rows.undo(before);
+    }
+    this.end();
+  }
+
+  changes(): Change[] {
+    return this.#undo.map(({ table, before }) => ({
+      table: table.name,
+      key: before.entry.key,
+      kind: table.rows.get(before.mapKey) === undefined ? "delete" : "put",
+    }));
+  }
+
+  /** Keys of cached tables: in the log now, or still only in memory. */
+  settleCached(logged: boolean): void {
+    for (const { table, before } of this.#undo) {
+      if (table.definition.tier !== "cached") continue;
+      if (logged) table.unlogged.delete(before.mapKey);
+      else table.unlogged.set(before.mapKey, before.entry.key);
+    }
+  }
+
+  touches(names: ReadonlySet<string>): boolean {
+    return this.#undo.some(({ table }) => names.has(table.name));
+  }
+
+  // ---- Transaction -----------------------------------------------------------------------------
+
+  get<K, R, I>(table: TableDefinition<K, R, I>, key: K): R | undefined {
+    return this.#readable(table).get(key);
+  }
+
+  has<K, R, I>(table: TableDefinition<K, R, I>, key: K): boolean {
+    return this.#readable(table).has(key);
+  }
+
+  count<K, R, I>(table: TableDefinition<K, R, I>): number {
+    return this.#readable(table).rows.size;
+  }
+
+  entries<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
+    return entriesOf(this.#readable(table), range);
+  }
+
+  keys<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
+    return keysOf(this.#readable(table) as TableState<K>, range);
+  }
+
+  values<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
+    return valuesOf(this.#readable(table), range);
+  }
+
+  put<K, R, I>(definition: TableDefinition<K, R, I>, key: K, input: I): void {
+    this.putRow(this.#writable(definition), key, input);
+  }
+
+  update<K, R, I>(
+    definition: TableDefinition<K, R, I>,
+    key: K,
+    change: (row: R | undefined) => I | undefined,
+  ): R | undefined {
+    const table = this.#writable(definition);
+    const input = change(table.get(key));
+    if (input === undefined) return table.get(key);
+    this.putRow(this.#writable(definition), key, input);
+    return table.get(key);
+  }
+
+  delete<K, R, I>(definition: TableDefinition<K, R, I>, key: K): boolean {
+    return this.deleteRow(this.#writable(definition), key);
+  }
+
+  // ---- the work --------------------------------------------------------------------------------
+
+  putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
+    const key = table.key.validate(rawKey, table.name);
+    const row = table.row.normalize(input, { table: table.name, key });
+    table.check(key, row);
+    this.#write(table as TableState, OPERATION.put, key, row);
+    const mapKey = table.key.mapKey(key);
+    this.#remember(table as TableState, mapKey, key);
+    const entry = table.rows.upsert(mapKey, key);
+    entry.row = row;
+    entry.bytes = undefined;
+  }
+
+  deleteRow<K, R, I>(table: TableState<K, R, I>, rawKey: K): boolean {
+    const key = table.key.validate(rawKey, table.name);
+    const mapKey = table.key.mapKey(key);
+    if (table.rows.get(mapKey) === undefined) return false;
+    this.#write(table as TableState, OPERATION.delete, key, undefined);
+    this.#remember(table as TableState, mapKey, key);
+    table.rows.delete(mapKey);
+    return true;
+  }
+
+  /** Writes the newest row of a cached table's key, or its end; the table itself is as it should be. */
+  logRow(table: TableState, mapKey: MapKey, key: unknown): void {
+    const entry = table.rows.get(mapKey);
+    if (entry === undefined) this.#write(table, OPERATION.delete, key, undefined);
+    else this.#write(table, OPERATION.put, key, table.rowOf(entry));
+  }
+
+  #remember(table: TableState, mapKey: MapKey, key: unknown): void {
+    this.#undo.push({ table, before: table.rows.before(mapKey, key) });
+    const rank = TIER_RANK[table.definition.tier];
+    if (rank > this.rank) this.rank = rank;
+  }
+
+  #readable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
+    if (!this.#active) {
+      throw new HoldfastError("INVALID_ARGUMENT", "the transaction is over: its function returned");
+    }
+    return this.#catalog.of(definition);
+  }
+
+  #writable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
+    const table = this.#readable(definition);
+    if (!this.#reading) return table;
+    throw new HoldfastError("INVALID_ARGUMENT", "a check reads; it must not write", {
+      table: table.name,
+    });
+  }
+
+  /** Encodes one operation straight into the commit slot. */
+  #write(table: TableState, kind: number, key: unknown, row: unknown): void {
+    if (this.#operations >= TRANSACTION_OPERATIONS_MAX) {
+      throw new HoldfastError(
+        "TOO_LARGE",
+        `a transaction has at most ${TRANSACTION_OPERATIONS_MAX} operations`,
+      );
+    }
+    while (!this.#encode(table, kind, key, row)) this.#writer.growRecord();
+    this.#operations++;
+  }
+
+  /** False if it does not fit the frame. */
+  #encode(table: TableState, kind: number, key: unknown, row: unknown): boolean {
+    const { frame } = this.#writer;
+    const { bytes, view, end } = frame;
+    const start = frame.position;
+    const keyStart = start + OPERATION_HEADER_BYTES;
+    if (keyStart > end) return false;
+    const keyEnd = table.key.encode(key, bytes, keyStart, Math.min(end, keyStart + KEY_BYTES_MAX));
+    if (keyEnd < 0) return false;
+    let rowEnd = keyEnd;
+    if (kind === OPERATION.put) {
+      rowEnd = table.row.encode(row, bytes, keyEnd, end);
+      if (rowEnd < 0) return false;
+      if (rowEnd - keyEnd > ROW_BYTES_MAX) throw this.#rowTooLarge(table, key, rowEnd - keyEnd);
+    }
+    view.setUint8(start + OPERATION_AT.kind, kind);
+    view.setUint8(start + OPERATION_AT.reserved, 0);
+    view.setUint16(start + OPERATION_AT.tableId, table.id, true);
+    view.setUint16(start + OPERATION_AT.schemaVersion, table.definition.version, true);
+    view.setUint16(start + OPERATION_AT.keyBytes, keyEnd - keyStart, true);
+    view.setUint32(start + OPERATION_AT.rowBytes, rowEnd - keyEnd, true);
+    frame.position = rowEnd;
+    frame.operationCount++;
+    return true;
+  }
+
+  #rowTooLarge(table: TableState, key: unknown, rowBytes: number): HoldfastError {
+    return new HoldfastError(
+      "TOO_LARGE",
+      `table "${table.name}", key ${table.key.inspect(key)}: a row of ${rowBytes} bytes; ` +
+        `the most is ${ROW_BYTES_MAX}`,
+      { table: table.name, key },
+    );
+  }
+}
