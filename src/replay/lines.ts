@@ -33,8 +33,11 @@ export const TAPE_START: TapePlace = { line: 0, bytes: 0, crc: 0 };
 /** Longest line accepted, in bytes. A depth snapshot of 5,000 levels takes about 200 KB. */
 export const LINE_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Bytes read from the file at a time. */
-const CHUNK_BYTES = 256 * 1024;
+/**
+ * Bytes read at a time. The lines of one chunk may be worked through without a pause, so this also
+ * bounds how long the event loop can be kept: about 250 lines.
+ */
+const CHUNK_BYTES = 64 * 1024;
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
 
@@ -61,8 +64,10 @@ export async function* readLines(
 /** Chunks of the uncompressed tape; gzip is told by its magic bytes, not by the file's name. */
 async function* readChunks(file: string, line: () => number): AsyncGenerator<Buffer> {
   try {
+    // Looked at first: a stream opened before would raise its error while nobody listens.
+    const packed = await isGzip(file);
     const raw = createReadStream(file, { highWaterMark: CHUNK_BYTES });
-    if (await isGzip(file)) {
+    if (packed) {
       const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
       // The callback is needed for errors to travel; they surface in the iteration below.
       pipeline(raw, gunzip, () => {});
