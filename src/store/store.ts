@@ -347,11 +347,18 @@ export class Store {
 
   #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {
     try {
-      this.#run(() => this.#runner.putRow(state, key, row), false);
+      if (this.#checks.length > 0) this.#run(() => this.#runner.putRow(state, key, row), false);
+      else this.#putAlone(state, key, row);
     } catch (error) {
       return Promise.reject(error);
     }
     return this.#acknowledgement();
+  }
+
+  #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
+    this.#assertOpen();
+    this.#runner.putAlone(state, key, row);
+    if (this.#runner.rank === TIER_RANK.cached) this.#flushCachedLater();
   }
 
   // ---- closing ---------------------------------------------------------------------------------

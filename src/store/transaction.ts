@@ -109,7 +109,7 @@ export class TransactionRunner implements Transaction {
   /** The changes are final. */
   end(): void {
     this.#active = false;
-    this.#undo = [];
+    if (this.#undo.length > 0) this.#undo = [];
   }
 
   /** Takes everything back: as if the transaction had never begun. */
@@ -201,6 +201,32 @@ export class TransactionRunner implements Transaction {
     const entry = table.rows.upsert(mapKey, key);
     entry.row = row;
     entry.bytes = undefined;
+  }
+
+  /**
+   * A whole transaction of one put that nobody but the table's own checks has a say in: everything
+   * that can refuse it comes before anything changes, so nothing needs to be remembered.
+   */
+  putAlone<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
+    this.begin();
+    try {
+      const key = table.key.validate(rawKey, table.name);
+      const row = table.row.normalize(input, { table: table.name, key });
+      table.check(key, row);
+      this.#write(table as TableState, OPERATION.put, key, row);
+      this.rank = TIER_RANK[table.definition.tier];
+      if (this.rank > TIER_RANK.cached) this.#writer.commitRecord();
+      else this.#writer.abandonRecord();
+      const mapKey = table.key.mapKey(key);
+      const entry = table.rows.upsert(mapKey, key);
+      entry.row = row;
+      entry.bytes = undefined;
+      if (this.rank === TIER_RANK.cached) table.unlogged.set(mapKey, key);
+      this.#active = false;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
   }
 
   deleteRow<K, R, I>(table: TableState<K, R, I>, rawKey: K): boolean {
