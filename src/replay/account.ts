@@ -1,5 +1,5 @@
 /** Position, balances, risk and nonces: what fills and open orders do to them, in a transaction. */
-import { Decimal } from "../codec/decimal.js";
+import { Decimal } from "../index.js";
 import { SCALE, ZERO } from "./exact.js";
 import { afterFill, type Contract, FLAT, feeOf, unrealised, valueAt } from "./money.js";
 import type { Transaction } from "./ports.js";

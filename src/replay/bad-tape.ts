@@ -1,4 +1,4 @@
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError } from "../index.js";
 
 /** Where something stands on a tape: the file and the line in it, from 1. */
 export interface TapeSpot {

@@ -8,7 +8,7 @@
  * (`previousId`, futures) must follow the last one applied, one that does not (spot) must start at
  * the next update id. The first diff after a snapshot need only overlap it.
  */
-import type { Decimal } from "../codec/decimal.js";
+import type { Decimal } from "../index.js";
 import type { DepthEvent, Level, SnapshotEvent } from "./events.js";
 import { units, ZERO } from "./exact.js";
 

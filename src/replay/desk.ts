@@ -1,5 +1,5 @@
 /** The engine's own orders: placed, amended, cancelled, taken and filled, in a transaction. */
-import type { Decimal } from "../codec/decimal.js";
+import type { Decimal } from "../index.js";
 import { bookFill, nextNonce, type Step, strategyOf } from "./account.js";
 import type { Book } from "./book.js";
 import type { TradeEvent } from "./events.js";

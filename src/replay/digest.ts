@@ -1,7 +1,7 @@
 /** A hash of the whole state of a replay. */
 import { createHash } from "node:crypto";
-import { Decimal } from "../codec/decimal.js";
-import type { TableDefinition } from "../codec/schema.js";
+import type { TableDefinition } from "../index.js";
+import { Decimal } from "../index.js";
 import type { StorePort } from "./ports.js";
 import { REPLAY_TABLES } from "./tables.js";
 

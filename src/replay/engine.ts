@@ -6,7 +6,7 @@
  * whether it was interrupted or not. If a transaction fails, the indexes are ahead of the tables:
  * the engine must not be used again.
  */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError } from "../index.js";
 import { markAccount, openAccount, positionOf, type Step, strategyOf } from "./account.js";
 import { badTape } from "./bad-tape.js";
 import type { Book } from "./book.js";

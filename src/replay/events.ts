@@ -1,5 +1,5 @@
 /** What a tape says, whatever format it is recorded in. */
-import type { Decimal } from "../codec/decimal.js";
+import type { Decimal } from "../index.js";
 
 /** A price and the quantity that stands there; quantity 0 means that nothing does. */
 export type Level = readonly [price: Decimal, quantity: Decimal];

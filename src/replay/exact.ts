@@ -3,7 +3,7 @@
  * digits after its point, so that all of one kind compare and add without rescaling, and a price is
  * also a safe integer (its coefficient) that sorts as the price does.
  */
-import { Decimal } from "../codec/decimal.js";
+import { Decimal } from "../index.js";
 
 /** Digits after the point of every price, quantity and amount. */
 export const SCALE = 8;

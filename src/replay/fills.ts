@@ -20,7 +20,7 @@
  * 8. A taking order fills at once at the opposite best price, by at most the quantity shown there;
  *    what is left of it is cancelled. It leaves the tape's book as it is.
  */
-import type { Decimal } from "../codec/decimal.js";
+import type { Decimal } from "../index.js";
 import type { TradeEvent } from "./events.js";
 import { ZERO } from "./exact.js";
 import type { OrderRow } from "./tables.js";

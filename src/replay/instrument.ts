@@ -1,5 +1,5 @@
 /** What is traded, worked out from the tape itself: names, tick, lot, sizes and limits. */
-import { Decimal } from "../codec/decimal.js";
+import { Decimal } from "../index.js";
 import type { ContractKind, SnapshotEvent, TapeInfo, TradeEvent } from "./events.js";
 import { fromUnits, SCALE, units } from "./exact.js";
 import type { InstrumentRow } from "./tables.js";

@@ -8,7 +8,7 @@
  * - spot and linear: quantity x price, in the quote currency;
  * - inverse: -(quantity x contract size) / price, in the base currency.
  */
-import type { Decimal } from "../codec/decimal.js";
+import type { Decimal } from "../index.js";
 import type { ContractKind } from "./events.js";
 import { SCALE, ZERO } from "./exact.js";
 

@@ -1,5 +1,5 @@
 /** What the replay needs of a store: a part of its public face. */
-import type { TableDefinition } from "../codec/schema.js";
+import type { TableDefinition } from "../index.js";
 
 /** Bounds of a scan. */
 export interface Range<Key> {

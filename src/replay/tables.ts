@@ -14,7 +14,7 @@ import {
   type RowOf,
   string,
   timestamp,
-} from "../codec/schema.js";
+} from "../index.js";
 import { SCALE } from "./exact.js";
 
 const amount = () => decimal(SCALE);
