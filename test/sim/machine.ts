@@ -2,7 +2,13 @@
  * A simulated machine: durable files, an order of events chosen by a seed, crashes and faults. It
  * outlives the programs that run on it; `boot` gives the disk of one more of them.
  */
-import type { Disk, PlaceInfo, ProcessIdentity, WriteMethod } from "../../src/disk/disk.js";
+import type {
+  Disk,
+  DiskLock,
+  PlaceInfo,
+  ProcessIdentity,
+  WriteMethod,
+} from "../../src/disk/disk.js";
 import { WRITE_METHODS } from "../../src/disk/disk.js";
 import { systemError } from "../../src/disk/system-error.js";
 import { type CrashScene, leaveZombies, losePower } from "./crash.js";
@@ -25,6 +31,11 @@ export interface MachineOptions {
   readonly writeMethods?: readonly WriteMethod[];
   /** What `describe` says otherwise than usual. */
   readonly place?: Partial<PlaceInfo>;
+}
+
+export interface BootOptions {
+  /** With "none" the disk has no lock of the kernel, like the portable one. Default: "flock". */
+  readonly lock?: DiskLock["strength"];
 }
 
 /** 2023-11-14, so that times look like times. */
@@ -73,10 +84,10 @@ export class SimulatedMachine {
   }
 
   /** Starts a program. Those started before go on, as other processes of the machine. */
-  boot(): Disk {
+  boot(options: BootOptions = {}): Disk {
     const incarnation = ++this.#incarnations;
     this.#alive.add(incarnation);
-    return new SimulatedDisk(this, incarnation);
+    return new SimulatedDisk(this, incarnation, options.lock ?? "flock");
   }
 
   isRunning(incarnation: number): boolean {

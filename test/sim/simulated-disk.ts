@@ -43,9 +43,14 @@ export class SimulatedDisk implements Disk {
   readonly machine: SimulatedMachine;
   readonly incarnation: number;
 
-  constructor(machine: SimulatedMachine, incarnation: number) {
+  readonly #strength: DiskLock["strength"];
+  /** Without a lock of the kernel: what this program itself has locked. */
+  readonly #lockedHere = new Set<SimulatedFile>();
+
+  constructor(machine: SimulatedMachine, incarnation: number, strength: DiskLock["strength"]) {
     this.machine = machine;
     this.incarnation = incarnation;
+    this.#strength = strength;
     this.self = machine.identity(incarnation);
     this.writeMethods = machine.options.writeMethods;
     this.clock = {
@@ -147,9 +152,12 @@ export class SimulatedDisk implements Disk {
       const { tree } = this.machine;
       const file =
         tree.get(path) === undefined ? tree.createFile(path) : tree.getFile(path, "open");
+      if (this.#strength === "none") return this.#lockHere(path, file);
       if (file.lockedBy !== 0 || file.zombies > 0) return undefined;
       file.lockedBy = this.incarnation;
-      return new SimulatedLock(this, path, file);
+      return new SimulatedLock(this, path, "flock", () => {
+        file.lockedBy = 0;
+      });
     });
   }
 
@@ -206,6 +214,12 @@ export class SimulatedDisk implements Disk {
     if (this.running) this.machine.events.postTurn({ owner: this.incarnation, run });
   }
 
+  #lockHere(path: string, file: SimulatedFile): DiskLock | undefined {
+    if (this.#lockedHere.has(file)) return undefined;
+    this.#lockedHere.add(file);
+    return new SimulatedLock(this, path, "none", () => this.#lockedHere.delete(file));
+  }
+
   #after(millis: number, callback: () => void): Timer {
     const { events } = this.machine;
     let cancelled = false;
@@ -229,22 +243,28 @@ export function throwFault(fault: FaultOptions | undefined, syscall: string, pat
 }
 
 class SimulatedLock implements DiskLock {
-  readonly strength = "flock";
   readonly path: string;
+  readonly strength: DiskLock["strength"];
   readonly #disk: SimulatedDisk;
-  readonly #file: SimulatedFile;
+  readonly #unlock: () => void;
   #releasing: Promise<void> | undefined;
 
-  constructor(disk: SimulatedDisk, path: string, file: SimulatedFile) {
+  constructor(
+    disk: SimulatedDisk,
+    path: string,
+    strength: DiskLock["strength"],
+    unlock: () => void,
+  ) {
     this.#disk = disk;
     this.path = path;
-    this.#file = file;
+    this.strength = strength;
+    this.#unlock = unlock;
   }
 
   release(): Promise<void> {
-    this.#releasing ??= this.#disk.start({ operation: "unlock", path: this.path }, () => {
-      this.#file.lockedBy = 0;
-    });
+    this.#releasing ??= this.#disk.start({ operation: "unlock", path: this.path }, () =>
+      this.#unlock(),
+    );
     return this.#releasing;
   }
 }
