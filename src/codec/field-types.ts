@@ -116,14 +116,14 @@ export function bytes(): FieldType<Uint8Array, Uint8Array, false> {
 export function enumeration<const Values extends readonly string[]>(
   values: Values,
 ): FieldType<Values[number], Values[number], false> {
-  return new FieldType({ kind: "enumeration", values: Object.freeze([...values]) });
+  return new FieldType({ kind: "enumeration", values: Object.freeze(Array.from(values)) });
 }
 
 /** A list of values of one type. */
 export function list<Value, Input>(
   item: FieldType<Value, Input, false>,
 ): FieldType<readonly Value[], readonly Input[], false> {
-  return new FieldType({ kind: "list", item: item.node });
+  return new FieldType({ kind: "list", item: item?.node });
 }
 
 /**
@@ -133,7 +133,7 @@ export function list<Value, Input>(
 export function map<Value, Input>(
   item: FieldType<Value, Input, false>,
 ): FieldType<Readonly<Record<string, Value>>, Readonly<Record<string, Input>>, false> {
-  return new FieldType({ kind: "map", item: item.node });
+  return new FieldType({ kind: "map", item: item?.node });
 }
 
 /** A record inside a record. */
@@ -147,7 +147,7 @@ export function record<const F extends Fields>(
 export function nullable<Value, Input>(
   type: FieldType<Value, Input, false>,
 ): FieldType<Value | null, Input | null, false> {
-  return new FieldType({ kind: "nullable", item: type.node });
+  return new FieldType({ kind: "nullable", item: type?.node });
 }
 
 /**
@@ -158,13 +158,13 @@ export function withDefault<Value, Input>(
   type: FieldType<Value, Input, false>,
   value: NoInfer<Input>,
 ): FieldType<Value, Input, true> {
-  return new FieldType(type.node, value);
+  return new FieldType(type?.node, value);
 }
 
 /** The fields as data, in their order. Checked by `defineTable`, not here. */
 export function fieldNodes(fields: Fields): readonly FieldNode[] {
   return Object.freeze(
-    Object.entries(fields).map(([name, type]) =>
+    Object.entries(fields ?? {}).map(([name, type]) =>
       Object.freeze({ name, type: type?.node, defaultValue: type?.defaultValue }),
     ),
   );

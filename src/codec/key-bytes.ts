@@ -71,21 +71,32 @@ function writeUtf8(target: Uint8Array, position: number, value: string): number 
 
 /** UTF-8 with zeros escaped, and terminated. */
 export function writeKeyPart(target: Uint8Array, position: number, value: string): number {
-  let at = position;
-  if (value.includes("\0")) {
-    for (const [index, piece] of value.split("\0").entries()) {
-      if (index > 0) {
-        target[at++] = 0;
-        target[at++] = 0xff;
-      }
-      at = writeKeyString(target, at, piece);
-    }
-  } else {
-    at = writeKeyString(target, at, value);
+  const { length } = value;
+  if (length > LOOP_LENGTH_MAX) return writeEscaped(target, position, value);
+  for (let index = 0; index < length; index++) {
+    const unit = value.charCodeAt(index);
+    if (unit === 0 || unit >= 0x80) return writeEscaped(target, position, value);
+    target[position + index] = unit;
   }
-  target[at] = 0;
-  target[at + 1] = 0;
-  return at + 2;
+  return terminate(target, position + length);
+}
+
+function writeEscaped(target: Uint8Array, position: number, value: string): number {
+  let at = position;
+  for (const [index, piece] of value.split("\0").entries()) {
+    if (index > 0) {
+      target[at++] = 0;
+      target[at++] = 0xff;
+    }
+    at = writeKeyString(target, at, piece);
+  }
+  return terminate(target, at);
+}
+
+function terminate(target: Uint8Array, position: number): number {
+  target[position] = 0;
+  target[position + 1] = 0;
+  return position + 2;
 }
 
 /** Bytes that `writeKeyPart` takes. */

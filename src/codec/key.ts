@@ -42,21 +42,27 @@ export interface KeyCodec<Key> {
 
 /** Compiles the codec of a key of one part, or of a tuple of several. */
 export function compileKey<Key>(key: KeyNode | readonly KeyNode[]): KeyCodec<Key> {
-  const codec = Array.isArray(key)
-    ? tupleCodec(key as readonly KeyNode[])
-    : singleCodec(PARTS[(key as KeyNode).kind]);
-  return Object.freeze(codec) as unknown as KeyCodec<Key>;
+  return Object.freeze({ ...codecOf(key) }) as unknown as KeyCodec<Key>;
 }
 
-/** How a part of one kind is handled. `write` does not check for room. */
+function codecOf(key: KeyNode | readonly KeyNode[]) {
+  if (Array.isArray(key)) return tupleCodec(key as readonly KeyNode[]);
+  switch ((key as KeyNode).kind) {
+    case "string":
+      return STRING_CODEC;
+    case "int64":
+      return numberCodec(BIGINT, writeKeyBigint);
+    default:
+      return numberCodec(INTEGER, writeKeyInteger);
+  }
+}
+
+/** How one part of a key is checked, ordered and read. */
 interface Part {
   readonly check: (value: unknown) => KeyPart;
-  readonly compare: (a: never, b: never) => number;
-  /** As a whole key. */
-  readonly size: (value: never) => number;
-  readonly write: (target: Uint8Array, position: number, value: never) => number;
+  readonly compare: (a: KeyPart, b: KeyPart) => number;
   readonly read: (source: Uint8Array, position: number, end: number) => KeyPart;
-  /** Fixed length of the encoded part; 0 for a string. */
+  /** Bytes of the encoded part; 0 for a string, which has any number of them. */
   readonly length: 0 | 8;
 }
 
@@ -65,9 +71,7 @@ const INTEGER: Part = {
     if (Number.isSafeInteger(value)) return (value as number) + 0;
     throw new ValueProblem(`expected a safe integer, got ${show(value)}`);
   },
-  compare: (a: number, b: number) => (a < b ? -1 : a > b ? 1 : 0),
-  size: () => 8,
-  write: writeKeyInteger,
+  compare: compareNumbers,
   read: readKeyInteger,
   length: 8,
 };
@@ -77,9 +81,7 @@ const BIGINT: Part = {
     if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
     throw new ValueProblem(`expected a bigint of 64 bits, signed, got ${show(value)}`);
   },
-  compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
-  size: () => 8,
-  write: writeKeyBigint,
+  compare: compareNumbers,
   read: readKeyBigint,
   length: 8,
 };
@@ -90,9 +92,7 @@ const STRING: Part = {
     if (isWellFormed(value)) return value;
     throw new ValueProblem(`${show(value)} contains a lone surrogate, which UTF-8 cannot hold`);
   },
-  compare: compareStrings,
-  size: (value: string) => Buffer.byteLength(value, "utf8"),
-  write: writeKeyString,
+  compare: (a, b) => compareStrings(a as string, b as string),
   read: readKeyString,
   length: 0,
 };
@@ -104,45 +104,63 @@ const PARTS: Readonly<Record<KeyNode["kind"], Part>> = {
   int64: BIGINT,
 };
 
-type Codec = KeyCodec<KeyPart | readonly KeyPart[]>;
+function compareNumbers(a: KeyPart, b: KeyPart): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
-function singleCodec(part: Part): Codec {
-  const { check, compare, size, write, read, length } = part;
+const STRING_CODEC: KeyCodec<string> = {
+  validate: (key, table) => {
+    if (typeof key === "string" && key.length * 3 <= KEY_BYTES_MAX && isWellFormed(key)) return key;
+    return validated(key, table, () => {
+      const value = STRING.check(key) as string;
+      checkLength(Buffer.byteLength(value, "utf8"));
+      return value;
+    });
+  },
+  encode: (key, target, position, end) => {
+    const room = end - position;
+    if (key.length * 3 > room && Buffer.byteLength(key, "utf8") > room) return -1;
+    return writeKeyString(target, position, key);
+  },
+  decode: (source, position, end) =>
+    decoded(() => {
+      checkRange(source, position, end);
+      return readKeyString(source, position, end);
+    }),
+  compare: compareStrings,
+  mapKey: (key) => key,
+  inspect: inspectKey,
+};
+
+function numberCodec<Key extends number | bigint>(
+  part: Part,
+  write: (target: Uint8Array, position: number, key: Key) => number,
+): KeyCodec<Key> {
   return {
-    validate: (key, table) =>
-      validated(key, table, () => {
-        const value = check(key);
-        if (typeof value === "string") checkLength(value.length * 3, () => size(value as never));
-        return value;
-      }),
+    validate: (key, table) => validated(key, table, () => part.check(key) as Key),
     encode: (key, target, position, end) =>
-      length > end - position || (length === 0 && size(key as never) > end - position)
-        ? -1
-        : write(target, position, key as never),
+      end - position < part.length ? -1 : write(target, position, key),
     decode: (source, position, end) =>
       decoded(() => {
         checkRange(source, position, end);
-        if (length !== 0 && end - position !== length) {
-          throw new ValueProblem(`expected ${length} bytes, found ${end - position}`);
-        }
-        return read(source, position, end);
+        if (end - position === part.length) return part.read(source, position, end) as Key;
+        throw new ValueProblem(`expected ${part.length} bytes, found ${end - position}`);
       }),
-    compare: (a, b) => compare(a as never, b as never),
-    mapKey: (key) => (typeof key === "number" ? key + 0 : (key as KeyPart)),
+    compare: compareNumbers,
+    mapKey: (key) => (typeof key === "number" ? key + 0 : key),
     inspect: inspectKey,
   };
 }
 
-function tupleCodec(nodes: readonly KeyNode[]): Codec {
+function tupleCodec(nodes: readonly KeyNode[]): KeyCodec<readonly KeyPart[]> {
   const parts = nodes.map(({ kind }) => PARTS[kind]);
-  const sizeOf = (key: readonly KeyPart[]) =>
-    key.reduce<number>((sum, part) => sum + (typeof part === "string" ? keyPartSize(part) : 8), 0);
   return {
-    validate: (key, table) => validated(key, table, () => checkTuple(parts, key, sizeOf)),
+    validate: (key, table) => validated(key, table, () => checkTuple(parts, key)),
     encode: (key, target, position, end) => {
-      if (sizeOf(key as readonly KeyPart[]) > end - position) return -1;
+      const room = end - position;
+      if (tupleBound(key) > room && tupleSize(key) > room) return -1;
       let at = position;
-      for (const part of key as readonly KeyPart[]) {
+      for (const part of key) {
         if (typeof part === "string") at = writeKeyPart(target, at, part);
         else if (typeof part === "number") at = writeKeyInteger(target, at, part);
         else at = writeKeyBigint(target, at, part);
@@ -151,11 +169,8 @@ function tupleCodec(nodes: readonly KeyNode[]): Codec {
     },
     decode: (source, position, end) => decoded(() => readTuple(parts, source, position, end)),
     compare: (a, b) => {
-      for (const [index, { compare }] of parts.entries()) {
-        const order = compare(
-          (a as readonly KeyPart[])[index] as never,
-          (b as readonly KeyPart[])[index] as never,
-        );
+      for (let index = 0; index < parts.length; index++) {
+        const order = parts[index]!.compare(a[index]!, b[index]!);
         if (order !== 0) return order;
       }
       return 0;
@@ -165,26 +180,33 @@ function tupleCodec(nodes: readonly KeyNode[]): Codec {
   };
 }
 
-function checkTuple(
-  parts: readonly Part[],
-  key: unknown,
-  sizeOf: (key: readonly KeyPart[]) => number,
-): readonly KeyPart[] {
+/** At least the bytes of an encoded tuple: a UTF-16 unit takes three at most, escapes included. */
+function tupleBound(key: readonly KeyPart[]): number {
+  let bound = 0;
+  for (const part of key) bound += typeof part === "string" ? part.length * 3 + 2 : 8;
+  return bound;
+}
+
+function tupleSize(key: readonly KeyPart[]): number {
+  let size = 0;
+  for (const part of key) size += typeof part === "string" ? keyPartSize(part) : 8;
+  return size;
+}
+
+function checkTuple(parts: readonly Part[], key: unknown): readonly KeyPart[] {
   if (!Array.isArray(key) || key.length !== parts.length) {
     throw new ValueProblem(`expected an array of ${parts.length}, got ${show(key)}`);
   }
-  let bound = 0;
-  const checked = parts.map(({ check }, index) => {
-    try {
-      const value = check(key[index]);
-      bound += typeof value === "string" ? value.length * 3 + 2 : 8;
-      return value;
-    } catch (error) {
-      if (!(error instanceof ValueProblem)) throw error;
-      throw new ValueProblem(`part ${index + 1}: ${error.message}`);
+  const checked: KeyPart[] = [];
+  try {
+    for (let index = 0; index < parts.length; index++) {
+      checked.push(parts[index]!.check(key[index]));
     }
-  });
-  checkLength(bound, () => sizeOf(checked));
+  } catch (error) {
+    if (!(error instanceof ValueProblem)) throw error;
+    throw new ValueProblem(`part ${checked.length + 1}: ${error.message}`);
+  }
+  if (tupleBound(checked) > KEY_BYTES_MAX) checkLength(tupleSize(checked));
   return Object.freeze(checked);
 }
 
@@ -215,11 +237,11 @@ function readTuple(
  * Numbers first, then strings, all but the last with their length before them: no two tuples of one
  * type make the same text.
  */
-function tupleMapKey(key: KeyPart | readonly KeyPart[]): string {
+function tupleMapKey(key: readonly KeyPart[]): string {
   let numbers = "";
   let strings = "";
   let last: string | undefined;
-  for (const part of key as readonly KeyPart[]) {
+  for (const part of key) {
     if (typeof part !== "string") {
       numbers += `${part},`;
       continue;
@@ -230,9 +252,7 @@ function tupleMapKey(key: KeyPart | readonly KeyPart[]): string {
   return numbers + strings + (last ?? "");
 }
 
-function checkLength(bound: number, size: () => number): void {
-  if (bound <= KEY_BYTES_MAX) return;
-  const bytes = size();
+function checkLength(bytes: number): void {
   if (bytes <= KEY_BYTES_MAX) return;
   throw new ValueProblem(`it takes ${bytes} bytes, and a key at most ${KEY_BYTES_MAX}`);
 }
@@ -268,6 +288,6 @@ export function inspectKey(key: unknown): string {
 }
 
 function inspectPart(part: unknown): string {
-  if (typeof part === "bigint") return `${show(part).slice("bigint ".length)}n`;
+  if (typeof part === "bigint" && BigInt.asIntN(64, part) === part) return `${part}n`;
   return typeof part === "number" ? String(part) : show(part);
 }
