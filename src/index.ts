@@ -26,7 +26,7 @@ export {
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
-export type { RecoveryReport } from "./recovery/recover.js";
+export type { RecoveryReport } from "./recovery/opening.js";
 export { open } from "./store/open.js";
 export type { Backend, OpenOptions, StoreCheck, StoreWarning } from "./store/options.js";
 export type { RangeOptions } from "./store/range.js";

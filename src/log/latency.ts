@@ -16,7 +16,7 @@ export class LatencyHistogram {
   #maxMicros = 0;
 
   record(micros: number): void {
-    const value = micros < 1 ? 1 : micros;
+    const value = Math.max(1, micros);
     const exponent = 31 - Math.clz32(value);
     const step = Math.floor((value / 2 ** exponent - 1) * STEPS);
     const bucket = Math.min(BUCKETS - 1, exponent * STEPS + step);

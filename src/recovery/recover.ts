@@ -5,18 +5,14 @@
  * Every step can be cut short and begun again: nothing is removed or cut off before the manifest
  * that no longer needs it is durable, and a new epoch is used only once both slots carry it.
  */
-import { fromHex, toHex } from "../base/bytes.js";
+import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { segmentFileName } from "../log/format.js";
 import { createSegment, writeSegmentHeader } from "../log/segments.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
-import {
-  createManifest,
-  ManifestKeeper,
-  type ManifestSlots,
-  readManifestSlots,
-} from "../manifest/manifest.js";
+import { ManifestKeeper, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
+import { createLog } from "./create.js";
 import {
   CREATING_NAME,
   isStoreFileName,
@@ -28,58 +24,8 @@ import {
   tornFileName,
   truncateTo,
 } from "./files.js";
+import { type OpenedLog, type OpeningSettings, segmentEntry, writerOf } from "./opening.js";
 import { type LogScan, type LogVisitor, type ScannedSegment, scanLog } from "./scan.js";
-
-/** What the one who opens the store brings along. */
-export interface OpeningSettings {
-  readonly environment: string;
-  readonly allowEnvironmentChange: boolean;
-  readonly writerId: string;
-  readonly segmentBytes: number;
-  readonly frameBytesMax: number;
-  readonly framesInFlight: number;
-  /** Frames are aligned to this; segments of an older alignment stay as they are. */
-  readonly alignment: number;
-}
-
-/** What opening found and did; `store.recovery`. Durations in microseconds, sizes in bytes. */
-export interface RecoveryReport {
-  /** The store did not exist. */
-  readonly created: boolean;
-  readonly epoch: number;
-  readonly segments: number;
-  readonly frames: number;
-  readonly transactionsReplayed: number;
-  readonly lastSequence: number;
-  /** "end" or "torn", and why. */
-  readonly tail: "end" | "torn";
-  readonly why: string;
-  /** Bytes after the last good frame that were set aside and cut off. */
-  readonly tornBytes: number;
-  /** Where they were set aside. */
-  readonly tornFiles: readonly string[];
-  /** Manifest slots that were damaged or missing and have been written anew. */
-  readonly repairedSlots: readonly string[];
-  /** Segments that a preparation cut short had left behind. */
-  readonly removedFiles: readonly string[];
-  readonly syncMicros: number;
-  readonly replayMicros: number;
-  readonly publishMicros: number;
-  readonly micros: number;
-}
-
-export interface OpenedLog {
-  readonly keeper: ManifestKeeper;
-  readonly storeId: Uint8Array;
-  readonly epoch: number;
-  readonly active: { readonly id: number; readonly bytes: number };
-  readonly spares: readonly { readonly id: number; readonly bytes: number }[];
-  readonly nextSegmentId: number;
-  readonly lastSequence: number;
-  readonly previousChecksum: number;
-  readonly lastTimeMicros: number;
-  readonly report: RecoveryReport;
-}
 
 /** Creates a store in a directory that is empty but for the lock, or recovers the one there. */
 export async function openLog(
@@ -129,106 +75,6 @@ function assertIsStore(directory: string, slots: ManifestSlots, names: readonly 
     { file: a.file },
   );
 }
-
-// ---- creating ----------------------------------------------------------------------------------
-
-async function createLog(
-  disk: Disk,
-  directory: string,
-  settings: OpeningSettings,
-  leftovers: readonly string[],
-): Promise<OpenedLog> {
-  const start = disk.clock.monotonicMicros();
-  const marker = await disk.open(`${directory}/${CREATING_NAME}`, { write: true, create: true });
-  await marker.sync();
-  await marker.close();
-  await disk.syncDirectory(directory);
-  // A creation that was cut short: nothing in it was ever used.
-  for (const name of leftovers) {
-    if (name !== LOCK_NAME && name !== CREATING_NAME) await disk.remove(`${directory}/${name}`);
-  }
-  const createdMicros = disk.clock.nowMicros();
-  const storeId = disk.randomBytes(16);
-  const header = {
-    storeId,
-    segmentId: 1,
-    epoch: 1,
-    alignment: settings.alignment,
-    segmentBytes: settings.segmentBytes,
-    createdMicros,
-    writerId: settings.writerId,
-  };
-  await createSegment(disk, directory, header);
-  const keeper = await createManifest(disk, directory, {
-    generation: 1,
-    storeId: toHex(storeId),
-    environment: settings.environment,
-    createdMicros,
-    epoch: 1,
-    writer: writerOf(disk, settings),
-    framesInFlight: settings.framesInFlight,
-    frameBytesMax: settings.frameBytesMax,
-    methods: [],
-    base: { sequence: 0, frameChecksum: 0 },
-    durableThrough: 0,
-    segments: [segmentEntry(1, "active", 1, settings.alignment, settings.segmentBytes, 0)],
-    tables: [],
-  });
-  await disk.remove(`${directory}/${CREATING_NAME}`);
-  await disk.syncDirectory(directory);
-  const micros = disk.clock.monotonicMicros() - start;
-  return {
-    keeper,
-    storeId,
-    epoch: 1,
-    active: { id: 1, bytes: settings.segmentBytes },
-    spares: [],
-    nextSegmentId: 2,
-    lastSequence: 0,
-    previousChecksum: 0,
-    lastTimeMicros: 0,
-    report: {
-      created: true,
-      epoch: 1,
-      segments: 1,
-      frames: 0,
-      transactionsReplayed: 0,
-      lastSequence: 0,
-      tail: "end",
-      why: "the store is new",
-      tornBytes: 0,
-      tornFiles: [],
-      repairedSlots: [],
-      removedFiles: [],
-      syncMicros: 0,
-      replayMicros: 0,
-      publishMicros: micros,
-      micros,
-    },
-  };
-}
-
-function writerOf(disk: Disk, settings: OpeningSettings): Manifest["writer"] {
-  return {
-    writerId: settings.writerId,
-    host: disk.self.host,
-    pid: disk.self.pid,
-    openedMicros: disk.clock.nowMicros(),
-  };
-}
-
-function segmentEntry(
-  id: number,
-  state: ManifestSegment["state"],
-  epoch: number,
-  alignment: number,
-  bytes: number,
-  lastSequence: number,
-): ManifestSegment {
-  return { id, state, epoch, alignment, bytes, lastSequence };
-}
-
-// ---- recovering --------------------------------------------------------------------------------
 
 class Recovery {
   readonly #disk: Disk;

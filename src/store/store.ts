@@ -4,7 +4,7 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, DiskInfo, PlaceInfo, Timer, WriteMethod } from "../disk/disk.js";
 import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
 import type { LogStats, LogWriter } from "../log/writer.js";
-import type { RecoveryReport } from "../recovery/recover.js";
+import type { RecoveryReport } from "../recovery/opening.js";
 import type { Catalog, Declaration } from "./catalog.js";
 import type { Options, StoreCheck } from "./options.js";
 import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";

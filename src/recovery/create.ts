@@ -1,0 +1,87 @@
+/**
+ * A new store. A marker stands while it is being made and is gone, durably, before anything is
+ * acknowledged: so what stands beside a marker was never used, and can be made again.
+ */
+import { toHex } from "../base/bytes.js";
+import type { Disk } from "../disk/disk.js";
+import { createSegment } from "../log/segments.js";
+import { createManifest } from "../manifest/manifest.js";
+import { CREATING_NAME, LOCK_NAME } from "./files.js";
+import { type OpenedLog, type OpeningSettings, segmentEntry, writerOf } from "./opening.js";
+
+/** `leftovers` are the names there are: of a creation that was cut short, if any. */
+export async function createLog(
+  disk: Disk,
+  directory: string,
+  settings: OpeningSettings,
+  leftovers: readonly string[],
+): Promise<OpenedLog> {
+  const start = disk.clock.monotonicMicros();
+  const marker = await disk.open(`${directory}/${CREATING_NAME}`, { write: true, create: true });
+  await marker.sync();
+  await marker.close();
+  await disk.syncDirectory(directory);
+  // A creation that was cut short: nothing in it was ever used.
+  for (const name of leftovers) {
+    if (name !== LOCK_NAME && name !== CREATING_NAME) await disk.remove(`${directory}/${name}`);
+  }
+  const createdMicros = disk.clock.nowMicros();
+  const storeId = disk.randomBytes(16);
+  const header = {
+    storeId,
+    segmentId: 1,
+    epoch: 1,
+    alignment: settings.alignment,
+    segmentBytes: settings.segmentBytes,
+    createdMicros,
+    writerId: settings.writerId,
+  };
+  await createSegment(disk, directory, header);
+  const keeper = await createManifest(disk, directory, {
+    generation: 1,
+    storeId: toHex(storeId),
+    environment: settings.environment,
+    createdMicros,
+    epoch: 1,
+    writer: writerOf(disk, settings),
+    framesInFlight: settings.framesInFlight,
+    frameBytesMax: settings.frameBytesMax,
+    methods: [],
+    base: { sequence: 0, frameChecksum: 0 },
+    durableThrough: 0,
+    segments: [segmentEntry(1, "active", 1, settings.alignment, settings.segmentBytes, 0)],
+    tables: [],
+  });
+  await disk.remove(`${directory}/${CREATING_NAME}`);
+  await disk.syncDirectory(directory);
+  const micros = disk.clock.monotonicMicros() - start;
+  return {
+    keeper,
+    storeId,
+    epoch: 1,
+    active: { id: 1, bytes: settings.segmentBytes },
+    spares: [],
+    nextSegmentId: 2,
+    lastSequence: 0,
+    previousChecksum: 0,
+    lastTimeMicros: 0,
+    report: {
+      created: true,
+      epoch: 1,
+      segments: 1,
+      frames: 0,
+      transactionsReplayed: 0,
+      lastSequence: 0,
+      tail: "end",
+      why: "the store is new",
+      tornBytes: 0,
+      tornFiles: [],
+      repairedSlots: [],
+      removedFiles: [],
+      syncMicros: 0,
+      replayMicros: 0,
+      publishMicros: micros,
+      micros,
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
+import * as log from "../../src/log/format.js";
+import * as manifest from "../../src/manifest/format.js";
+
+const text = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
+const constants: Record<string, unknown> = { ...log, ...manifest, FRAME_BYTES_MAX };
+
+/** The value that a name such as "FRAME_AT.offset" has in the code. */
+function lookUp(name: string): unknown {
+  return name.split(".").reduce<unknown>((value, part) => {
+    return (value as Record<string, unknown> | undefined)?.[part];
+  }, constants);
+}
+
+/** Rows of the document whose last column, or second one, names a constant. */
+const rows = [...text.matchAll(/^\| (\d+) \|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map((match) => ({
+  number: Number(match[1]),
+  name: match[2] as string,
+}));
+
+/** Sentences of the form `NAME` = 123. */
+const sentences = [...text.matchAll(/`([A-Z_]+)` = (\d+)/g)].map((match) => ({
+  number: Number(match[2]),
+  name: match[1] as string,
+}));
+
+test.each([...rows, ...sentences])("docs/format.md: $name is $number", ({ number, name }) => {
+  expect(lookUp(name)).toBe(number);
+});
+
+test("every offset, kind and size of the code stands in docs/format.md", () => {
+  const documented = new Set([...rows, ...sentences].map((row) => row.name));
+  const groups = { SEGMENT_AT: log.SEGMENT_AT, FRAME_AT: log.FRAME_AT, RECORD_AT: log.RECORD_AT };
+  const more = {
+    OPERATION_AT: log.OPERATION_AT,
+    OPERATION: log.OPERATION,
+    MANIFEST_AT: manifest.MANIFEST_AT,
+  };
+  const wanted = Object.entries({ ...groups, ...more }).flatMap(([group, fields]) =>
+    Object.keys(fields).map((field) => `${group}.${field}`),
+  );
+  expect(wanted.filter((name) => !documented.has(name))).toEqual([]);
+});
+
+test.each([
+  ["HFSG", log.SEGMENT_MAGIC],
+  ["HFRM", log.FRAME_MAGIC],
+  ["HFMF", manifest.MANIFEST_MAGIC],
+])("magic %s", (letters, magic) => {
+  expect(Buffer.from(letters).readUInt32LE(0)).toBe(magic);
+  expect(text).toContain(`"${letters}" = 0x${magic.toString(16)}`);
+});
