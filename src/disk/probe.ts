@@ -29,19 +29,43 @@ export interface ProbeOptions {
   readonly blocks: number;
 }
 
-/** One synchronous durable write of a block at a time, for every method that can be opened. */
+/**
+ * One synchronous durable write of a block at a time, by every method that can be opened. The
+ * methods take turns, so that whatever else the machine does hits all of them alike.
+ */
 export async function measureMethods(options: ProbeOptions): Promise<Measured[]> {
-  const measured: Measured[] = [];
-  for (const method of options.disk.writeMethods) {
-    const log = await openOrUndefined(options, method);
-    if (log === undefined) continue;
-    try {
-      measured.push(measure(options, method, log));
-    } finally {
-      await log.close();
+  const contenders: Contender[] = [];
+  try {
+    for (const method of options.disk.writeMethods) {
+      const log = await openOrUndefined(options, method);
+      if (log !== undefined) contenders.push({ method, log, micros: [] });
     }
+    for (let turn = 0; turn < WARM_UP + SAMPLES; turn++) {
+      for (const contender of contenders) writeOnce(options, contender, turn);
+    }
+  } finally {
+    for (const { log } of contenders) await log.close();
   }
-  return measured;
+  return contenders.map(summarize);
+}
+
+interface Contender {
+  readonly method: WriteMethod;
+  readonly log: LogFile;
+  readonly micros: number[];
+}
+
+function writeOnce(options: ProbeOptions, { log, micros }: Contender, turn: number): void {
+  const { disk, queue, offset, blockBytes, blocks } = options;
+  const start = disk.clock.monotonicMicros();
+  queue.writeNow(log, 0, blockBytes, offset + (turn % blocks) * blockBytes);
+  if (turn >= WARM_UP) micros.push(disk.clock.monotonicMicros() - start);
+}
+
+function summarize({ method, micros }: Contender): Measured {
+  micros.sort((a, b) => a - b);
+  const at = (q: number) => Math.round(micros[Math.floor(q * (micros.length - 1))] as number);
+  return { method, p50Micros: at(0.5), p99Micros: at(0.99) };
 }
 
 async function openOrUndefined(
@@ -55,19 +79,6 @@ async function openOrUndefined(
     if (code === "EINVAL" || code === "EOPNOTSUPP" || code === "ENOSYS") return undefined;
     throw error;
   }
-}
-
-function measure(options: ProbeOptions, method: WriteMethod, log: LogFile): Measured {
-  const { disk, queue, offset, blockBytes, blocks } = options;
-  const micros: number[] = [];
-  for (let i = 0; i < WARM_UP + SAMPLES; i++) {
-    const start = disk.clock.monotonicMicros();
-    queue.writeNow(log, 0, blockBytes, offset + (i % blocks) * blockBytes);
-    if (i >= WARM_UP) micros.push(disk.clock.monotonicMicros() - start);
-  }
-  micros.sort((a, b) => a - b);
-  const at = (q: number) => Math.round(micros[Math.floor(q * (micros.length - 1))] as number);
-  return { method, p50Micros: at(0.5), p99Micros: at(0.99) };
 }
 
 /** The best of what was measured. */
