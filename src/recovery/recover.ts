@@ -27,18 +27,27 @@ import {
 import { type OpenedLog, type OpeningSettings, segmentEntry, writerOf } from "./opening.js";
 import { type LogScan, type LogVisitor, type ScannedSegment, scanLog } from "./scan.js";
 
+/** Who listens while a store is opened. */
+export interface OpeningVisitor extends LogVisitor {
+  /** The manifest was read. */
+  manifest?(manifest: Manifest): void;
+  /** Everything was read and nothing was changed yet: the last moment to refuse. */
+  scanned?(): void;
+}
+
 /** Creates a store in a directory that is empty but for the lock, or recovers the one there. */
 export async function openLog(
   disk: Disk,
   directory: string,
   settings: OpeningSettings,
-  visitor: LogVisitor & { manifest?(manifest: Manifest): void },
+  visitor: OpeningVisitor,
 ): Promise<OpenedLog> {
   const names = await disk.list(directory);
   const slots = await readManifestSlots(disk, directory);
   const complete = slots.slots.every((slot) => slot.state === "valid");
   const halfCreated = names.includes(CREATING_NAME) && !complete;
   if (halfCreated || names.every((name) => name === LOCK_NAME)) {
+    visitor.scanned?.();
     return createLog(disk, directory, settings, names);
   }
   assertIsStore(directory, slots, names);
@@ -87,10 +96,7 @@ class Recovery {
     this.#settings = settings;
   }
 
-  async run(
-    names: readonly string[],
-    visitor: LogVisitor & { manifest?(manifest: Manifest): void },
-  ): Promise<OpenedLog> {
+  async run(names: readonly string[], visitor: OpeningVisitor): Promise<OpenedLog> {
     const disk = this.#disk;
     const start = disk.clock.monotonicMicros();
     await syncBeforeReading(disk, this.#directory, names);
@@ -103,6 +109,7 @@ class Recovery {
     const synced = disk.clock.monotonicMicros();
     const scan = await scanLog(disk, this.#directory, manifest, visitor);
     const replayed = disk.clock.monotonicMicros();
+    visitor.scanned?.();
     const torn = await this.#setAside(scan, manifest);
     const opened = await this.#publish(scan, manifest, slots);
     await this.#cutOff(opened.keeper.current, scan);

@@ -12,7 +12,7 @@ import type { ManifestKeeper } from "../manifest/manifest.js";
 import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
-import { Catalog } from "./catalog.js";
+import { Catalog, type Declaration } from "./catalog.js";
 import { type OpenOptions, type Options, toOptions } from "./options.js";
 import { Replayer } from "./replay.js";
 import { SegmentLedger } from "./segment-ledger.js";
@@ -61,6 +61,7 @@ async function openStore(
   const catalog = new Catalog();
   const replayer = new Replayer(catalog);
   const alignment = Math.max(512, place.directAlignment, place.physicalBlockBytes);
+  let declarations: readonly Declaration[] = [];
   const log = await openLog(
     disk,
     directory,
@@ -72,9 +73,11 @@ async function openStore(
         }
       },
       record: (record) => replayer.apply(record),
+      scanned: () => {
+        declarations = catalog.bind(options.tables);
+      },
     },
   );
-  const declarations = catalog.bind(options.tables);
   const parts = { disk, directory, place, options, catalog, ownership, log, alignment };
   const store = await startWriting(parts, undo);
   store.declare(declarations);
