@@ -168,7 +168,7 @@ export class Decimal {
     return this.coefficient < 0 ? this.negate() : this;
   }
 
-  /** Below zero, zero or above zero, as this value is less than, equal to or more than the other. */
+  /** -1, 0 or 1, as this value is less than, equal to or more than the other. */
   compare(other: Decimal): -1 | 0 | 1 {
     let [a, b] = [this.coefficient, other.coefficient];
     if (this.scale < other.scale) a = scaleUp(a, other.scale - this.scale);

@@ -54,7 +54,8 @@ test("a row is read by its description alone, as plain JSON", () => {
   const read = compileGenericReader(JSON.parse(JSON.stringify(describeSchema(table))));
   expect(JSON.stringify(read(target, 0, end))).toBe(
     '{"text":"é","price":"1.50000000","count":"1152921504606846976","at":1754000000000000,' +
-      '"ratio":"NaN","side":"sell","blob":"AQID","legs":[{"price":"-2.00","tags":{"__proto__":"7"}}]}',
+      '"ratio":"NaN","side":"sell","blob":"AQID",' +
+      '"legs":[{"price":"-2.00","tags":{"__proto__":"7"}}]}',
   );
   expect(() => read(target, 0, end - 1)).toThrow(/stored row of table "all"/);
 });
