@@ -92,6 +92,8 @@ class Run {
 
   async toTheEnd(): Promise<void> {
     const stopped = () => this.#isStopped();
+    // What was found on opening is durable too: whoever listens can hold it against what it knew.
+    this.#options.onAcknowledged?.(this.#store.durableSequence, this.#engine.event);
     if (!stopped()) {
       for await (const lines of this.#tape.batches(this.#engine.place)) {
         for (const line of lines) {

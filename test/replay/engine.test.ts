@@ -139,10 +139,9 @@ test("diffs from before the snapshot are kept in the store until it comes", asyn
 });
 
 test("a drawdown beyond the limit halts the strategy for good", async () => {
-  const lines = Array.from(
-    { length: 4_000 },
-    (_, i) => `${1_600_000_000 + i},${(100 - i * 0.01).toFixed(2)},500`,
-  );
+  // A slow fall, in which it buys, and then a crash.
+  const price = (i: number) => (i < 300 ? 100 - i * 0.01 : 30).toFixed(2);
+  const lines = Array.from({ length: 1_000 }, (_, i) => `${1_600_000_000 + i},${price(i)},500`);
   const file = join(dir, "falling.csv");
   writeFileSync(file, lines.join("\n"));
   const { store } = await replayInMemory(file);
@@ -161,9 +160,10 @@ test("a signal stops it between two events", async () => {
   expect(figures).toMatchObject({ endedAtEvent: 256, complete: false });
 });
 
-test("acknowledges in order, and the end", async () => {
+test("acknowledges what it found, then in order, and the end", async () => {
   const acknowledged: [number, number][] = [];
   await replayInMemory(COINBASE, { onAcknowledged: (...ack) => acknowledged.push(ack) });
+  expect(acknowledged[0]).toEqual([0, 0]);
   expect(acknowledged.at(-1)).toEqual([500, 500]);
   for (const [index, [sequence, event]] of acknowledged.entries()) {
     expect(sequence).toBe(event);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decide } from "../../src/replay/strategy.js";
+import { type Action, decide } from "../../src/replay/strategy.js";
 import type { OpenQuote, StrategyView } from "../../src/replay/strategy-view.js";
 
 /** Best prices 1000 and 1002 with ticks of 1, half spread 10, amends beyond 5, orders of 100. */
@@ -37,18 +37,20 @@ const SETTLED = quotesAt([991, 971], [1_011, 1_031]);
 
 /** Actions as short text. */
 function actions(changes: Partial<StrategyView>): string[] {
-  return decide({ ...VIEW, ...changes }).map((action) => {
-    switch (action.type) {
-      case "place":
-        return `${action.side} ${action.quantity} at ${action.price}`;
-      case "amend":
-        return `move ${action.id} to ${action.price}`;
-      case "cancel":
-        return `cancel ${action.id}`;
-      case "take":
-        return `take ${action.side} ${action.quantity} at ${action.price}`;
-    }
-  });
+  return decide({ ...VIEW, ...changes }).map(short);
+}
+
+function short(action: Action): string {
+  switch (action.type) {
+    case "place":
+      return `${action.side} ${action.quantity} at ${action.price}`;
+    case "amend":
+      return `move ${action.id} to ${action.price}`;
+    case "cancel":
+      return `cancel ${action.id}`;
+    case "take":
+      return `take ${action.side} ${action.quantity} at ${action.price}`;
+  }
 }
 
 describe("the market maker", () => {
