@@ -89,6 +89,8 @@ void DeleteLock(napi_env, void* data, void*) {
 // [handle, strong], or a negative errno (-EWOULDBLOCK: another has it).
 napi_value LockJob::Result(napi_env env) {
   if (error_ != 0) return Int32(env, error_);
+  // What is taken now would be given back by nobody.
+  if (env_->ending) return Int32(env, -ECANCELED);
   Lock* lock = new (std::nothrow) Lock();
   if (lock == nullptr) return Int32(env, -ENOMEM);
   napi_value handle = nullptr, strong = nullptr, pair = nullptr;

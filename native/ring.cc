@@ -13,6 +13,12 @@
 #ifndef IORING_SETUP_COOP_TASKRUN
 #define IORING_SETUP_COOP_TASKRUN (1U << 8)
 #endif
+#ifndef IORING_SETUP_TASKRUN_FLAG
+#define IORING_SETUP_TASKRUN_FLAG (1U << 9)
+#endif
+#ifndef IORING_SQ_TASKRUN
+#define IORING_SQ_TASKRUN (1U << 2)
+#endif
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER (1U << 12)
 #endif
@@ -25,7 +31,7 @@ namespace {
 
 // Best first; what an older kernel does not know, it refuses with EINVAL.
 const uint32_t kSetupFlags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
     IORING_SETUP_COOP_TASKRUN,
     0,
 };
@@ -84,6 +90,7 @@ int Ring::Map(const io_uring_params& params) {
   sq_head_ = At(sq_memory_, params.sq_off.head);
   sq_tail_ = At(sq_memory_, params.sq_off.tail);
   sq_array_ = At(sq_memory_, params.sq_off.array);
+  sq_flags_ = At(sq_memory_, params.sq_off.flags);
   sq_mask_ = *At(sq_memory_, params.sq_off.ring_mask);
   cq_head_ = At(cq_memory_, params.cq_off.head);
   cq_tail_ = At(cq_memory_, params.cq_off.tail);
@@ -147,6 +154,10 @@ int Ring::WaitForCompletion() {
 
 void Ring::PostDeferred() {
   if (defers_) Enter(0, 0, IORING_ENTER_GETEVENTS);
+}
+
+bool Ring::HasDeferred() const {
+  return (__atomic_load_n(sq_flags_, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN) != 0;
 }
 
 const io_uring_cqe* Ring::Peek() const {

@@ -36,6 +36,8 @@ class Ring {
   int WaitForCompletion();
   // Lets the kernel post what is finished, where that is left to us.
   void PostDeferred();
+  // Something is finished and not posted.
+  bool HasDeferred() const;
   // The oldest completion, or null.
   const io_uring_cqe* Peek() const;
   void Advance();
@@ -57,6 +59,7 @@ class Ring {
   size_t sqes_bytes_ = 0;
   uint32_t* sq_head_ = nullptr;
   uint32_t* sq_tail_ = nullptr;
+  uint32_t* sq_flags_ = nullptr;
   uint32_t* sq_array_ = nullptr;
   uint32_t sq_mask_ = 0;
   uint32_t* cq_head_ = nullptr;

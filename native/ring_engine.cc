@@ -55,6 +55,7 @@ class RingEngine final : public WriteEngine {
   int Start(uint32_t slot);
   int StartSync(uint32_t slot);
   int HandOver(uint32_t count);
+  void TakeSignals();
   bool Settle(uint32_t slot, int32_t* error);
   bool SettleWrite(Operation* operation, int32_t* error);
 
@@ -145,11 +146,20 @@ int RingEngine::StartSync(uint32_t slot) {
   return 0;
 }
 
+// Where posting is left to us, the kernel signals twice: when a write is finished, and when we have
+// it posted. Read in between, each commit would wake the event loop a second time for nothing. So
+// the signals are taken after posting; what finishes between the two shows in HasDeferred, and what
+// finishes later signals again.
+void RingEngine::TakeSignals() {
+  do {
+    ring_.PostDeferred();
+    uint64_t signals;
+    [[maybe_unused]] ssize_t ignored = read(event_fd_, &signals, sizeof signals);
+  } while (ring_.HasDeferred());
+}
+
 uint32_t RingEngine::Reap(Completion* completions) {
-  uint64_t signals;
-  // Before looking, so that a completion that comes meanwhile makes it readable again.
-  [[maybe_unused]] ssize_t ignored = read(event_fd_, &signals, sizeof signals);
-  ring_.PostDeferred();
+  TakeSignals();
   uint32_t count = 0;
   while (const io_uring_cqe* report = ring_.Peek()) {
     uint32_t slot = static_cast<uint32_t>(report->user_data >> 1);
