@@ -13,8 +13,10 @@ import { HoldfastError } from "../base/errors.js";
 import type { Checksum, Clock, CommitQueue, LogFile, Scheduler, Timer } from "../disk/disk.js";
 import { FRAME_AT, FRAME_HEADER_BYTES } from "./format.js";
 import { FrameBuilder } from "./frame-builder.js";
+import { IdleSeal } from "./idle-seal.js";
 import { LatencyHistogram, type LatencySummary } from "./latency.js";
 import { PendingFrame } from "./pending-frame.js";
+import { type LogEnd, Pipeline } from "./pipeline.js";
 
 /** A segment that is ready to be written: preallocated, its header durable, in the manifest. */
 export interface OpenSegment {
@@ -88,8 +90,8 @@ export class LogWriter {
   readonly #o: LogWriterOptions;
   readonly #views: DataView[];
   readonly #freeSlots: number[] = [];
-  /** In the order of their sequences; only its head can be acknowledged. */
-  readonly #inFlight: PendingFrame[] = [];
+  readonly #pipeline: Pipeline;
+  readonly #idleSeal: IdleSeal;
   /** The frame being filled, if it has a slot yet. */
   #filling: PendingFrame | undefined;
 
@@ -97,17 +99,12 @@ export class LogWriter {
   #offset: number;
   #previousChecksum: number;
   #lastSequence: number;
-  #durableSequence: number;
   #lastTimeMicros = 0;
-
-  #durableEnd: { segmentId: number; bytes: number };
 
   #flushScheduled = false;
   #flushWanted = false;
   #flushTimer: Timer | undefined;
-  #sealTimer: Timer | undefined;
   #sealedThrough: number;
-  #framesAtLastSealCheck = -1;
   #poison: HoldfastError | undefined;
   #draining = false;
   #closed = false;
@@ -130,8 +127,16 @@ export class LogWriter {
     this.#offset = options.start.offset;
     this.#previousChecksum = options.start.previousChecksum;
     this.#lastSequence = options.start.nextSequence - 1;
-    this.#durableEnd = { segmentId: this.#segment.id, bytes: this.#offset };
-    this.#durableSequence = this.#lastSequence;
+    this.#pipeline = new Pipeline(this.#lastSequence, {
+      segmentId: this.#segment.id,
+      bytes: this.#offset,
+    });
+    this.#idleSeal = new IdleSeal(
+      options.scheduler,
+      options.sealDelayMicros,
+      () => this.#frames,
+      () => this.#sealIfIdle(),
+    );
     this.#sealedThrough = this.#lastSequence;
     this.#lastTimeMicros = lastTimeMicros;
   }
@@ -141,28 +146,19 @@ export class LogWriter {
   }
 
   get durableSequence(): number {
-    return this.#durableSequence;
+    return this.#pipeline.durableSequence;
   }
 
   /**
    * How far a reader may read while this writer goes on: everything before it is durable and will
    * never change.
    */
-  get durableEnd(): { readonly segmentId: number; readonly bytes: number } {
-    return this.#durableEnd;
+  get durableEnd(): LogEnd {
+    return this.#pipeline.durableEnd;
   }
 
   get poison(): HoldfastError | undefined {
     return this.#poison;
-  }
-
-  /** Where the log ends, for the manifest; meaningful when nothing is in flight or waiting. */
-  get end(): { segmentId: number; bytes: number; previousChecksum: number } {
-    return {
-      segmentId: this.#segment.id,
-      bytes: this.#offset,
-      previousChecksum: this.#previousChecksum,
-    };
   }
 
   stats(): LogStats {
@@ -259,11 +255,10 @@ export class LogWriter {
 
   /** Resolves when that sequence is durable; rejects when that can no longer happen. */
   durable(sequence: number): Promise<void> {
-    if (sequence <= this.#durableSequence) return Promise.resolve();
+    if (sequence <= this.durableSequence) return Promise.resolve();
     if (this.#poison !== undefined) return Promise.reject(this.#refusal());
-    for (const frame of this.#inFlight) {
-      if (frame.lastSequence >= sequence) return frame.promise;
-    }
+    const submitted = this.#pipeline.frameOf(sequence);
+    if (submitted !== undefined) return submitted.promise;
     this.flushSoon();
     return this.fillingPromise;
   }
@@ -271,8 +266,8 @@ export class LogWriter {
   /** Returns when everything committed so far is durable. */
   flushSync(): void {
     if (this.#poison !== undefined) throw this.#refusal();
-    const first = this.#durableSequence + 1;
-    while (this.#durableSequence < this.#lastSequence) {
+    const first = this.durableSequence + 1;
+    while (this.durableSequence < this.#lastSequence) {
       this.#submitBlocking();
       this.#drainSync();
       const poison = this.#poison as HoldfastError | undefined;
@@ -320,14 +315,14 @@ export class LogWriter {
       this.#flushWanted = false;
       return;
     }
-    if (this.#poison !== undefined || this.#inFlight.length >= this.#o.framesInFlight) return;
+    if (this.#poison !== undefined || this.#pipeline.length >= this.#o.framesInFlight) return;
     if (!this.#fits(this.frame.frameBytes(this.#o.alignment)) && !this.#rotate()) return;
     this.#submit(filling);
   }
 
   #submit(filling: PendingFrame): void {
     const offset = this.#sealFrame(filling);
-    this.#inFlight.push(filling);
+    this.#pipeline.add(filling);
     try {
       this.#o.queue.submit(this.#segment.log, filling.slot, filling.frameBytes, offset);
     } catch (error) {
@@ -348,7 +343,7 @@ export class LogWriter {
     filling.submittedMicros = this.#o.clock.monotonicMicros();
     this.#filling = undefined;
     this.#flushWanted = false;
-    this.#armSeal();
+    this.#idleSeal.arm();
     return offset;
   }
 
@@ -360,21 +355,21 @@ export class LogWriter {
       offset: this.#offset,
       alignment: this.#o.alignment,
       firstSequence,
-      durableThrough: this.#durableSequence,
+      durableThrough: this.durableSequence,
       previousChecksum: this.#previousChecksum,
     };
   }
 
   /** Goes on in the next segment: a barrier, so that only the last segment can ever be torn. */
   #rotate(): boolean {
-    if (this.#inFlight.length > 0) return false;
+    if (this.#pipeline.length > 0) return false;
     const next = this.#o.segments.take();
     if (next === undefined) return false;
     const full = this.#segment;
     this.#segment = next;
     const usedBytes = this.#offset;
     this.#offset = this.#o.alignment;
-    this.#o.onRotate(full.id, this.#durableSequence, usedBytes);
+    this.#o.onRotate(full.id, this.durableSequence, usedBytes);
     // Everything in it is durable, so that a failure to close it can harm nothing.
     full.log.close().catch(() => {});
     return true;
@@ -388,11 +383,11 @@ export class LogWriter {
     while (this.#filling === filling) {
       if (this.#poison !== undefined) throw this.#refusal();
       const room = this.#fits(frameBytes) || this.#rotate();
-      if (!room && this.#inFlight.length === 0) this.#growSegment(frameBytes);
-      else if (!room || this.#inFlight.length >= this.#o.framesInFlight) {
+      if (!room && this.#pipeline.length === 0) this.#growSegment(frameBytes);
+      else if (!room || this.#pipeline.length >= this.#o.framesInFlight) {
         this.#stalls++;
         this.#drainSync();
-      } else if (this.#inFlight.length === 0) this.#writeNow(filling);
+      } else if (this.#pipeline.length === 0) this.#writeNow(filling);
       else this.#submit(filling);
     }
   }
@@ -414,7 +409,7 @@ export class LogWriter {
 
   #writeNow(filling: PendingFrame): void {
     const offset = this.#sealFrame(filling);
-    this.#inFlight.push(filling);
+    this.#pipeline.add(filling);
     let failure: Error | undefined;
     try {
       this.#o.queue.writeNow(this.#segment.log, filling.slot, filling.frameBytes, offset);
@@ -429,16 +424,11 @@ export class LogWriter {
 
   /** The queue's word that a write has ended; in any order. */
   completed(slot: number, error: Error | undefined): void {
-    const frame = this.#inFlight.find((candidate) => candidate.slot === slot);
-    assert(frame !== undefined && !frame.completed, "a slot completes once");
-    frame.completed = true;
+    const frame = this.#pipeline.complete(slot, error);
     const micros = this.#o.clock.monotonicMicros() - frame.submittedMicros;
     this.#latency.record(micros);
     if (micros > SLOW_WRITE_MICROS) this.#o.onSlowWrite(micros);
-    if (error !== undefined) {
-      frame.error = error;
-      this.#fail(frame, error);
-    }
+    if (error !== undefined) this.#fail(frame, error);
   }
 
   /**
@@ -448,19 +438,13 @@ export class LogWriter {
   deliver(): boolean {
     if (!this.#acknowledgeOne()) return false;
     if (this.#flushWanted) this.#trySubmit();
-    const head = this.#inFlight[0];
-    return head?.completed === true && head.error === undefined;
+    return this.#pipeline.canAcknowledge;
   }
 
   #acknowledgeOne(): boolean {
-    const head = this.#inFlight[0];
-    if (head === undefined || !head.completed || head.error !== undefined) return false;
-    this.#inFlight.shift();
-    assert(head.lastSequence >= this.#durableSequence, "acknowledged in order");
-    this.#durableSequence = head.lastSequence;
-    this.#durableEnd = { segmentId: head.segmentId, bytes: head.endOffset };
-    this.#freeSlots.push(head.slot);
-    head.acknowledge();
+    const frame = this.#pipeline.acknowledge();
+    if (frame === undefined) return false;
+    this.#freeSlots.push(frame.slot);
     return true;
   }
 
@@ -470,23 +454,22 @@ export class LogWriter {
 
   /** Waits for the device, then acknowledges what can be. */
   #drainSync(): void {
-    if (this.#inFlight.length === 0) return;
-    if (this.#inFlight[0]?.completed !== true) this.#o.queue.wait();
+    if (this.#pipeline.length === 0) return;
+    if (!this.#pipeline.oldestCompleted) this.#o.queue.wait();
     this.#acknowledgeAll();
   }
 
   /** Stops for good for a reason outside the log; what is not acknowledged yet is refused. */
   halt(cause: Error): void {
     if (this.#poison !== undefined) return;
-    this.#stopWith(`the store stopped: ${cause.message}`, cause, this.#inFlight.slice());
+    this.#stopWith(`the store stopped: ${cause.message}`, cause, this.#pipeline.from());
   }
 
   #fail(frame: PendingFrame, cause: Error): void {
-    const from = this.#inFlight.indexOf(frame);
     this.#stopWith(
       `a write to the log failed: ${cause.message}`,
       cause,
-      this.#inFlight.slice(from),
+      this.#pipeline.from(frame),
     );
   }
 
@@ -495,7 +478,7 @@ export class LogWriter {
     this.#poison ??= new HoldfastError(
       "POISONED",
       `${why}; reopen the store to recover`,
-      { file: this.#segment.log.path, sequence: this.#durableSequence + 1 },
+      { file: this.#segment.log.path, sequence: this.durableSequence + 1 },
       cause,
     );
     if (this.#filling !== undefined) lost.push(this.#filling);
@@ -525,21 +508,11 @@ export class LogWriter {
 
   // ---- sealing and closing ---------------------------------------------------------------------
 
-  #armSeal(): void {
-    if (this.#sealTimer !== undefined || this.#closed) return;
-    const millis = this.#o.sealDelayMicros / 1000;
-    this.#sealTimer = this.#o.scheduler.after(millis, this.#sealCheck, false);
-  }
-
-  /** Two checks without a frame in between mean idle; a check costs nothing on the hot path. */
-  readonly #sealCheck = (): void => {
-    this.#sealTimer = undefined;
+  #sealIfIdle(): void {
     if (this.#poison !== undefined || this.#closed) return;
-    const idle = this.#frames === this.#framesAtLastSealCheck && this.#inFlight.length === 0;
-    this.#framesAtLastSealCheck = this.#frames;
-    if (!idle) this.#armSeal();
-    else if (this.#sealedThrough < this.#durableSequence) this.#submitSeal();
-  };
+    if (this.#pipeline.length > 0) this.#idleSeal.arm();
+    else if (this.#sealedThrough < this.durableSequence) this.#submitSeal();
+  }
 
   /** An empty frame that says how far the log is known to be durable. */
   #submitSeal(): void {
@@ -547,7 +520,7 @@ export class LogWriter {
     if (waiting || !this.#fits(this.#o.alignment)) return;
     if (this.#filling === undefined) this.#openFrame();
     assert(this.frame.position === FRAME_HEADER_BYTES, "a seal frame has no records");
-    this.#sealedThrough = this.#durableSequence;
+    this.#sealedThrough = this.durableSequence;
     this.#sealFrames++;
     this.#submit(this.#filling as unknown as PendingFrame);
   }
@@ -560,9 +533,9 @@ export class LogWriter {
     this.#draining = true;
     this.segmentFailed();
     await this.durable(this.#lastSequence);
-    if (this.#sealedThrough < this.#durableSequence) {
+    if (this.#sealedThrough < this.durableSequence) {
       this.#submitSeal();
-      await this.#inFlight.at(-1)?.promise;
+      await this.#pipeline.newest?.promise;
     }
   }
 
@@ -591,7 +564,6 @@ export class LogWriter {
   #cancelTimers(): void {
     this.#flushTimer?.cancel();
     this.#flushTimer = undefined;
-    this.#sealTimer?.cancel();
-    this.#sealTimer = undefined;
+    this.#idleSeal.stop();
   }
 }
