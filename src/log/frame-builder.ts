@@ -10,6 +10,7 @@ import {
   FRAME_AT,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
+  OPERATION_HEADER_BYTES,
   RECORD_AT,
   RECORD_HEADER_BYTES,
 } from "./format.js";
@@ -56,7 +57,13 @@ export class FrameBuilder {
     this.recordCount = 0;
   }
 
+  /** False when not even the headers of a record would fit: it must begin in another frame. */
+  get hasRoomForRecord(): boolean {
+    return this.position + RECORD_HEADER_BYTES + OPERATION_HEADER_BYTES <= this.end;
+  }
+
   beginRecord(): void {
+    assert(this.hasRoomForRecord, "a record's header never reaches over the end of its slot");
     this.#recordStart = this.position;
     this.operationCount = 0;
     this.position += RECORD_HEADER_BYTES;

@@ -179,6 +179,7 @@ export class LogWriter {
   /** Starts a record in `frame`. Throws POISONED. */
   beginRecord(): void {
     if (this.#poison !== undefined) throw this.#refusal();
+    if (this.#filling !== undefined && !this.frame.hasRoomForRecord) this.#submitBlocking();
     if (this.#filling === undefined) this.#openFrame();
     this.frame.beginRecord();
   }
