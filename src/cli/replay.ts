@@ -1,7 +1,7 @@
 /** `holdfast replay`: the main job, from the command line. */
 import { writeSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Backend, isHoldfastError } from "../index.js";
+import { type Backend, HoldfastError, isHoldfastError } from "../index.js";
 import { type ReplayOptions, replay } from "../replay/replay.js";
 import type { RunProgress } from "../replay/run.js";
 import { formatSummary } from "./replay-summary.js";
@@ -122,7 +122,10 @@ function writeFully(fd: number, line: string): void {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "EAGAIN") {
+        throw new HoldfastError("IO", `cannot write to descriptor ${fd}: ${code}`, {}, error);
+      }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }

@@ -1,4 +1,5 @@
 /** Position, balances, risk and nonces: what fills and open orders do to them, in a transaction. */
+import { assert } from "../base/assert.js";
 import { Decimal } from "../index.js";
 import { SCALE, ZERO } from "./exact.js";
 import { afterFill, type Contract, FLAT, feeOf, unrealised, valueAt } from "./money.js";
@@ -188,6 +189,6 @@ export function contractOf(instrument: InstrumentRow): Contract {
 }
 
 function required<T>(row: T | undefined, what: string): T {
-  if (row !== undefined) return row;
-  throw new Error(`the ${what} is missing from the store`);
+  assert(row !== undefined, `the ${what} is missing from the store`);
+  return row;
 }

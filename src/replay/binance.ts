@@ -5,9 +5,9 @@
  * The recorder's clock may run behind the exchange's (by 1.27 s on the tapes this was built on), so
  * events are taken in the order of their lines and exchange times are not used.
  */
-import { badTape } from "./bad-tape.js";
+import { atPlace, TapeProblem } from "./bad-tape.js";
 import type { ContractKind, Level, TapeEvent, TapeInfo, TapeParser } from "./events.js";
-import { parseAmount } from "./exact.js";
+import { parseAmount, parsePrice } from "./exact.js";
 
 /** A receive time: 19 digits of nanoseconds, more than a double holds; 16 of them are micros. */
 const TIME_DIGITS = 19;
@@ -72,8 +72,7 @@ export class BinanceParser implements TapeParser {
     try {
       return parseMessage(text, this.info.symbol);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw badTape({ file: this.#file, line }, reason, error);
+      throw atPlace({ file: this.#file, line }, error);
     }
   }
 }
@@ -81,7 +80,7 @@ export class BinanceParser implements TapeParser {
 function parseMessage(text: string, symbol: string): TapeEvent {
   const timeMicros = receiveMicros(text);
   const message: unknown = JSON.parse(text.slice(TIME_DIGITS + 1));
-  if (!isObject(message)) throw new Error("the message is not an object");
+  if (!isObject(message)) throw new TapeProblem("the message is not an object");
   if ("lastUpdateId" in message) {
     return {
       kind: "snapshot",
@@ -93,10 +92,10 @@ function parseMessage(text: string, symbol: string): TapeEvent {
   }
   const { stream, data } = message;
   if (typeof stream !== "string" || !isObject(data)) {
-    throw new Error("the message is neither a stream message nor a depth snapshot");
+    throw new TapeProblem("the message is neither a stream message nor a depth snapshot");
   }
   if (typeof data.s === "string" && data.s !== symbol && symbol !== "UNKNOWN") {
-    throw new Error(`a message of ${data.s} on a tape of ${symbol}: one symbol a tape`);
+    throw new TapeProblem(`a message of ${data.s} on a tape of ${symbol}: one symbol a tape`);
   }
   return streamEvent(stream.slice(stream.indexOf("@") + 1), data, timeMicros);
 }
@@ -104,8 +103,8 @@ function parseMessage(text: string, symbol: string): TapeEvent {
 function streamEvent(channel: string, data: Json, timeMicros: number): TapeEvent {
   if (channel === "trade") return tradeEvent(data, timeMicros);
   if (channel === "bookTicker") {
-    const bid: Level = [amount(data, "b"), amount(data, "B")];
-    const ask: Level = [amount(data, "a"), amount(data, "A")];
+    const bid: Level = [parsePrice(text(data, "b")), parseAmount(text(data, "B"))];
+    const ask: Level = [parsePrice(text(data, "a")), parseAmount(text(data, "A"))];
     return { kind: "quote", timeMicros, updateId: id(data, "u"), bid, ask };
   }
   // Partial-book streams ("depth5") are no diffs: they are without "U" and fall through.
@@ -127,42 +126,43 @@ function tradeEvent(data: Json, timeMicros: number): TapeEvent {
   // Futures tapes also carry liquidation-fund entries, marked by "X", that are no market trades.
   if ("X" in data && data.X !== "MARKET") return { kind: "other", timeMicros };
   const buyerIsMaker = data.m;
-  if (typeof buyerIsMaker !== "boolean") throw new Error('field "m" is not a boolean');
-  const price = amount(data, "p");
-  const quantity = amount(data, "q");
+  if (typeof buyerIsMaker !== "boolean") throw new TapeProblem('field "m" is not a boolean');
+  const price = parsePrice(text(data, "p"));
+  const quantity = parseAmount(text(data, "q"));
   if (price.isZero() || quantity.isZero()) return { kind: "other", timeMicros };
   return { kind: "trade", timeMicros, price, quantity, aggressor: buyerIsMaker ? "sell" : "buy" };
 }
 
 function receiveMicros(text: string): number {
-  if (!isBinanceLine(text)) throw new Error("a line must be: 19 digits of nanoseconds, space, {");
+  if (!isBinanceLine(text))
+    throw new TapeProblem("a line must be: 19 digits of nanoseconds, space, {");
   return Number(text.slice(0, MICROS_DIGITS));
 }
 
 function id(data: Json, name: string): number {
   const value = data[name];
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new Error(`field "${name}" is not an update id: ${JSON.stringify(value)}`);
+    throw new TapeProblem(`field "${name}" is not an update id: ${JSON.stringify(value)}`);
   }
   return value;
 }
 
-function amount(data: Json, name: string): ReturnType<typeof parseAmount> {
+function text(data: Json, name: string): string {
   const value = data[name];
   if (typeof value !== "string") {
-    throw new Error(`field "${name}" is not a decimal string: ${JSON.stringify(value)}`);
+    throw new TapeProblem(`field "${name}" is not a decimal string: ${JSON.stringify(value)}`);
   }
-  return parseAmount(value);
+  return value;
 }
 
 function levels(data: Json, name: string): readonly Level[] {
   const value = data[name];
-  if (!Array.isArray(value)) throw new Error(`field "${name}" is not a list of levels`);
+  if (!Array.isArray(value)) throw new TapeProblem(`field "${name}" is not a list of levels`);
   return value.map((level: unknown) => {
     if (!Array.isArray(level) || typeof level[0] !== "string" || typeof level[1] !== "string") {
-      throw new Error(`field "${name}" holds something else than [price, quantity]`);
+      throw new TapeProblem(`field "${name}" holds something else than [price, quantity]`);
     }
-    return [parseAmount(level[0]), parseAmount(level[1])] as const;
+    return [parsePrice(level[0]), parseAmount(level[1])] as const;
   });
 }
 

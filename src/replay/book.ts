@@ -8,7 +8,9 @@
  * (`previousId`, futures) must follow the last one applied, one that does not (spot) must start at
  * the next update id. The first diff after a snapshot need only overlap it.
  */
+import { assert } from "../base/assert.js";
 import type { Decimal } from "../index.js";
+import { TapeProblem } from "./bad-tape.js";
 import type { DepthEvent, Level, SnapshotEvent } from "./events.js";
 import { units, ZERO } from "./exact.js";
 
@@ -116,7 +118,7 @@ export class Book {
    * Replaces the book, then applies those of `kept` (the diffs seen before it) that it lacks.
    * A snapshot older than a book that is in step is ignored.
    *
-   * @throws Error at a gap.
+   * @throws TapeProblem at a gap.
    */
   snapshot(event: SnapshotEvent, kept: readonly DepthEvent[]): void {
     if (this.#state.synced && event.lastId <= this.#state.lastId) return;
@@ -129,17 +131,19 @@ export class Book {
   /**
    * Applies a diff to a book that is in step.
    *
-   * @throws Error at a gap, or before the first snapshot.
+   * @throws TapeProblem at a gap.
    */
   depth(event: DepthEvent): void {
     const { lastId, synced, fresh } = this.#state;
-    if (!synced) throw new Error("a diff cannot be applied before a snapshot");
+    assert(synced, "a diff cannot be applied before a snapshot");
     if (fresh && event.lastId < lastId) return;
     const follows =
       event.previousId === undefined ? event.firstId === lastId + 1 : event.previousId === lastId;
     if (!(fresh ? event.firstId <= lastId + 1 : follows)) {
       const start = event.previousId ?? event.firstId;
-      throw new Error(`a gap in the depth diffs: the book is at ${lastId}, the diff at ${start}`);
+      throw new TapeProblem(
+        `a gap in the depth diffs: the book is at ${lastId}, the diff at ${start}`,
+      );
     }
     this.#change("bid", event.bids);
     this.#change("ask", event.asks);

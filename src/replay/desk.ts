@@ -1,4 +1,5 @@
 /** The engine's own orders: placed, amended, cancelled, taken and filled, in a transaction. */
+import { assert } from "../base/assert.js";
 import type { Decimal } from "../index.js";
 import { bookFill, nextNonce, type Step, strategyOf } from "./account.js";
 import type { Book } from "./book.js";
@@ -172,7 +173,7 @@ export class Desk {
 
   #orderOf(id: number): OrderRow {
     const order = this.#open.get(id);
-    if (order === undefined) throw new Error(`order ${id} is not open`);
+    assert(order !== undefined, `order ${id} is not open`);
     return order;
   }
 }

@@ -6,9 +6,8 @@
  * whether it was interrupted or not. If a transaction fails, the indexes are ahead of the tables:
  * the engine must not be used again.
  */
-import { HoldfastError } from "../index.js";
 import { markAccount, openAccount, positionOf, type Step, strategyOf } from "./account.js";
-import { badTape } from "./bad-tape.js";
+import { badTape, TapeProblem } from "./bad-tape.js";
 import type { Book } from "./book.js";
 import { Desk } from "./desk.js";
 import type { TapeEvent, TapeInfo } from "./events.js";
@@ -82,13 +81,15 @@ export class Engine {
    */
   apply(tx: Transaction, event: TapeEvent, line: TapeLine): boolean {
     const number = this.#event + 1;
+    let acted: boolean;
     try {
       this.#market.take(tx, number, event, line);
+      acted = this.#trade(tx, number, event);
     } catch (error) {
-      if (!(error instanceof Error) || error instanceof HoldfastError) throw error;
-      throw badTape({ file: this.#file, line: line.line }, error.message, error);
+      throw error instanceof TapeProblem
+        ? badTape({ file: this.#file, line: line.line }, error.message, error)
+        : error;
     }
-    const acted = this.#trade(tx, number, event);
     tx.put(progress, ONLY, {
       event: number,
       line: line.line,

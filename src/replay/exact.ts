@@ -4,6 +4,7 @@
  * also a safe integer (its coefficient) that sorts as the price does.
  */
 import { Decimal } from "../index.js";
+import { TapeProblem } from "./bad-tape.js";
 
 /** Digits after the point of every price, quantity and amount. */
 export const SCALE = 8;
@@ -11,18 +12,23 @@ export const SCALE = 8;
 export const ZERO = Decimal.of(0, SCALE);
 
 /**
- * A price or quantity of a tape: not negative, at most eight digits after its point, and below
- * 90 million, so that its coefficient is a safe integer.
+ * A quantity of a tape: not negative, at most eight digits after its point.
  *
- * @throws Error (or HoldfastError `INVALID_ARGUMENT`) for anything else.
+ * @throws TapeProblem, or HoldfastError `INVALID_ARGUMENT`, for anything else.
  */
 export function parseAmount(text: string): Decimal {
   const coefficient = plainCoefficient(text);
   if (coefficient >= 0) return Decimal.fromCoefficient(coefficient, SCALE);
   const decimal = Decimal.of(text, SCALE);
-  if (decimal.sign() < 0) throw new Error(`a price or quantity below zero: ${text}`);
-  units(decimal);
+  if (decimal.sign() < 0) throw new TapeProblem(`a price or quantity below zero: ${text}`);
   return decimal;
+}
+
+/** A price of a tape: as a quantity, and below 90 million, so that it is safe as `units`. */
+export function parsePrice(text: string): Decimal {
+  const price = parseAmount(text);
+  units(price);
+  return price;
 }
 
 /**
@@ -47,12 +53,16 @@ function plainCoefficient(text: string): number {
 
 const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
-/** A decimal of scale eight as a safe integer of 1e-8 units. @throws Error if it is too large. */
+/**
+ * A decimal of scale eight as a safe integer of 1e-8 units.
+ *
+ * @throws TapeProblem if it is too large.
+ */
 export function units(decimal: Decimal): number {
   const coefficient =
     decimal.scale === SCALE ? decimal.coefficient : decimal.rescale(SCALE).coefficient;
   if (typeof coefficient === "number") return coefficient;
-  throw new Error(`${decimal} is too large: the limit is about 90 million`);
+  throw new TapeProblem(`${decimal} is too large: the limit is about 90 million`);
 }
 
 /** The inverse of `units`. */

@@ -8,6 +8,8 @@ import type { InstrumentRow } from "./tables.js";
 const CAPITAL = Decimal.of(1_000_000, SCALE);
 /** Worth of one order, in quote currency. */
 const ORDER_NOTIONAL = Decimal.of(5_000, SCALE);
+/** The largest order, whatever it is worth: the largest position stays a safe integer of units. */
+const ORDER_QUANTITY_MAX = Decimal.of(1_000_000, SCALE);
 /** The largest position, in orders. */
 const POSITION_ORDERS = Decimal.of(10, 0);
 /** Part of the capital that may be lost before the strategy halts. */
@@ -42,7 +44,9 @@ export function instrumentFromSnapshot(
   let lot = 0;
   for (const [price, quantity] of [...event.bids, ...event.asks]) {
     tick = greatestCommonDivisor(tick, units(price));
-    lot = greatestCommonDivisor(lot, units(quantity));
+    // A quantity that is no safe integer says nothing that the small ones do not.
+    const { coefficient } = quantity;
+    if (typeof coefficient === "number") lot = greatestCommonDivisor(lot, coefficient);
   }
   return instrument(info, { tick, lot: Math.max(lot, 1), price: best[0] });
 }
@@ -57,7 +61,8 @@ function instrument(info: TapeInfo, grid: Grid): InstrumentRow {
   const { base, quote } = currencies(info.symbol, info.contract);
   const inverse = info.contract === "inverse";
   const contractSize = inverse ? INVERSE_CONTRACT_SIZE : ONE;
-  const size = ORDER_NOTIONAL.div(inverse ? contractSize : grid.price, SCALE, "down");
+  const worth = ORDER_NOTIONAL.div(inverse ? contractSize : grid.price, SCALE, "down");
+  const size = Decimal.min(worth, ORDER_QUANTITY_MAX);
   const orderQuantity = fromUnits(Math.max(floorTo(units(size), grid.lot), grid.lot));
   const capital = inverse ? CAPITAL.div(grid.price, SCALE, "down") : CAPITAL;
   const spread = units(grid.price.mul(HALF_SPREAD_PART, SCALE, "half-even"));

@@ -1,4 +1,5 @@
 /** What the engine knows of the market: book, best prices, last trades; in memory and in tables. */
+import { TapeProblem } from "./bad-tape.js";
 import { Book } from "./book.js";
 import type { DepthEvent, QuoteEvent, TapeEvent, TradeEvent } from "./events.js";
 import { fromUnits, units, ZERO } from "./exact.js";
@@ -77,7 +78,7 @@ export class Market {
   /**
    * Takes in what an event says.
    *
-   * @throws Error at a gap in the depth diffs.
+   * @throws TapeProblem at a gap in the depth diffs.
    */
   take(tx: Transaction, number: number, event: TapeEvent, line: TapeLine): void {
     this.#tx = tx;
@@ -128,7 +129,7 @@ export class Market {
 
   #keep(tx: Transaction, event: DepthEvent, line: TapeLine): void {
     if (this.#kept.size >= KEPT_DIFFS_MAX) {
-      throw new Error(`no depth snapshot within ${KEPT_DIFFS_MAX} depth diffs`);
+      throw new TapeProblem(`no depth snapshot within ${KEPT_DIFFS_MAX} depth diffs`);
     }
     this.#kept.set(line.line, event);
     tx.put(keptDiffs, line.line, { text: line.text });

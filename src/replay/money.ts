@@ -2,8 +2,8 @@
  * What a fill is worth, and what a position becomes by it. Pure functions over exact decimals; the
  * only roundings are half to even at eight digits after the point, and each says so.
  *
- * The value of a signed quantity at a price is chosen so that the profit of holding it from an entry
- * to an exit is `value(exit) - value(entry)` for every kind of contract:
+ * The value of a signed quantity at a price is chosen so that the profit of holding it from an
+ * entry to an exit is `value(exit) - value(entry)` for every kind of contract:
  *
  * - spot and linear: quantity x price, in the quote currency;
  * - inverse: -(quantity x contract size) / price, in the base currency.
@@ -57,7 +57,8 @@ export function feeOf(value: Decimal, rate: Decimal): Decimal {
  *
  * What closes an open quantity realises its value now less its share of the entry value (average
  * cost; the share rounded half to even, and all of it when nothing stays open). What goes beyond it
- * opens the other side at the fill's price.
+ * opens the other side at the fill's price. Whatever the roundings, over any fills the profit
+ * realised is, to the last digit, the entry value of what is open less the value of all fills.
  */
 export function afterFill(
   contract: Contract,
@@ -73,12 +74,13 @@ export function afterFill(
     return { ...position, quantity: open.add(quantity), entryValue, fees };
   }
   if (quantity.abs().compare(open.abs()) >= 0) {
-    const rest = open.add(quantity);
-    const realised = valueAt(contract, open, price).sub(position.entryValue);
+    const exitValue = valueAt(contract, open, price);
     return {
-      quantity: rest,
-      entryValue: valueAt(contract, rest, price),
-      realised: position.realised.add(realised),
+      quantity: open.add(quantity),
+      // The whole fill's value less that of the part that closes: rounded apart, the two parts
+      // could differ from what was paid by the last digit.
+      entryValue: valueAt(contract, quantity, price).add(exitValue),
+      realised: position.realised.add(exitValue.sub(position.entryValue)),
       fees,
     };
   }

@@ -11,8 +11,9 @@ export interface RunOptions {
   /** Stops between two events; what was done stays. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Called when a transaction is known to be durable, before anything that depends on it: `sequence`
-   * and all before it, and the tape up to `event`, will be there after any crash.
+   * Called with what was found on opening, and then whenever a transaction is known to be durable,
+   * before anything that depends on it: `sequence` and all before it, and the tape up to `event`,
+   * will be there after any crash.
    */
   readonly onAcknowledged?: ((sequence: number, event: number) => void) | undefined;
   /** Called every PROGRESS_EVENTS events. */

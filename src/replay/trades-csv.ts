@@ -5,9 +5,9 @@
  * Times: ISO 8601 with a zone, or Unix time whose unit (s, ms, us, ns) is told by its digits.
  * Amounts may be in exponent form (`3.844E-5`); all are read exactly.
  */
-import { badTape } from "./bad-tape.js";
+import { atPlace, badTape, TapeProblem } from "./bad-tape.js";
 import type { Aggressor, TapeEvent, TapeInfo, TapeParser } from "./events.js";
-import { parseAmount } from "./exact.js";
+import { parseAmount, parsePrice } from "./exact.js";
 
 type Column = "time" | "price" | "amount" | "side" | "buyerIsMaker" | "symbol";
 
@@ -62,28 +62,29 @@ export class TradesCsvParser implements TapeParser {
     try {
       return this.#trade(text);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw badTape({ file: this.#file, line }, reason, error);
+      throw atPlace({ file: this.#file, line }, error);
     }
   }
 
   #trade(text: string): TapeEvent {
     const fields = splitFields(text, this.#separator);
-    if (fields === undefined) throw new Error("a quoted field is not closed");
+    if (fields === undefined) throw new TapeProblem("a quoted field is not closed");
     const field = (column: Column): string | undefined => {
       const at = this.#layout[column];
       if (at === undefined) return undefined;
       const value = fields[at];
       if (value === undefined)
-        throw new Error(`no ${column}: the line has ${fields.length} fields`);
+        throw new TapeProblem(`no ${column}: the line has ${fields.length} fields`);
       return value;
     };
     const symbol = field("symbol");
     if (symbol !== undefined && symbol !== this.info.symbol) {
-      throw new Error(`a trade of ${symbol} on a tape of ${this.info.symbol}: one symbol a tape`);
+      throw new TapeProblem(
+        `a trade of ${symbol} on a tape of ${this.info.symbol}: one symbol a tape`,
+      );
     }
     const timeMicros = parseTimeMicros(field("time") ?? "");
-    const price = parseAmount(field("price") ?? "");
+    const price = parsePrice(field("price") ?? "");
     const quantity = parseAmount(field("amount") ?? "");
     if (price.isZero() || quantity.isZero()) return { kind: "other", timeMicros };
     const aggressor = parseAggressor(field("side"), field("buyerIsMaker"));
@@ -165,7 +166,7 @@ const UNIX_DIGITS: Readonly<Record<number, number>> = { 10: 6, 13: 3, 16: 0, 19:
 /**
  * Microseconds since 1970 of a time as text; digits below the microsecond are cut off.
  *
- * @throws Error for anything else, and for a time without a zone.
+ * @throws TapeProblem for anything else, and for a time without a zone.
  */
 export function parseTimeMicros(text: string): number {
   const iso = ISO.exec(text);
@@ -184,7 +185,7 @@ export function parseTimeMicros(text: string): number {
     const fraction = (unix[2] ?? "").padEnd(shift, "0").slice(0, shift);
     return Number(whole + fraction);
   }
-  throw new Error(`not a time with a zone, nor a Unix time: "${text.slice(0, 60)}"`);
+  throw new TapeProblem(`not a time with a zone, nor a Unix time: "${text.slice(0, 60)}"`);
 }
 
 function fractionMicros(fraction: string | undefined): number {
