@@ -182,8 +182,11 @@ export class SimulatedFile {
     if (this.#fallbacks.length > 0) this.#fallBack(random);
     const mode = random.below(4);
     const odds = mode === 0 ? 0 : mode === 1 ? 1 : (1 + random.below(7)) / 8;
+    // Whole writes that got there, or did not, are as likely as any mixture.
+    const tearing = odds === 1 ? 0 : 0.125;
     for (const [sector, list] of this.#versions) {
-      this.#crashSector(sector, list, random, odds, garbage, counts);
+      if (random.chance(odds)) this.#keepSector(sector, list, random, tearing, garbage, counts);
+      else counts.lost++;
     }
     if (this.#sizes.length > 0 && random.chance(odds)) this.durableSize = random.pick(this.#sizes);
     this.#disk.fill(0, this.durableSize);
@@ -210,26 +213,23 @@ export class SimulatedFile {
     this.#settle();
   }
 
-  #crashSector(
+  #keepSector(
     sector: number,
     list: readonly Version[],
     random: Random,
-    odds: number,
+    tearing: number,
     garbage: number,
     counts: CrashCounts,
   ): void {
-    if (!random.chance(odds)) {
-      counts.lost++;
-      return;
-    }
     counts.kept++;
     const at = sector * SECTOR_BYTES;
     this.#growDisk(at + SECTOR_BYTES);
-    const version = list[random.chance(0.75) ? list.length - 1 : random.below(list.length)]!;
+    const newest = tearing === 0 || random.chance(0.75);
+    const version = list[newest ? list.length - 1 : random.below(list.length)]!;
     const bytes = version.bytes.subarray(version.at, version.at + SECTOR_BYTES);
     let from = 0;
     let to = SECTOR_BYTES;
-    if (random.chance(0.125)) {
+    if (random.chance(tearing)) {
       counts.torn++;
       if (random.chance(0.5)) from = 1 + random.below(SECTOR_BYTES - 1);
       else to = 1 + random.below(SECTOR_BYTES - 1);

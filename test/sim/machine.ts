@@ -173,6 +173,7 @@ export class SimulatedMachine {
   ): T {
     this.operations++;
     this.trace.foldOperation(operation, path, offset, length);
+    this.trace.fold(this.events.nowMicros);
     try {
       return action(this.faults.outcomeOf(operation, path));
     } catch (error) {
