@@ -32,8 +32,10 @@ void PassOn(int signal, siginfo_t* info, void* context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else {
-    // Not ours: the instruction faults again and has the effect it would have had without us.
+    // Not ours: the instruction faults again and has the effect it would have had without us. One
+    // that was sent does not come again by itself.
     ::signal(signal, SIG_DFL);
+    if (info->si_code <= 0) raise(signal);
   }
 }
 

@@ -130,17 +130,24 @@ napi_value Release(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void ReleaseLock(Lock* lock) {
-  if (lock->fd < 0) return;
+  lock->released = true;
+  if (lock->fd < 0 || lock->users > 0) return;
   for (Lock** link = &lock->env->locks; *link != nullptr; link = &(*link)->next) {
     if (*link != lock) continue;
     *link = lock->next;
     break;
   }
-  // Given up at once even if a child process that is just being started still has the file open;
-  // but not under the hands of writes in flight.
-  if (lock->users == 0) flock(lock->fd, LOCK_UN);
+  // Given up at once even if a child process that is just being started still has the file open.
+  flock(lock->fd, LOCK_UN);
   close(lock->fd);
   lock->fd = -1;
+}
+
+void UseLock(Lock* lock) { lock->users++; }
+
+void LeaveLock(Lock* lock) {
+  lock->users--;
+  if (lock->released) ReleaseLock(lock);
 }
 
 void ExportLock(napi_env env, napi_value exports) {

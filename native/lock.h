@@ -12,13 +12,17 @@ struct Lock : Handle {
 
   Env* env = nullptr;
   int fd = -1;  // -1 once released
-  // Queues that hold the open file as well.
+  // Queues that write under it, and whether it was to be released while there were some.
   int users = 0;
+  bool released = false;
   Lock* next = nullptr;
 };
 
-// Idempotent. The kernel gives the lock back when the queues that use it are gone, too.
+// Idempotent. Takes effect when no queue uses it any more.
 void ReleaseLock(Lock* lock);
+// For queues. The lock stays taken in between, whatever happens.
+void UseLock(Lock* lock);
+void LeaveLock(Lock* lock);
 
 void ExportLock(napi_env env, napi_value exports);
 

@@ -20,7 +20,7 @@ Queue* Queue::New(Env* env, const QueueShape& shape, Lock* lock, int* error) {
   queue->env_ = env;
   queue->shape_ = shape;
   queue->lock_ = lock;
-  lock->users++;
+  UseLock(lock);
   queue->next_ = env->queues;
   env->queues = queue;
   queue->own_completions_ = new (std::nothrow) Completion[shape.slot_count];
@@ -247,7 +247,7 @@ void Queue::Disconnect() {
     if (log.fd >= 0) close(log.fd);
     log.fd = -1;
   }
-  if (lock_ != nullptr) lock_->users--;
+  if (lock_ != nullptr) LeaveLock(lock_);
   lock_ = nullptr;
   if (region_ != nullptr) region_->Unref();
   region_ = nullptr;

@@ -132,7 +132,7 @@ napi_value OpenQueue(napi_env env, napi_callback_info info) {
   if (!GetArgs(env, info, args) || !GetShape(env, args, &shape)) return nullptr;
   Lock* lock = GetHandle<Lock>(env, args[3]);
   if (lock == nullptr) return nullptr;
-  if (lock->fd < 0) return Int32(env, -EBADF);
+  if (lock->released) return Int32(env, -EBADF);
   napi_typedarray_type type;
   size_t length = 0;
   void* completions = nullptr;

@@ -55,6 +55,8 @@ function compile(directory, defines) {
   );
   if (run.error) giveUp(run.error.message);
   if (run.status !== 0) giveUp("the compiler failed", `${run.stdout}\n${run.stderr}`);
+  // gyp leaves a copy where node-gyp-build looks for the shipped library.
+  rmSync(join(directory, "build", "Release", "holdfast_test.node"), { force: true });
 }
 
 /** The name under which node-gyp-build finds it in an installed package. */
@@ -82,11 +84,7 @@ if (sanitize) {
   const built = join(native, "build", "Release", "holdfast.node");
   const seam = join(native, "build", "Release", "seam", "holdfast_test.node");
   const newest = newestSource();
-  if (modifiedAt(built) < newest || modifiedAt(seam) < newest) {
-    compile(native, []);
-    // gyp leaves a copy where node-gyp-build looks for the shipped library.
-    rmSync(join(native, "build", "Release", "holdfast_test.node"), { force: true });
-  }
+  if (modifiedAt(built) < newest || modifiedAt(seam) < newest) compile(native, []);
   const prebuilt = prebuiltPath();
   if (modifiedAt(prebuilt) < modifiedAt(built)) {
     mkdirSync(dirname(prebuilt), { recursive: true });
