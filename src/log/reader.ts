@@ -16,6 +16,9 @@ import type { Found } from "./tail.js";
 /** Read ahead by this much; a frame that reaches over the end of it is read again with the next. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
+/** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
+const ZERO_STRIDE_BYTES = 64 * 1024;
+
 /** What the chain demands of the next frame. */
 export interface ChainState {
   nextSequence: number;
@@ -197,6 +200,11 @@ class Scanner {
       if (!(await this.#load(offset, place.alignment))) continue;
       const at = offset - this.#chunkOffset;
       if (at >= this.#chunk.length) break;
+      const stride = Math.min(ZERO_STRIDE_BYTES, this.#chunk.length - at);
+      if (stride > place.alignment && isZero(this.#chunk, at, at + stride)) {
+        offset += stride - place.alignment;
+        continue;
+      }
       if (this.#isAbsent(at)) continue;
       dirtyEnd = Math.min(offset + place.alignment, limit);
       if (offset === end) continue;
