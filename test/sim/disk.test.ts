@@ -1,66 +1,8 @@
 /** Proves that the simulated machine does what it claims: every fault fires, synced data survives. */
 import { describe, expect, test } from "vitest";
-import type { CommitQueue, Disk, DiskFile, LogFile, WriteMethod } from "../../src/disk/disk.js";
+import type { Disk, DiskFile } from "../../src/disk/disk.js";
+import { filled, machineWith, openQueue, PATH, runUntil, writeDurably } from "./beginnings.js";
 import { SECTOR_BYTES, SimulatedCrash, SimulatedMachine } from "./disk.js";
-
-const PATH = "/db/file";
-
-/** A machine with a durable file of `bytes`. */
-async function machineWith(
-  seed: number,
-  bytes: Uint8Array = filled(0, 0),
-): Promise<SimulatedMachine> {
-  const machine = new SimulatedMachine({ seed });
-  const disk = machine.boot();
-  await machine.run(writeDurably(disk, bytes));
-  machine.kill(disk);
-  return machine;
-}
-
-async function writeDurably(disk: Disk, bytes: Uint8Array): Promise<void> {
-  await disk.createDirectory("/db");
-  await disk.syncDirectory("/");
-  const file = await disk.open(PATH, { write: true, create: true });
-  await file.write(0, bytes);
-  await file.sync();
-  await file.close();
-  await disk.syncDirectory("/db");
-}
-
-function filled(length: number, byte: number): Uint8Array {
-  return new Uint8Array(length).fill(byte);
-}
-
-interface OpenQueue {
-  readonly disk: Disk;
-  readonly queue: CommitQueue;
-  readonly log: LogFile;
-  readonly completed: Map<number, Error | undefined>;
-}
-
-async function openQueue(
-  machine: SimulatedMachine,
-  method: WriteMethod = "direct-dsync",
-): Promise<OpenQueue> {
-  const disk = machine.boot();
-  const lock = (await machine.run(disk.lock("/db/LOCK")))!;
-  const completed = new Map<number, Error | undefined>();
-  const queue = disk.openCommitQueue({
-    slotBytes: 8192,
-    slotCount: 16,
-    lock,
-    handler: {
-      completed: (slot, error) => void completed.set(slot, error),
-      deliver: () => false,
-    },
-  });
-  const log = await machine.run(queue.openLog(PATH, method));
-  return { disk, queue, log, completed };
-}
-
-async function runUntil(machine: SimulatedMachine, done: () => boolean): Promise<void> {
-  while (!done()) expect(await machine.step()).toBe(true);
-}
 
 /** Some of everything, with writes in flight side by side. */
 async function busy(machine: SimulatedMachine): Promise<void> {

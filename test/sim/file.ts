@@ -45,10 +45,17 @@ export class SimulatedFile {
   #versions = new Map<number, Version[]>();
   #sizes: number[] = [];
   #fallbacks: Fallback[] = [];
+  /** After a failed sync the cache has what the device does not. */
+  #cacheLies = false;
 
-  /** True if a power loss could change what this file contains. */
+  /** True if a power loss could change what programs see of this file. */
   get dirty(): boolean {
-    return this.#versions.size > 0 || this.#sizes.length > 0 || this.#fallbacks.length > 0;
+    return (
+      this.#cacheLies ||
+      this.#versions.size > 0 ||
+      this.#sizes.length > 0 ||
+      this.#fallbacks.length > 0
+    );
   }
 
   /** A copy of what programs see. */
@@ -175,6 +182,7 @@ export class SimulatedFile {
     }
     if (random.chance(0.5)) this.durableSize = this.size;
     this.#settle();
+    this.#cacheLies = true;
   }
 
   /** What a power loss leaves; afterwards it is the content, and durable. */
@@ -192,6 +200,7 @@ export class SimulatedFile {
     this.#disk.fill(0, this.durableSize);
     this.#cache = this.#disk.slice();
     this.size = this.durableSize;
+    this.#cacheLies = false;
     this.#settle();
   }
 
