@@ -61,7 +61,7 @@ const TASKS = {
   /** Submits much at once and stands still until it is killed. */
   async zombie() {
     const slotBytes = 4 * 1024 * 1024;
-    const slotCount = 16;
+    const slotCount = 64;
     const { queue, log, slots } = await openQueue(slotBytes, slotCount);
     slots.fill(Number(process.argv[6]));
     for (let i = 0; i < slotCount; i++) addon.submit(queue, log, i, slotBytes, i * slotBytes);
