@@ -33,6 +33,22 @@ interface Frame {
 
 export type Settle = (slot: number, error: Error | undefined) => void;
 
+type Done = (error: Error | null) => void;
+type Written = (error: Error | null, written: number) => void;
+
+/** What is asked of libuv's pool. A test answers in its place. */
+export interface Pool {
+  write(
+    fd: number,
+    bytes: Uint8Array,
+    from: number,
+    length: number,
+    offset: number,
+    callback: Written,
+  ): void;
+  fdatasync(fd: number, callback: Done): void;
+}
+
 /** A log file of the portable queue: see the head of this file. */
 export class PortableLog implements LogFile {
   readonly path: string;
@@ -41,6 +57,7 @@ export class PortableLog implements LogFile {
   readonly #syncFd: number;
   readonly #settle: Settle;
   readonly #settled: () => void;
+  readonly #pool: Pool;
   #waiting: Frame[] = [];
   #running: Frame[] = [];
   #writesLeft = 0;
@@ -57,12 +74,14 @@ export class PortableLog implements LogFile {
     fds: readonly [number, number],
     settle: Settle,
     settled: () => void,
+    pool: Pool = fs,
   ) {
     this.path = path;
     this.method = method;
     [this.#poolFd, this.#syncFd] = fds;
     this.#settle = settle;
     this.#settled = settled;
+    this.#pool = pool;
   }
 
   submit(slot: number, bytes: Uint8Array, offset: number): void {
@@ -138,7 +157,7 @@ export class PortableLog implements LogFile {
 
   #write(frame: Frame, copy: Uint8Array, done: number): void {
     const left = copy.length - done;
-    fs.write(this.#poolFd, copy, done, left, frame.offset + done, (error, written) => {
+    this.#pool.write(this.#poolFd, copy, done, left, frame.offset + done, (error, written) => {
       if (error === null && written > 0 && written < left) {
         this.#write(frame, copy, done + written);
         return;
@@ -152,7 +171,7 @@ export class PortableLog implements LogFile {
 
   #written(): void {
     if (this.method === "buffered-fdatasync" && this.#broken === undefined) {
-      fs.fdatasync(this.#poolFd, (error) => {
+      this.#pool.fdatasync(this.#poolFd, (error) => {
         if (error !== null) this.#break(error);
         this.#finishBatch();
       });
