@@ -22,18 +22,25 @@ export interface RangeOptions<Key> {
 const KNOWN = new Set(["gt", "gte", "lt", "lte", "reverse", "limit"]);
 
 function toKeyRange<Key>(table: TableState<Key>, options: RangeOptions<Key>): KeyRange<Key> {
+  if (typeof options !== "object" || options === null) {
+    throw new HoldfastError("INVALID_ARGUMENT", `a range is an object, got ${String(options)}`);
+  }
   for (const name of Object.keys(options)) {
     if (KNOWN.has(name)) continue;
     throw new HoldfastError("INVALID_ARGUMENT", `unknown range option "${name}"`);
   }
+  const { gt, gte, lt, lte, reverse = false } = options;
+  if (typeof reverse !== "boolean") {
+    throw new HoldfastError("INVALID_ARGUMENT", "reverse must be true or false");
+  }
   const bound = (key: Key | undefined) =>
     key === undefined ? undefined : table.key.validate(key, table.name);
   return {
-    lower: bound(options.gte ?? options.gt),
-    lowerExclusive: options.gte === undefined && options.gt !== undefined,
-    upper: bound(options.lte ?? options.lt),
-    upperExclusive: options.lte === undefined && options.lt !== undefined,
-    reverse: options.reverse ?? false,
+    lower: bound(gte === undefined ? gt : gte),
+    lowerExclusive: gte === undefined,
+    upper: bound(lte === undefined ? lt : lte),
+    upperExclusive: lte === undefined,
+    reverse,
   };
 }
 
