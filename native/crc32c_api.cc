@@ -6,10 +6,7 @@
 namespace holdfast {
 namespace {
 
-napi_value ThrowRange(napi_env env) {
-  napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "a range is outside the bytes");
-  return nullptr;
-}
+const char kOutside[] = "a range is outside the bytes";
 
 struct Bytes {
   uint8_t* data = nullptr;
@@ -40,7 +37,10 @@ napi_value Sum(napi_env env, napi_callback_info info) {
       !GetUint32(env, args[3], &seed)) {
     return nullptr;
   }
-  if (from > to || to > bytes.length) return ThrowRange(env);
+  if (from > to || to > bytes.length) {
+    ThrowRange(env, kOutside);
+    return nullptr;
+  }
   napi_value result = nullptr;
   napi_create_uint32(env, crc(seed, bytes.data + from, to - from), &result);
   return result;
@@ -68,8 +68,7 @@ bool GetPlan(napi_env env, napi_callback_info info, Plan* plan) {
     good = 0 <= step[0] && step[0] <= step[1] && step[1] <= length && 0 <= step[2] &&
            step[2] <= length - 4;
   }
-  if (!good) ThrowRange(env);
-  return good;
+  return good || ThrowRange(env, kOutside);
 }
 
 uint32_t SumOf(const Plan& plan, const int32_t* step) {

@@ -94,11 +94,6 @@ napi_value MapFile(napi_env env, napi_callback_info info) {
   return StartJob(env, new (std::nothrow) MapJob(path));
 }
 
-napi_value ThrowRange(napi_env env, const char* message) {
-  napi_throw_range_error(env, "ERR_OUT_OF_RANGE", message);
-  return nullptr;
-}
-
 // copy(handle, offset, length, target, targetStart): 0 or a negative errno.
 napi_value Copy(napi_env env, napi_callback_info info) {
   napi_value args[5];
@@ -120,10 +115,12 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   }
   if (mapping->closed) return Int32(env, -EBADF);
   if (length > mapping->length || offset > mapping->length - length) {
-    return ThrowRange(env, "the range is outside the mapped file");
+    ThrowRange(env, "the range is outside the mapped file");
+    return nullptr;
   }
   if (length > capacity || start > capacity - length) {
-    return ThrowRange(env, "the range is outside the target");
+    ThrowRange(env, "the range is outside the target");
+    return nullptr;
   }
   if (length == 0) return Int32(env, 0);
   char* to = static_cast<char*>(target) + start;

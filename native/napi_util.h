@@ -26,9 +26,27 @@ inline bool GetArgs(napi_env env, napi_callback_info info, napi_value (&args)[N]
   return true;
 }
 
+inline bool ThrowRange(napi_env env, const char* message) {
+  napi_throw_range_error(env, "ERR_OUT_OF_RANGE", message);
+  return false;
+}
+
+// Integers in [0, most]. Not by the conversions of Node-API, which wrap and round in silence.
+inline bool GetInteger(napi_env env, napi_value value, double most, double* out) {
+  if (napi_get_value_double(env, value, out) != napi_ok) {
+    return ThrowMisuse(env, "expected a number");
+  }
+  if (*out >= 0 && *out <= most && *out == static_cast<double>(static_cast<uint64_t>(*out))) {
+    return true;
+  }
+  return ThrowRange(env, "expected an integer that is not negative and not too large");
+}
+
 inline bool GetUint32(napi_env env, napi_value value, uint32_t* out) {
-  if (napi_get_value_uint32(env, value, out) == napi_ok) return true;
-  return ThrowMisuse(env, "expected an unsigned integer");
+  double number = 0;
+  if (!GetInteger(env, value, 4294967295.0, &number)) return false;
+  *out = static_cast<uint32_t>(number);
+  return true;
 }
 
 inline bool GetInt32(napi_env env, napi_value value, int32_t* out) {
@@ -36,12 +54,10 @@ inline bool GetInt32(napi_env env, napi_value value, int32_t* out) {
   return ThrowMisuse(env, "expected an integer");
 }
 
-// Offsets and lengths: a number that is a non-negative safe integer.
+// Offsets and lengths: safe integers.
 inline bool GetOffset(napi_env env, napi_value value, uint64_t* out) {
-  int64_t number = 0;
-  if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) {
-    return ThrowMisuse(env, "expected a non-negative integer");
-  }
+  double number = 0;
+  if (!GetInteger(env, value, 9007199254740991.0, &number)) return false;
   *out = static_cast<uint64_t>(number);
   return true;
 }

@@ -72,8 +72,8 @@ int Ring::Open(uint32_t entries) {
   fd_ = fd;
   defers_ = (params.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
   int error = Map(params);
-  // Without it the kernel may drop completions or want buffers to stay untouched for longer: 5.5+.
-  const uint32_t needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE;
+  // Stands for 5.6, which has IORING_OP_WRITE and does not drop completions.
+  const uint32_t needed = IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
   if (error == 0 && (params.features & needed) != needed) error = -ENOSYS;
   if (error != 0) Close();
   return error;

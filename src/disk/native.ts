@@ -1,6 +1,7 @@
 /** The disk with the addon: io_uring where it is to be had, else threads. Linux only. */
 import { randomFillSync } from "node:crypto";
 import { assert } from "../base/assert.js";
+import { errnoCode } from "../base/errors.js";
 import {
   type Checksum,
   type CommitQueue,
@@ -42,8 +43,15 @@ function chooseBackend(addon: Addon, wanted: NativeBackend | undefined): DiskInf
   }
   const result = addon.probeRing();
   if (result === 0) return { kind: "native", backend: "io_uring" };
-  const { message } = addonError(result, "io_uring_setup");
-  return { kind: "native", backend: "threads", reason: `io_uring is refused here: ${message}` };
+  return threadsBecause(addonError(result, "io_uring_setup"));
+}
+
+/** Ways in which a system refuses a ring, as opposed to a mistake in what was asked for. */
+const REFUSALS: ReadonlySet<string> = new Set(["EPERM", "EACCES", "ENOSYS", "EINVAL", "ENOMEM"]);
+
+function threadsBecause(error: Error): DiskInfo {
+  const reason = `io_uring is refused here: ${error.message}`;
+  return { kind: "native", backend: "threads", reason };
 }
 
 function nativeChecksum(addon: Addon): Checksum {
@@ -134,17 +142,18 @@ class NativeDisk implements Disk {
   openCommitQueue(options: CommitQueueOptions): CommitQueue {
     const { lock } = options;
     assert(lock instanceof NativeLock, "the lock must come from this disk");
-    if (this.#info.backend === "io_uring") {
-      try {
-        return new NativeQueue(this.#addon, true, lock, options);
-      } catch (error) {
-        // The probe was let through, but a ring of this size is not: memory is counted, too.
-        const refused = chooseBackend(this.#addon, "threads");
-        const reason = `io_uring is refused here: ${(error as Error).message}`;
-        this.#info = { ...refused, reason };
-      }
+    if (this.#info.backend !== "io_uring") {
+      return new NativeQueue(this.#addon, false, lock, options);
     }
-    return new NativeQueue(this.#addon, false, lock, options);
+    try {
+      return new NativeQueue(this.#addon, true, lock, options);
+    } catch (error) {
+      if (!REFUSALS.has(errnoCode(error) ?? "")) throw error;
+      // The probe was let through, but a ring of this size is not: memory is counted, too.
+      const queue = new NativeQueue(this.#addon, false, lock, options);
+      this.#info = threadsBecause(error as Error);
+      return queue;
+    }
   }
 }
 
