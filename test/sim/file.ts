@@ -137,6 +137,9 @@ export class SimulatedFile {
     }
     this.size = Math.max(this.size, end);
     this.durableSize = Math.max(this.durableSize, end);
+    if (this.#sizes.length > 0) {
+      this.#sizes = this.#sizes.filter((size) => size > this.durableSize);
+    }
   }
 
   truncate(length: number): void {
@@ -236,18 +239,19 @@ export class SimulatedFile {
     const newest = tearing === 0 || random.chance(0.75);
     const version = list[newest ? list.length - 1 : random.below(list.length)]!;
     const bytes = version.bytes.subarray(version.at, version.at + SECTOR_BYTES);
-    let from = 0;
-    let to = SECTOR_BYTES;
-    if (random.chance(tearing)) {
-      counts.torn++;
-      if (random.chance(0.5)) from = 1 + random.below(SECTOR_BYTES - 1);
-      else to = 1 + random.below(SECTOR_BYTES - 1);
+    if (!random.chance(tearing)) {
+      this.#disk.set(bytes, at);
+      return;
     }
+    counts.torn++;
+    // The left part, the right part, or all of it was under way.
+    const shape = random.below(3);
+    const from = shape === 1 ? 1 + random.below(SECTOR_BYTES - 1) : 0;
+    const to = shape === 0 ? 1 + random.below(SECTOR_BYTES - 1) : SECTOR_BYTES;
     this.#disk.set(bytes.subarray(from, to), at + from);
-    if (to - from < SECTOR_BYTES && random.chance(garbage)) {
-      counts.garbage++;
-      random.fill(this.#disk.subarray(at + from, at + to));
-    }
+    if (!random.chance(garbage)) return;
+    counts.garbage++;
+    random.fill(this.#disk.subarray(at + from, at + to));
   }
 
   /** Chooses how many of the truncations became durable. */
