@@ -18,8 +18,11 @@ export async function createLog(
 ): Promise<OpenedLog> {
   const start = disk.clock.monotonicMicros();
   const marker = await disk.open(`${directory}/${CREATING_NAME}`, { write: true, create: true });
-  await marker.sync();
-  await marker.close();
+  try {
+    await marker.sync();
+  } finally {
+    await marker.close();
+  }
   await disk.syncDirectory(directory);
   // A creation that was cut short: nothing in it was ever used.
   for (const name of leftovers) {

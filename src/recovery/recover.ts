@@ -179,10 +179,10 @@ class Recovery {
     const { sealed, spares } = this.#partition(scan, manifest);
     const nextId = Math.max(0, ...manifest.segments.map((segment) => segment.id)) + 1;
     const storeId = fromHex(manifest.storeId) as Uint8Array;
-    const taken = spares[0];
-    const active = await this.#prepareActive(taken, nextId, epoch, storeId);
-    const rest = spares.slice(1);
+    const [taken, ...rest] = spares;
     const keeper = new ManifestKeeper(this.#disk, this.#directory, manifest, slots.newestSlot);
+    if (taken?.state === "active") await demote(keeper, taken.id);
+    const active = await this.#prepareActive(taken, nextId, epoch, storeId);
     const { alignment, environment, framesInFlight, frameBytesMax } = this.#settings;
     await keeper.publish((current) => ({
       ...current,
@@ -215,15 +215,15 @@ class Recovery {
   #partition(
     scan: LogScan,
     manifest: Manifest,
-  ): { sealed: ManifestSegment[]; spares: { id: number; bytes: number }[] } {
+  ): { sealed: ManifestSegment[]; spares: ManifestSegment[] } {
     const sealed: ManifestSegment[] = [];
-    const spares: { id: number; bytes: number }[] = [];
+    const spares: ManifestSegment[] = [];
     const scanned = new Map<number, ScannedSegment>(scan.segments.map((s) => [s.entry.id, s]));
     for (const entry of [...manifest.segments].sort((a, b) => a.id - b.id)) {
       const one = scanned.get(entry.id);
       if (entry.state === "sealed") sealed.push(entry);
       else if (one === undefined || one.scan.frames === 0) {
-        spares.push({ id: entry.id, bytes: entry.bytes });
+        spares.push(entry);
       } else {
         const { endOffset } = one.scan;
         sealed.push({
@@ -262,4 +262,17 @@ class Recovery {
       await truncateTo(this.#disk, `${this.#directory}/${segmentFileName(now.id)}`, now.bytes);
     }
   }
+}
+
+/**
+ * An active segment that was never written is about to get the header of a new epoch. If that is cut
+ * short, the next opening finds a header that does not fit, which only a spare may have.
+ */
+async function demote(keeper: ManifestKeeper, id: number): Promise<void> {
+  await keeper.publish((current) => ({
+    ...current,
+    segments: current.segments.map((entry) =>
+      entry.id === id ? { ...entry, state: "spare" } : entry,
+    ),
+  }));
 }
