@@ -1,0 +1,70 @@
+/** What a harness counts, and the table it prints in the end. */
+
+/** Figures of one back end; counts unless the name says otherwise. */
+export class KillFigures {
+  readonly backend: string;
+  kills = 0;
+  killsWhileOpening = 0;
+  /** Openings of a store that was there, by the next process or by the harness. */
+  recoveries = 0;
+  tornTails = 0;
+  tornBytes = 0;
+  transactions = 0;
+  recoveryMillisMax = 0;
+  /** From the start of a process to its first acknowledgement. */
+  restartMillisMax = 0;
+  /** Times the harness was refused the lock because of a dead process's last writes. */
+  lockWaits = 0;
+  lockMillisMax = 0;
+  rounds = 0;
+  /** Rounds that ended in the state they should have. */
+  roundsRight = 0;
+  readonly failures: string[] = [];
+
+  constructor(backend: string) {
+    this.backend = backend;
+  }
+
+  torn(bytes: number): void {
+    if (bytes === 0) return;
+    this.tornTails++;
+    this.tornBytes += bytes;
+  }
+
+  recovered(millis: number): void {
+    this.recoveries++;
+    this.recoveryMillisMax = Math.max(this.recoveryMillisMax, millis);
+  }
+}
+
+type Column = readonly [title: string, value: (figures: KillFigures) => string | number];
+
+const COLUMNS: readonly Column[] = [
+  ["back end", (f) => f.backend],
+  ["kills", (f) => f.kills],
+  ["while opening", (f) => f.killsWhileOpening],
+  ["recoveries", (f) => f.recoveries],
+  ["torn tails", (f) => f.tornTails],
+  ["torn bytes", (f) => f.tornBytes],
+  ["transactions", (f) => f.transactions],
+  ["recovery max ms", (f) => f.recoveryMillisMax.toFixed(1)],
+  ["restart max ms", (f) => f.restartMillisMax.toFixed(0)],
+  ["lock waits", (f) => f.lockWaits],
+  ["lock max ms", (f) => f.lockMillisMax.toFixed(1)],
+  ["end state right", (f) => `${f.roundsRight} of ${f.rounds}`],
+  ["failures", (f) => f.failures.length],
+];
+
+/** A table for people: a line of titles, then one line for each back end. */
+export function formatFigures(all: readonly KillFigures[]): string {
+  const rows = [
+    COLUMNS.map(([title]) => title),
+    ...all.map((figures) => COLUMNS.map(([, value]) => String(value(figures)))),
+  ];
+  const widths = COLUMNS.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] as string).length)),
+  );
+  return rows
+    .map((row) => row.map((text, column) => text.padStart(widths[column] as number)).join("  "))
+    .join("\n");
+}
