@@ -109,9 +109,11 @@ export class Store {
    * Resolves with what `work` returned when the transaction is durable for the most demanding tier
    * among the tables it wrote.
    *
-   * Errors: as for the writes of a `Table`; NESTED_TRANSACTION.
+   * Errors: as for the writes of a `Table`. Inside a transaction this, and every write by a `Table`,
+   * throws NESTED_TRANSACTION at once: the outer function, unless it catches that, is taken back.
    */
   transact<T>(work: (transaction: Transaction) => T): Promise<T> {
+    this.#runner.assertNotActive();
     let result: T;
     try {
       result = this.#run(work, false);
@@ -173,9 +175,10 @@ export class Store {
   /**
    * Makes everything durable, seals the log and gives the directory back. Idempotent. Rejects if
    * something could not be made durable (OUTCOME_UNKNOWN, POISONED, DISK_FULL); the store is closed
-   * and the lock released all the same.
+   * and the lock released all the same. Throws NESTED_TRANSACTION inside a transaction.
    */
   close(): Promise<void> {
+    this.#runner.assertNotActive();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -217,6 +220,8 @@ export class Store {
     try {
       const result = work(runner);
       if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
+        // Whatever it throws later comes of this refusal.
+        Promise.resolve(result).catch(() => {});
         throw new HoldfastError(
           "INVALID_ARGUMENT",
           "the function of a transaction must be synchronous; it returned a promise",
@@ -346,6 +351,7 @@ export class Store {
   }
 
   #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {
+    this.#runner.assertNotActive();
     try {
       if (this.#checks.length > 0) this.#run(() => this.#runner.putRow(state, key, row), false);
       else this.#putAlone(state, key, row);

@@ -10,6 +10,7 @@ import type { RangeOptions } from "./range.js";
  * Every method may throw or reject with INVALID_KEY and CLOSED; every write also with INVALID_ROW,
  * CHECK_FAILED, TOO_LARGE, DISK_FULL and POISONED, after which nothing has been written, and with
  * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
+ * Inside a transaction every write throws NESTED_TRANSACTION.
  */
 export interface Table<Key, Row, Input> {
   readonly name: string;

@@ -83,13 +83,17 @@ export class TransactionRunner implements Transaction {
     return this.#operations;
   }
 
+  /** Throws NESTED_TRANSACTION. */
+  assertNotActive(): void {
+    if (!this.#active) return;
+    throw new HoldfastError(
+      "NESTED_TRANSACTION",
+      "a transaction is running: use its own methods, not the store's, inside it",
+    );
+  }
+
   begin(): void {
-    if (this.#active) {
-      throw new HoldfastError(
-        "NESTED_TRANSACTION",
-        "a transaction is running: use its own methods, not the store's, inside it",
-      );
-    }
+    this.assertNotActive();
     this.#writer.beginRecord();
     this.#active = true;
     this.#operations = 0;
