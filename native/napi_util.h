@@ -1,7 +1,7 @@
 // Small helpers around Node-API. Every function here that gives false has thrown into JavaScript.
 //
-// Convention of the whole addon: operations give 0 or a count, or a negative errno. TypeScript makes
-// system errors of them. Only misuse (wrong types, ranges) throws from here.
+// Convention of the whole addon: operations give 0 or a count, or a negative errno. TypeScript
+// makes system errors of them. Only misuse (wrong types, ranges) throws from here.
 #pragma once
 
 #include <node_api.h>
@@ -106,14 +106,15 @@ inline void SetString(napi_env env, napi_value object, const char* name, const c
   napi_set_named_property(env, object, name, value);
 }
 
-inline void SetFunction(napi_env env, napi_value object, const char* name, napi_callback function) {
+inline void SetFunction(napi_env env, napi_value object, const char* name,
+                        napi_callback function) {
   napi_value value = nullptr;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
   napi_set_named_property(env, object, name, value);
 }
 
-// What is handed to JavaScript as an opaque handle begins with its kind, so that a handle of another
-// kind is refused rather than misread.
+// What is handed to JavaScript as an opaque handle begins with its kind, so that a handle of
+// another kind is refused rather than misread.
 struct Handle {
   explicit Handle(uint32_t handle_kind) : kind(handle_kind) {}
   const uint32_t kind;

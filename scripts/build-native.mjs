@@ -1,6 +1,6 @@
 // Compiles the addon when its sources are newer than what was built from them.
 //
-//   node scripts/build-native.mjs              quiet; where it cannot be compiled, warns and ends well
+//   node scripts/build-native.mjs              quiet; where it cannot be compiled, only warns
 //   node scripts/build-native.mjs --required   the same, but fails
 //   node scripts/build-native.mjs --sanitize   with address and undefined-behaviour checks, in a
 //                                              folder of its own: see native/README.md

@@ -96,8 +96,8 @@ export const COMPLETION_INTS = 2;
 const BOUNDARY = 1;
 
 /**
- * The folder of the addon, seen from src/disk as well as from dist/disk. Another one can be given to
- * run the tests on a build with sanitizers.
+ * The folder of the addon, seen from src/disk as well as from dist/disk. Another one can be given
+ * to run the tests on a build with sanitizers.
  */
 const FOLDER =
   process.env.HOLDFAST_NATIVE_FOLDER ?? fileURLToPath(new URL("../../native", import.meta.url));
