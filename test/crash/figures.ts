@@ -1,4 +1,6 @@
 /** What a harness counts, and the table it prints in the end. */
+import type { RecoveryReport } from "../../src/index.js";
+import { type Ending, tornWarnings } from "./victim.js";
 
 /** Figures of one back end; counts unless the name says otherwise. */
 export class KillFigures {
@@ -25,15 +27,28 @@ export class KillFigures {
     this.backend = backend;
   }
 
-  torn(bytes: number): void {
+  /** Counts a process that has ended. */
+  ended(ending: Ending): void {
+    if (ending.signal === "SIGKILL") this.kills++;
+    if (ending.whileOpening) this.killsWhileOpening++;
+    for (const bytes of tornWarnings(ending.errors)) this.#torn(bytes);
+    const { openMillis } = ending;
+    if (openMillis === undefined) return;
+    if (ending.existed) this.recoveries++;
+    this.restartMillisMax = Math.max(this.restartMillisMax, openMillis);
+  }
+
+  /** Counts an opening by the harness. */
+  recovered({ created, micros, tornBytes }: RecoveryReport): void {
+    if (!created) this.recoveries++;
+    this.recoveryMillisMax = Math.max(this.recoveryMillisMax, micros / 1000);
+    this.#torn(tornBytes);
+  }
+
+  #torn(bytes: number): void {
     if (bytes === 0) return;
     this.tornTails++;
     this.tornBytes += bytes;
-  }
-
-  recovered(millis: number): void {
-    this.recoveries++;
-    this.recoveryMillisMax = Math.max(this.recoveryMillisMax, millis);
   }
 }
 

@@ -7,6 +7,8 @@ import { ensureBuilt } from "../support/built.js";
 import { KILL_BACKENDS, type KillBackend } from "./disks.js";
 import { formatFigures, type KillFigures } from "./figures.js";
 import { killReplay } from "./replay-kills.js";
+import type { KillOptions } from "./rounds.js";
+import { killWriters } from "./writer-kills.js";
 
 /** Set by scripts/test-kill.mjs. */
 const {
@@ -19,24 +21,35 @@ const kills = long ? Number(cycles) : 10;
 const seed = seedText === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedText);
 const chosen = backends.split(",") as KillBackend[];
 const timeout = long ? 60_000 + kills * 10_000 : 60_000;
-const log = long ? (line: string) => console.log(line) : undefined;
+const log = long ? { log: (line: string) => console.log(line) } : {};
 
-const replays: KillFigures[] = [];
+/** Events of the tape in a round. */
+const limit = long ? 12_000 : 4_000;
+
+const WORKLOADS = {
+  replay: (options: KillOptions) => killReplay({ ...options, limit }),
+  "64 writers": killWriters,
+};
+const tables = new Map<string, KillFigures[]>();
 
 beforeAll(ensureBuilt);
 
 afterAll(() => {
-  console.log(`kill -9, seed ${seed}; replay:\n${formatFigures(replays)}`);
+  for (const [name, figures] of tables) {
+    console.log(`kill -9 of ${name}, seed ${seed}:\n${formatFigures(figures)}`);
+  }
 });
 
-describe.each(chosen)("killed on %s", (backend) => {
-  test(
-    "replay keeps what it acknowledged, and ends as if it had never been killed",
-    async ({ skip }) => {
-      const limit = long ? 12_000 : 4_000;
-      const figures = await killReplay({ backend, kills, seed, limit, ...(log && { log }) });
-      if (figures === undefined) return skip(`${backend} is not to be had here`);
-      replays.push(figures);
+describe.each(Object.entries(WORKLOADS))("%s, killed", (name, run) => {
+  test.each(chosen)(
+    "on %s: what was acknowledged is there, and nothing by halves",
+    async (backend) => {
+      const figures = await run({ backend, kills, seed, ...log });
+      if (figures === undefined) {
+        console.warn(`SKIPPED: kill -9 of ${name} on ${backend}, which is not to be had here`);
+        return;
+      }
+      tables.set(name, [...(tables.get(name) ?? []), figures]);
       expect(figures.failures).toEqual([]);
       expect(figures.kills).toBeGreaterThanOrEqual(kills);
       expect(figures.roundsRight).toBe(figures.rounds);

@@ -13,11 +13,10 @@ export type KillPlan =
 const OPENING_CHANGES_MAX = 6;
 /** The longest step between two of them: reading the log. */
 const OPENING_DELAY_MILLIS_MAX = 40;
-const ACKNOWLEDGEMENTS_MAX = 30;
 const LATER_MILLIS_MAX = 120;
 
 /** Two in five while opening, one in five at an acknowledgement, the others at any time. */
-export function planKill(random: Random): KillPlan {
+export function planKill(random: Random, acknowledgementsMax: number): KillPlan {
   const kind = random.below(5);
   if (kind < 2) {
     const changes = 1 + random.below(OPENING_CHANGES_MAX);
@@ -25,7 +24,7 @@ export function planKill(random: Random): KillPlan {
     const delayMillis = random.chance(0.5) ? 0 : random.below(OPENING_DELAY_MILLIS_MAX + 1);
     return { when: "opening", changes, delayMillis };
   }
-  if (kind === 2) return { when: "acknowledged", count: 1 + random.below(ACKNOWLEDGEMENTS_MAX) };
+  if (kind === 2) return { when: "acknowledged", count: 1 + random.below(acknowledgementsMax) };
   return { when: "later", delayMillis: random.below(LATER_MILLIS_MAX) };
 }
 

@@ -1,6 +1,6 @@
 /** A process that is to be killed: it acknowledges on descriptor 3, in lines, before it goes on. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { type FSWatcher, readFileSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, readFileSync, watch } from "node:fs";
 import type { KillPlan } from "./plan.js";
 
 /** What is left of a process that has ended. */
@@ -9,6 +9,8 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
   readonly output: string;
   readonly errors: string;
+  /** There was a store before it began. */
+  readonly existed: boolean;
   /** It was killed after it had claimed the store and before its first acknowledgement. */
   readonly whileOpening: boolean;
   /** From its start to its first acknowledgement; undefined if it gave none. */
@@ -50,6 +52,7 @@ class Victim {
 
   constructor(options: VictimOptions) {
     this.#options = options;
+    const existed = existsSync(`${options.directory}/manifest.1`);
     const watcher = this.#watch();
     this.#child = spawn(process.execPath, options.args, {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
@@ -70,7 +73,7 @@ class Victim {
         clearTimeout(this.#timer);
         if (this.#failure !== undefined) return reject(this.#failure);
         const whileOpening = signal !== null && this.#lines === 0 && this.#hasClaimed();
-        resolve({ code, signal, ...texts, whileOpening, openMillis: this.#openMillis });
+        resolve({ code, signal, ...texts, existed, whileOpening, openMillis: this.#openMillis });
       });
     });
   }
