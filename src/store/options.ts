@@ -101,6 +101,7 @@ const DEFAULTS = {
 
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
 export function toOptions(given: OpenOptions): Options {
+  if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
   const known = new Set([...Object.keys(DEFAULTS), "environment", "writerId", "onWarning", "disk"]);
   for (const name of Object.keys(given)) {
     if (!known.has(name)) throw invalid(`unknown option "${name}"`);
@@ -113,24 +114,86 @@ export function toOptions(given: OpenOptions): Options {
     onWarning: emitWarning,
     ...set,
   } as Options;
+  checkTables("tables", options.tables);
+  checkDistinct(options.tables);
+  checkChecks(options.checks, options.tables);
+  checkType("allowEnvironmentChange", options.allowEnvironmentChange, "boolean");
+  checkType("strict", options.strict, "boolean");
+  checkType("onWarning", options.onWarning, "function");
+  if (options.disk !== undefined) checkType("disk", options.disk, "object");
   checkName("environment", options.environment);
   checkName("writerId", options.writerId);
   if (!BACKENDS.includes(options.backend)) {
-    throw invalid(`backend must be one of ${BACKENDS.join(", ")}, got ${options.backend}`);
+    throw invalid(`backend must be one of ${BACKENDS.join(", ")}, got ${String(options.backend)}`);
   }
   checkRange("segmentBytes", options.segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
-  if (options.segmentBytes % 4096 !== 0) throw invalid("segmentBytes must be a multiple of 4096");
+  checkAligned("segmentBytes", options.segmentBytes);
   checkRange("framesInFlight", options.framesInFlight, 1, FRAMES_IN_FLIGHT_MAX);
   checkRange("flushDelayMicros", options.flushDelayMicros, 0, 60_000_000);
   checkRange("cachedDelayMicros", options.cachedDelayMicros, 0, 3_600_000_000);
   checkRange("sealDelayMicros", options.sealDelayMicros, 1000, 60_000_000);
   checkRange("lockWaitMillis", options.lockWaitMillis, 0, 600_000);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
+  checkAligned("frameBytesMax", options.frameBytesMax);
   return options;
 }
 
 function emitWarning(warning: StoreWarning): void {
   process.emitWarning(warning.message, { type: "HoldfastWarning", code: warning.code });
+}
+
+function checkTables(option: string, tables: unknown): asserts tables is readonly Named[] {
+  if (Array.isArray(tables) && tables.every(isTable)) return;
+  throw invalid(`${option} must be a list of what defineTable returns`);
+}
+
+interface Named {
+  readonly name: string;
+}
+
+function isTable(value: unknown): value is Named {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, fields, checks } = value as Record<string, unknown>;
+  return typeof name === "string" && Array.isArray(fields) && Array.isArray(checks);
+}
+
+function checkDistinct(tables: readonly Named[]): void {
+  const names = new Set<string>();
+  for (const { name } of tables) {
+    if (names.has(name)) {
+      throw new HoldfastError("INVALID_ARGUMENT", `table "${name}" is declared twice`, {
+        table: name,
+      });
+    }
+    names.add(name);
+  }
+}
+
+/** A check that silently never ran would be worse than none: its tables have to be there. */
+function checkChecks(checks: unknown, tables: readonly Named[]): void {
+  if (!Array.isArray(checks)) throw invalid("checks must be a list");
+  for (const check of checks as readonly (Partial<StoreCheck> | null | undefined)[]) {
+    const name = check?.name;
+    if (typeof name !== "string" || name === "") throw invalid("a check must have a name");
+    if (typeof check?.holds !== "function")
+      throw invalid(`check "${name}" has no function "holds"`);
+    const concerned: unknown = check.tables;
+    checkTables(`the tables of check "${name}"`, concerned);
+    if (concerned.length === 0) throw invalid(`check "${name}" concerns no table`);
+    for (const table of concerned) {
+      if (tables.some((known) => known.name === table.name)) continue;
+      throw invalid(`check "${name}" concerns table "${table.name}", which is not opened`);
+    }
+  }
+}
+
+function checkType(option: string, value: unknown, type: "boolean" | "function" | "object"): void {
+  if (typeof value === type && value !== null) return;
+  throw invalid(`${option} must be of type ${type}, got ${String(value)}`);
+}
+
+function checkAligned(option: string, value: number): void {
+  if (value % 4096 !== 0) throw invalid(`${option} must be a multiple of 4096, got ${value}`);
 }
 
 function checkName(option: string, value: unknown): void {
