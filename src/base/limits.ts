@@ -22,6 +22,12 @@ export const DECIMAL_DIGITS_MAX = 38;
 /** Tables of a store: a table id is a uint16 in a record. */
 export const TABLES_MAX = 1024;
 
+/** The description of one table: recovery reads it as it reads a row, and a frame holds it. */
+export const SCHEMA_BYTES_MAX = ROW_BYTES_MAX;
+
+/** All descriptions of a store: every manifest holds them, and is at most MANIFEST_BYTES_MAX. */
+export const SCHEMAS_BYTES_MAX = 8 * 1024 * 1024;
+
 /** Operations of one transaction: bounds the undo list and the plan of checksums. */
 export const TRANSACTION_OPERATIONS_MAX = 100_000;
 

@@ -1,6 +1,6 @@
 /** The tables of a store: what the manifest and the log declare, and what the code declares. */
 import { HoldfastError } from "../base/errors.js";
-import { TABLES_MAX } from "../base/limits.js";
+import { SCHEMA_BYTES_MAX, SCHEMAS_BYTES_MAX, TABLES_MAX } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
 import {
   describeSchema,
@@ -47,16 +47,16 @@ export class Catalog {
 
   /**
    * Joins the tables that the code declares to those of the store. Returns what the log lacks.
-   * Throws SCHEMA_MISMATCH before anything has changed.
+   * Throws SCHEMA_MISMATCH, TOO_LARGE or INVALID_ARGUMENT before anything has changed.
    */
   bind(definitions: readonly TableDefinition[]): Declaration[] {
     const declarations: Declaration[] = [];
     let nextId = Math.max(0, ...this.#byId.keys()) + 1;
-    assertDistinct(definitions);
     for (const definition of definitions) {
       const stored = this.#byName.get(definition.name)?.schemas.at(-1);
       if (stored !== undefined) assertSameSchema(stored, describeSchema(definition));
     }
+    this.#assertRoomFor(definitions.filter(({ name }) => !this.#byName.has(name)));
     for (const definition of definitions) {
       let table = this.#byName.get(definition.name);
       if (table === undefined) {
@@ -70,6 +70,33 @@ export class Catalog {
       this.#byDefinition.set(definition, table);
     }
     return declarations;
+  }
+
+  #assertRoomFor(added: readonly TableDefinition[]): void {
+    if (this.#byId.size + added.length > TABLES_MAX) {
+      throw new HoldfastError(
+        "INVALID_ARGUMENT",
+        `a store has at most ${TABLES_MAX} tables; this one has ${this.#byId.size}, and ` +
+          `${added.length} more are declared`,
+      );
+    }
+    let total = 0;
+    for (const { schemas } of this.#byId.values()) {
+      for (const schema of schemas) total += sizeOf(schema);
+    }
+    for (const definition of added) {
+      const { name } = definition;
+      const bytes = sizeOf(describeSchema(definition));
+      total += bytes;
+      if (bytes > SCHEMA_BYTES_MAX || total > SCHEMAS_BYTES_MAX) {
+        throw new HoldfastError(
+          "TOO_LARGE",
+          `table "${name}": its schema takes ${bytes} bytes; a schema may take ` +
+            `${SCHEMA_BYTES_MAX}, and all of a store ${SCHEMAS_BYTES_MAX}`,
+          { table: name },
+        );
+      }
+    }
   }
 
   /** The state of a table that the code declared at opening. */
@@ -89,18 +116,8 @@ export class Catalog {
   }
 }
 
-function assertDistinct(definitions: readonly TableDefinition[]): void {
-  const names = new Set<string>();
-  for (const { name } of definitions) {
-    if (names.has(name)) {
-      throw new HoldfastError("INVALID_ARGUMENT", `table "${name}" is declared twice`, {
-        table: name,
-      });
-    }
-    names.add(name);
-  }
-  if (definitions.length <= TABLES_MAX) return;
-  throw new HoldfastError("INVALID_ARGUMENT", `a store has at most ${TABLES_MAX} tables`);
+function sizeOf(schema: SchemaDescription): number {
+  return Buffer.byteLength(JSON.stringify(schema));
 }
 
 /** A tier is a matter of the code, not of the rows; anything else must be the same. */

@@ -13,6 +13,7 @@ import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { Catalog, type Declaration } from "./catalog.js";
+import { writeDeclarations } from "./declare.js";
 import { type OpenOptions, type Options, toOptions } from "./options.js";
 import { Replayer } from "./replay.js";
 import { SegmentLedger } from "./segment-ledger.js";
@@ -79,8 +80,8 @@ async function openStore(
     },
   );
   const parts = { disk, directory, place, options, catalog, ownership, log, alignment };
-  const store = await startWriting(parts, undo);
-  store.declare(declarations);
+  const { store, writer } = await startWriting(parts, undo);
+  writeDeclarations(writer, declarations);
   warnOfRecovery(log, options);
   return store;
 }
@@ -96,7 +97,12 @@ interface Parts {
   readonly alignment: number;
 }
 
-async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Store> {
+interface Started {
+  readonly store: Store;
+  readonly writer: LogWriter;
+}
+
+async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Started> {
   const { disk, directory, options, ownership, log, alignment, catalog } = parts;
   const handler: { target: CompletionHandler | undefined } = { target: undefined };
   const queue = disk.openCommitQueue({
@@ -170,7 +176,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
   handler.target = writer;
   undo.push(() => supply.close());
   supply.start();
-  return new Store({
+  const store = new Store({
     directory,
     disk,
     place: parts.place,
@@ -183,6 +189,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     release: (durableSequence, clean) =>
       release({ supply, queue, ledger, ownership, writer }, durableSequence, clean),
   });
+  return { store, writer };
 }
 
 async function release(

@@ -1,0 +1,32 @@
+/** Writes schemas into the log. */
+import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
+import type { LogWriter } from "../log/writer.js";
+import type { Declaration } from "./catalog.js";
+
+/** Returns when they are durable. In as few transactions as they fit into: mostly one. */
+export function writeDeclarations(writer: LogWriter, declarations: readonly Declaration[]): void {
+  if (declarations.length === 0) return;
+  const { frame } = writer;
+  writer.beginRecord();
+  for (const { id, description } of declarations) {
+    const text = new TextEncoder().encode(JSON.stringify(description));
+    const bytes = OPERATION_HEADER_BYTES + text.length;
+    if (frame.position + bytes > frame.end && frame.operationCount > 0) {
+      writer.commitRecord();
+      writer.beginRecord();
+    }
+    while (frame.position + bytes > frame.end) writer.growRecord();
+    const { view, position } = frame;
+    view.setUint8(position + OPERATION_AT.kind, OPERATION.declare);
+    view.setUint8(position + OPERATION_AT.reserved, 0);
+    view.setUint16(position + OPERATION_AT.tableId, id, true);
+    view.setUint16(position + OPERATION_AT.schemaVersion, description.version, true);
+    view.setUint16(position + OPERATION_AT.keyBytes, 0, true);
+    view.setUint32(position + OPERATION_AT.rowBytes, text.length, true);
+    frame.bytes.set(text, position + OPERATION_HEADER_BYTES);
+    frame.position = position + bytes;
+    frame.operationCount++;
+  }
+  writer.commitRecord();
+  writer.flushSync();
+}
