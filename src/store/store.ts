@@ -1,11 +1,11 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, DiskInfo, PlaceInfo, Timer, WriteMethod } from "../disk/disk.js";
-import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
 import type { LogStats, LogWriter } from "../log/writer.js";
+import type { MapKey } from "../memtable/memtable.js";
 import type { RecoveryReport } from "../recovery/opening.js";
-import type { Catalog, Declaration } from "./catalog.js";
+import type { Catalog } from "./catalog.js";
 import type { Options, StoreCheck } from "./options.js";
 import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
 import type { Table } from "./table.js";
@@ -187,30 +187,6 @@ export class Store {
     return this.close();
   }
 
-  /** @internal Writes schemas that the log does not hold yet, durably. */
-  declare(declarations: readonly Declaration[]): void {
-    if (declarations.length === 0) return;
-    this.#writer.beginRecord();
-    for (const { id, description } of declarations) {
-      const text = new TextEncoder().encode(JSON.stringify(description));
-      const { frame } = this.#writer;
-      const rowStart = frame.position + OPERATION_HEADER_BYTES;
-      while (rowStart + text.length > frame.end) this.#writer.growRecord();
-      const { view, position } = frame;
-      view.setUint8(position + OPERATION_AT.kind, OPERATION.declare);
-      view.setUint8(position + OPERATION_AT.reserved, 0);
-      view.setUint16(position + OPERATION_AT.tableId, id, true);
-      view.setUint16(position + OPERATION_AT.schemaVersion, description.version, true);
-      view.setUint16(position + OPERATION_AT.keyBytes, 0, true);
-      view.setUint32(position + OPERATION_AT.rowBytes, text.length, true);
-      frame.bytes.set(text, position + OPERATION_HEADER_BYTES);
-      frame.position = position + OPERATION_HEADER_BYTES + text.length;
-      frame.operationCount++;
-    }
-    this.#writer.commitRecord();
-    this.#writer.flushSync();
-  }
-
   // ---- transactions ----------------------------------------------------------------------------
 
   #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
@@ -309,10 +285,10 @@ export class Store {
   #flushCachedBatch(table: TableState): void {
     const runner = this.#runner;
     runner.begin();
-    const done: (string | number | bigint)[] = [];
+    const done: MapKey[] = [];
     try {
       for (const [mapKey, key] of table.unlogged) {
-        runner.logRow(table, mapKey, key);
+        if (!this.#logCached(table, mapKey, key, done.length > 0)) break;
         done.push(mapKey);
         if (this.#writer.frame.recordBytes >= CACHED_BATCH_BYTES) break;
       }
@@ -323,6 +299,17 @@ export class Store {
       throw error;
     }
     for (const mapKey of done) table.unlogged.delete(mapKey);
+  }
+
+  /** False if there is no room for it in a transaction that has others already. */
+  #logCached(table: TableState, mapKey: MapKey, key: unknown, hasOthers: boolean): boolean {
+    try {
+      this.#runner.logRow(table, mapKey, key);
+      return true;
+    } catch (error) {
+      if (hasOthers && isHoldfastError(error, "TOO_LARGE")) return false;
+      throw error;
+    }
   }
 
   // ---- tables ----------------------------------------------------------------------------------

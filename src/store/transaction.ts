@@ -1,5 +1,5 @@
 /** A transaction: reads and writes on several tables, all of which happen or none. */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
@@ -126,12 +126,19 @@ export class TransactionRunner implements Transaction {
     this.end();
   }
 
+  /** Every key that was written, once, with what became of it. */
   changes(): Change[] {
-    return this.#undo.map(({ table, before }) => ({
-      table: table.name,
-      key: before.entry.key,
-      kind: table.rows.get(before.mapKey) === undefined ? "delete" : "put",
-    }));
+    const seen = new Map<TableState, Set<MapKey>>();
+    const changes: Change[] = [];
+    for (const { table, before } of this.#undo) {
+      const { mapKey, entry } = before;
+      const keys = seen.get(table) ?? new Set();
+      if (keys.has(mapKey)) continue;
+      seen.set(table, keys.add(mapKey));
+      const kind = table.rows.get(mapKey) === undefined ? "delete" : "put";
+      changes.push({ table: table.name, key: entry.key, kind });
+    }
+    return changes;
   }
 
   /** Keys of cached tables: in the log now, or still only in memory. */
@@ -198,7 +205,7 @@ export class TransactionRunner implements Transaction {
   putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
     const key = table.key.validate(rawKey, table.name);
     const row = table.row.normalize(input, { table: table.name, key });
-    table.check(key, row);
+    this.#check(table as TableState, key, row);
     this.#write(table as TableState, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
     this.#remember(table as TableState, mapKey, key);
@@ -216,7 +223,7 @@ export class TransactionRunner implements Transaction {
     try {
       const key = table.key.validate(rawKey, table.name);
       const row = table.row.normalize(input, { table: table.name, key });
-      table.check(key, row);
+      this.#check(table as TableState, key, row);
       this.#write(table as TableState, OPERATION.put, key, row);
       this.rank = TIER_RANK[table.definition.tier];
       if (this.rank > TIER_RANK.cached) this.#writer.commitRecord();
@@ -250,6 +257,10 @@ export class TransactionRunner implements Transaction {
     else this.#write(table, OPERATION.put, key, table.rowOf(entry));
   }
 
+  #check(table: TableState, key: unknown, row: unknown): void {
+    if (table.definition.checks.length > 0) this.readOnly(() => table.check(key, row));
+  }
+
   #remember(table: TableState, mapKey: MapKey, key: unknown): void {
     this.#undo.push({ table, before: table.rows.before(mapKey, key) });
     const rank = TIER_RANK[table.definition.tier];
@@ -279,8 +290,19 @@ export class TransactionRunner implements Transaction {
         `a transaction has at most ${TRANSACTION_OPERATIONS_MAX} operations`,
       );
     }
-    while (!this.#encode(table, kind, key, row)) this.#writer.growRecord();
+    while (!this.#encode(table, kind, key, row)) this.#grow(table, key);
     this.#operations++;
+  }
+
+  /** Throws TOO_LARGE, naming the row where it alone is too large. */
+  #grow(table: TableState, key: unknown): void {
+    try {
+      this.#writer.growRecord();
+    } catch (error) {
+      if (this.#operations > 0 || !isHoldfastError(error, "TOO_LARGE")) throw error;
+      const message = `table "${table.name}", key ${table.key.inspect(key)}: ${error.message}`;
+      throw new HoldfastError("TOO_LARGE", message, { table: table.name, key });
+    }
   }
 
   /** False if it does not fit the frame. */
