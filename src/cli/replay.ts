@@ -29,9 +29,10 @@ export function registerReplay(program: Command): void {
     .summary("run a trading engine over a recorded tape, every event a durable transaction")
     .description(
       "Replays a recorded tape (Binance streams as JSON lines, or trades as CSV; plain or\n" +
-        "gzip) through a small trading engine: order book, strategy, orders, position, balances,\n" +
-        "risk. Every event is one transaction; where the engine acts, the next event waits until\n" +
-        "that is on disk. Started again on the same directory, it goes on where it was durable.",
+        "gzip) through a small trading engine: order book, strategy, orders, position,\n" +
+        "balances, risk. Every event is one transaction; where the engine acts, the next event\n" +
+        "waits until that is on disk. Started again on the same directory, it goes on where it\n" +
+        "was durable.",
     )
     .argument("<tape>", "the recorded tape")
     .requiredOption("--dir <dir>", "directory of the store; created if it is not there")
