@@ -24,7 +24,7 @@ const timeout = long ? 60_000 + kills * 10_000 : 60_000;
 const log = long ? { log: (line: string) => console.log(line) } : {};
 
 /** Events of the tape in a round. */
-const limit = long ? 12_000 : 4_000;
+const limit = long ? 6_000 : 4_000;
 
 const WORKLOADS = {
   replay: (options: KillOptions) => killReplay({ ...options, limit }),

@@ -26,7 +26,7 @@ import {
 import { type Ending, runVictim } from "./victim.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = process.env.HOLDFAST_KILL_MAIN ?? join(root, "dist", "cli", "main.js");
+const MAIN = join(root, "dist", "cli", "main.js");
 const TAPE = join(root, "tapes", "binance_spot_btcusdt_20240808.jsonl.gz");
 /** Small, so that segments are rotated many times in a run. */
 const SEGMENT_BYTES = 256 * 1024;

@@ -67,6 +67,12 @@ export class Acknowledged {
     this.#counters[writer] = counter;
   }
 
+  /** What a writer had got to when it was stopped. */
+  durable(writer: number, counter: number): void {
+    assert.ok(counter >= this.#of(writer), `writer ${writer} does not go back`);
+    this.#counters[writer] = counter;
+  }
+
   /** After a crash: what was acknowledged, and at most the one write that was on its way. */
   found(writer: number, counter: number): void {
     const known = this.#of(writer);
