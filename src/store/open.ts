@@ -1,6 +1,6 @@
 /** Opens a store: disk, lock, recovery, commit path; in that order, and undone in reverse. */
-import { resolve } from "node:path";
-import { HoldfastError } from "../base/errors.js";
+import { dirname, resolve } from "node:path";
+import { errnoCode, HoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import { acquireOwnership, type Ownership } from "../disk/lock.js";
@@ -49,8 +49,10 @@ async function openStore(
   options: Options,
   undo: (() => Promise<void>)[],
 ): Promise<Store> {
-  assertNotForeign(directory, (await listOrUndefined(disk, directory)) ?? []);
+  const names = (await listOrUndefined(disk, directory)) ?? [];
+  assertNotForeign(directory, names);
   await disk.createDirectory(directory);
+  if (!names.some((name) => name.startsWith("manifest."))) await syncAncestors(disk, directory);
   const place = await checkPlace(disk, directory, options);
   const ownership = await acquireOwnership(
     disk,
@@ -84,6 +86,22 @@ async function openStore(
   writeDeclarations(writer, declarations);
   warnOfRecovery(log, options);
   return store;
+}
+
+/**
+ * Makes the directory itself durable, before a store is made in it: what is synced in a directory
+ * is lost with it. All ancestors, since an opening that was cut short may have made some of them;
+ * but one that may not be read is none of ours.
+ */
+async function syncAncestors(disk: Disk, directory: string): Promise<void> {
+  for (let path = directory; dirname(path) !== path; ) {
+    path = dirname(path);
+    try {
+      await disk.syncDirectory(path);
+    } catch (error) {
+      if (!["EACCES", "EPERM", "EROFS"].includes(errnoCode(error) ?? "")) throw error;
+    }
+  }
 }
 
 interface Parts {
