@@ -5,7 +5,15 @@
 //   node scripts/build-native.mjs --sanitize   with address and undefined-behaviour checks, in a
 //                                              folder of its own: see native/README.md
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -88,6 +96,9 @@ if (sanitize) {
   const prebuilt = prebuiltPath();
   if (modifiedAt(prebuilt) < modifiedAt(built)) {
     mkdirSync(dirname(prebuilt), { recursive: true });
-    copyFileSync(built, prebuilt);
+    // Under another name first: a program that has the old one open must not see it change.
+    const fresh = `${prebuilt}.${process.pid}`;
+    copyFileSync(built, fresh);
+    renameSync(fresh, prebuilt);
   }
 }

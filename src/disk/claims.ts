@@ -98,6 +98,12 @@ export function firstLiveClaim(
       // The kernel gave the lock to somebody else since: to the caller, or to a later claimant.
       if (strength === "flock" || index < lastUnderFlock) return false;
     }
-    return disk.isAlive(claim) !== false;
+    const alive = disk.isAlive(claim);
+    return alive !== false && alive !== "ending";
   });
+}
+
+/** Some claimant was killed and is still finishing what it writes. */
+export function someoneIsEnding(disk: Disk, { claims, released }: Claims): boolean {
+  return claims.some((claim) => !released.has(claim.token) && disk.isAlive(claim) === "ending");
 }

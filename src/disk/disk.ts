@@ -117,6 +117,12 @@ export interface ProcessIdentity {
   readonly pidNamespace: string;
 }
 
+/**
+ * True or false; "ending" for a process that was killed and whose threads still finish what they
+ * write; undefined where it cannot be told (another machine or pid namespace).
+ */
+export type Liveness = boolean | "ending" | undefined;
+
 export interface Timer {
   cancel(): void;
 }
@@ -212,8 +218,7 @@ export interface Disk {
   readonly writeMethods: readonly WriteMethod[];
 
   randomBytes(length: number): Uint8Array;
-  /** True, false, or undefined where it cannot be told (another machine or pid namespace). */
-  isAlive(process: ProcessIdentity): boolean | undefined;
+  isAlive(process: ProcessIdentity): Liveness;
   describe(directory: string): Promise<PlaceInfo>;
 
   /** Creates a directory and its parents; no error if it is there. */

@@ -2,10 +2,11 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { errnoCode } from "../base/errors.js";
-import type { ProcessIdentity } from "./disk.js";
+import type { Liveness, ProcessIdentity } from "./disk.js";
 
 /** Fields of /proc/<pid>/stat after the command's name, which may contain anything. */
 const STATE_FIELD = 0;
+const THREADS_FIELD = 17;
 const START_TICKS_FIELD = 19;
 
 function readOr(path: string, otherwise: string): string {
@@ -16,14 +17,21 @@ function readOr(path: string, otherwise: string): string {
   }
 }
 
-/** State and start time of a process, or undefined if /proc has no such process. */
-function readStat(pid: number | "self"): { state: string; startedAt: string } | undefined {
+interface ProcessStat {
+  readonly state: string;
+  readonly threads: number;
+  readonly startedAt: string;
+}
+
+/** Undefined if /proc has no such process. */
+function readStat(pid: number | "self"): ProcessStat | undefined {
   const stat = readOr(`/proc/${pid}/stat`, "");
   if (stat === "") return undefined;
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const state = fields[STATE_FIELD];
   const startedAt = fields[START_TICKS_FIELD];
-  return state === undefined || startedAt === undefined ? undefined : { state, startedAt };
+  if (state === undefined || startedAt === undefined) return undefined;
+  return { state, threads: Number(fields[THREADS_FIELD]), startedAt };
 }
 
 function readNamespace(): string {
@@ -60,10 +68,12 @@ function answersToSignals(pid: number): boolean {
 }
 
 /**
- * True, false, or undefined where it cannot be told: on another machine, or in another pid
- * namespace, a pid means nothing here.
+ * Whether that process still runs. Undefined where it cannot be told: on another machine, or in
+ * another pid namespace, a pid means nothing here. "ending" is a process that was killed while some
+ * of its threads are still inside the kernel, finishing what they write: measured for 0.1 s after
+ * a SIGKILL amid syncs.
  */
-export function isAlive(other: ProcessIdentity): boolean | undefined {
+export function isAlive(other: ProcessIdentity): Liveness {
   const own = ownIdentity();
   // The same boot id with another host name is a container on this machine.
   if (other.host !== own.host && (own.bootId === "" || other.bootId !== own.bootId)) {
@@ -76,7 +86,8 @@ export function isAlive(other: ProcessIdentity): boolean | undefined {
   const there = readStat(other.pid);
   // Processes of other users can be hidden from /proc, but not from signals.
   if (there === undefined) return answersToSignals(other.pid);
-  // A zombie has ended; what is left is the entry its parent has not read yet.
-  if (there.state === "Z" || there.state === "X") return false;
-  return there.startedAt === other.startedAt;
+  if (there.startedAt !== other.startedAt) return false;
+  // A zombie has ended; what is left is the entry its parent has not read yet, and its threads.
+  if (there.state === "Z" || there.state === "X") return there.threads > 1 ? "ending" : false;
+  return true;
 }

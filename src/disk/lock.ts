@@ -34,6 +34,7 @@ import {
   encodeLine,
   firstLiveClaim,
   makeClaim,
+  someoneIsEnding,
 } from "./claims.js";
 import type { Disk, DiskFile, DiskLock } from "./disk.js";
 
@@ -87,6 +88,7 @@ export async function acquireOwnership(
   try {
     const file = await disk.open(path, { write: true, create: true, append: true });
     try {
+      await waitForTheEnding(disk, file, options.waitMillis ?? WAIT_MILLIS_DEFAULT);
       const own = await takePossession(disk, file, lock, claim.writerId);
       return ownership(disk, lock, own);
     } finally {
@@ -109,6 +111,15 @@ async function takeLock(disk: Disk, path: string, waitMillis: number): Promise<D
     const left = end - disk.clock.monotonicMicros();
     if (left <= 0) throw stillLocked(path, waitMillis);
     await sleep(disk, Math.min(backoff, left / 1000));
+  }
+}
+
+/** A killed process can have writes under way for some time yet; without flock nothing else tells. */
+async function waitForTheEnding(disk: Disk, file: DiskFile, waitMillis: number): Promise<void> {
+  const end = disk.clock.monotonicMicros() + waitMillis * 1000;
+  while (someoneIsEnding(disk, await readClaims(file))) {
+    if (disk.clock.monotonicMicros() >= end) throw stillLocked(file.path, waitMillis);
+    await sleep(disk, BACKOFF_MILLIS_MIN);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type DiskInfo,
   type DiskLock,
   type DiskMapping,
+  type Liveness,
   type OpenOptions,
   type PlaceInfo,
   type ProcessIdentity,
@@ -88,7 +89,7 @@ class NativeDisk implements Disk {
     return randomFillSync(new Uint8Array(length));
   }
 
-  isAlive(other: ProcessIdentity): boolean | undefined {
+  isAlive(other: ProcessIdentity): Liveness {
     return isAlive(other);
   }
 

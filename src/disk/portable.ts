@@ -12,6 +12,7 @@ import type {
   DiskInfo,
   DiskLock,
   DiskMapping,
+  Liveness,
   OpenOptions,
   PlaceInfo,
   ProcessIdentity,
@@ -49,7 +50,7 @@ class PortableDisk implements Disk {
     return randomFillSync(new Uint8Array(length));
   }
 
-  isAlive(other: ProcessIdentity): boolean | undefined {
+  isAlive(other: ProcessIdentity): Liveness {
     return isAlive(other);
   }
 
