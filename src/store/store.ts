@@ -140,11 +140,11 @@ export class Store {
   async durable(sequence?: number): Promise<number> {
     this.#assertOpen();
     if (sequence === undefined) this.#flushCached();
-    const wanted = sequence ?? this.#writer.lastSequence;
+    const wanted = sequence === undefined ? this.#writer.lastSequence : sequence;
     if (!Number.isSafeInteger(wanted) || wanted < 0 || wanted > this.#writer.lastSequence) {
       throw new HoldfastError(
         "INVALID_ARGUMENT",
-        `there is no transaction ${wanted}; the last one is ${this.#writer.lastSequence}`,
+        `there is no transaction ${String(wanted)}; the last one is ${this.#writer.lastSequence}`,
       );
     }
     await this.#writer.durable(wanted);
@@ -360,12 +360,15 @@ export class Store {
     let failure: unknown;
     try {
       if (this.#writer.poison === undefined) this.#flushCached();
-      this.#closed = true;
-      await this.#writer.drain();
     } catch (error) {
       failure = error;
     }
     this.#closed = true;
+    try {
+      await this.#writer.drain();
+    } catch (error) {
+      failure ??= error;
+    }
     this.#cachedTimer?.cancel();
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
     await this.#parts.release(this.#writer.durableSequence, failure === undefined);

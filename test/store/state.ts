@@ -1,4 +1,5 @@
 /** Everything a store holds, in order, as it can be compared. */
+import { createHash } from "node:crypto";
 import type { Store, TableDefinition } from "../../src/index.js";
 import { tables } from "./tables.js";
 
@@ -13,4 +14,16 @@ export function stateOf(
     state[definition.name] = [...store.table(definition).entries()];
   }
   return state;
+}
+
+/** The same as one short text: vitest compares large rows slowly, and prints them all. */
+export function digestOf(store: Store, definitions: readonly unknown[] = tables): string {
+  const hash = createHash("sha256");
+  hash.update(
+    JSON.stringify(stateOf(store, definitions), (_, value: unknown) => {
+      if (typeof value === "bigint") return `${value}n`;
+      return value instanceof Uint8Array ? Buffer.from(value).toString("base64") : value;
+    }),
+  );
+  return hash.digest("hex");
 }
