@@ -154,7 +154,8 @@ class Scanner {
   #payloadGood(at: number, header: FrameHeader): boolean {
     const from = at + FRAME_HEADER_BYTES;
     const to = from + header.payloadBytes;
-    if (to > this.#chunk.length) return false;
+    // Its padding belongs to it: a file that ends inside is the end of a write that was cut short.
+    if (at + header.frameBytes > this.#chunk.length) return false;
     return this.#o.checksum.crc32c(this.#chunk, from, to) === header.payloadChecksum;
   }
 
