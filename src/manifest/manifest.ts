@@ -42,7 +42,13 @@ export async function readManifestSlots(disk: Disk, directory: string): Promise<
   return { slots, newest, newestSlot };
 }
 
+/** What does not read well is read once more: the other slot may be older by one change. */
 async function readSlot(disk: Disk, file: string): Promise<SlotState> {
+  const first = await tryToReadSlot(disk, file);
+  return first.state === "damaged" ? tryToReadSlot(disk, file) : first;
+}
+
+async function tryToReadSlot(disk: Disk, file: string): Promise<SlotState> {
   let result: ManifestResult;
   try {
     result = decodeManifest(await readWhole(disk, file), disk.checksum);
@@ -70,6 +76,8 @@ export class ManifestKeeper {
   readonly #directory: string;
   #current: Manifest;
   #newestSlot: number;
+  /** What was last tried to be written: after a failure it may be there all the same. */
+  #attempted: Manifest | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(disk: Disk, directory: string, current: Manifest, newestSlot: number) {
@@ -88,7 +96,7 @@ export class ManifestKeeper {
    * and read back. Changes asked for meanwhile wait their turn.
    *
    * Errors: FENCED if another writer has published; IO or DISK_FULL if a slot could not be written,
-   * in which case the change is not made and the older manifest is still in force.
+   * in which case either manifest may be in force afterwards, and nothing may depend on either.
    */
   publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     const next = this.#queue.then(() => this.#publish(edit));
@@ -105,6 +113,7 @@ export class ManifestKeeper {
     await this.#assertStillOurs();
     const generation = this.#current.generation + 1;
     const manifest = { ...edit(this.#current), generation };
+    this.#attempted = manifest;
     const bytes = encodeManifest(manifest, this.#disk.checksum);
     // The slot that is not the newest goes first: until it is durable the newest stays untouched.
     const first = 1 - this.#newestSlot;
@@ -119,6 +128,7 @@ export class ManifestKeeper {
   async #assertStillOurs(): Promise<void> {
     const { newest } = await readManifestSlots(this.#disk, this.#directory);
     if (newest === undefined || newest.generation <= this.#current.generation) return;
+    if (this.#attempted !== undefined && isSameWriting(newest, this.#attempted)) return;
     throw new HoldfastError(
       "FENCED",
       `another writer (${newest.writer.writerId}, pid ${newest.writer.pid} on ` +
@@ -126,6 +136,17 @@ export class ManifestKeeper {
       { file: this.#directory },
     );
   }
+}
+
+/** By the same opening, as the same generation: nobody else writes that. */
+function isSameWriting(a: Manifest, b: Manifest): boolean {
+  return (
+    a.generation === b.generation &&
+    a.epoch === b.epoch &&
+    a.writer.pid === b.writer.pid &&
+    a.writer.host === b.writer.host &&
+    a.writer.openedMicros === b.writer.openedMicros
+  );
 }
 
 /** Writes the first manifest of a new store to both slots. */
