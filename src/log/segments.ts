@@ -69,6 +69,8 @@ export class SegmentSupply implements SegmentSource {
   readonly #o: SegmentSupplyOptions;
   readonly #spares: { readonly id: number; readonly bytes: number }[];
   #nextId: number;
+  /** The segment of that id may be in the manifest: its file must stay, whatever happens. */
+  #offeredId = 0;
   #ready: OpenSegment | undefined;
   #failure: HoldfastError | undefined;
   #working: Promise<void> | undefined;
@@ -146,6 +148,7 @@ export class SegmentSupply implements SegmentSource {
     const full = { ...header, segmentId: id, segmentBytes: bytes, createdMicros };
     if (spare !== undefined) await writeSegmentHeader(disk, directory, full);
     else await this.#create(full);
+    this.#offeredId = id;
     await this.#o.publish({ id, bytes });
     const log = await queue.openLog(`${directory}/${segmentFileName(id)}`, method);
     if (spare !== undefined) this.#spares.shift();
@@ -159,7 +162,9 @@ export class SegmentSupply implements SegmentSource {
     try {
       await createSegment(disk, directory, header);
     } catch (error) {
-      await disk.remove(`${directory}/${segmentFileName(header.segmentId)}`).catch(() => {});
+      if (header.segmentId !== this.#offeredId) {
+        await disk.remove(`${directory}/${segmentFileName(header.segmentId)}`).catch(() => {});
+      }
       throw error;
     }
   }
