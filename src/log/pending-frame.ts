@@ -15,6 +15,8 @@ export class PendingFrame {
   #promise: Promise<void> | undefined;
   #resolve: (() => void) | undefined;
   #reject: ((error: Error) => void) | undefined;
+  /** True, or why not, once it is known what became of the frame. */
+  #outcome: true | Error | undefined;
 
   constructor(slot: number, firstSequence: number) {
     this.slot = slot;
@@ -24,6 +26,10 @@ export class PendingFrame {
 
   /** One promise for all who wait for this frame: waiting costs no allocation for each write. */
   get promise(): Promise<void> {
+    // Whoever asks late must not wait for ever.
+    if (this.#promise === undefined && this.#outcome !== undefined) {
+      this.#promise = this.#outcome === true ? Promise.resolve() : Promise.reject(this.#outcome);
+    }
     this.#promise ??= new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -32,10 +38,12 @@ export class PendingFrame {
   }
 
   acknowledge(): void {
+    this.#outcome ??= true;
     this.#resolve?.();
   }
 
   refuse(error: Error): void {
+    this.#outcome ??= error;
     this.#reject?.(error);
   }
 }

@@ -292,6 +292,8 @@ export class LogWriter {
   // ---- submitting ------------------------------------------------------------------------------
 
   #openFrame(): void {
+    // The frame before may just have failed, and nobody would ever be told about this one.
+    if (this.#poison !== undefined) throw this.#refusal();
     // Every slot is on its way to disk: wait rather than grow.
     if (this.#freeSlots.length === 0) this.#stalls++;
     while (this.#freeSlots.length === 0) {
@@ -483,11 +485,15 @@ export class LogWriter {
       cause,
     );
     if (this.#filling !== undefined) lost.push(this.#filling);
-    for (const one of lost) one.refuse(this.#unknown(one.firstSequence, one.lastSequence, cause));
+    this.#refuse(lost, cause);
     if (first) {
       this.#cancelTimers();
       this.#o.onPoison(this.#poison);
     }
+  }
+
+  #refuse(lost: readonly PendingFrame[], cause: unknown): void {
+    for (const one of lost) one.refuse(this.#unknown(one.firstSequence, one.lastSequence, cause));
   }
 
   #unknown(first: number, last: number, cause: unknown): HoldfastError {
@@ -555,10 +561,16 @@ export class LogWriter {
     this.#closed = true;
     this.#cancelTimers();
     this.#poison ??= why;
+    if (this.#filling !== undefined) this.#refuse([this.#filling], why);
   }
 
-  /** Closes the file; called when the queue is closed, and no write can be on its way. */
+  /**
+   * Closes the file; called when the queue is closed, and no write can be on its way. Whoever still
+   * waits is told what became of it.
+   */
   async closeSegment(): Promise<void> {
+    this.#acknowledgeAll();
+    this.#refuse(this.#pipeline.from(), this.#poison);
     await this.#segment.log.close();
   }
 
