@@ -1,6 +1,6 @@
 /** Opens a store: disk, lock, recovery, commit path; in that order, and undone in reverse. */
 import { dirname, resolve } from "node:path";
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import { acquireOwnership, type Ownership } from "../disk/lock.js";
@@ -82,8 +82,10 @@ async function openStore(
     },
   );
   const parts = { disk, directory, place, options, catalog, ownership, log, alignment };
-  const { store, writer } = await startWriting(parts, undo);
-  writeDeclarations(writer, declarations);
+  const { store, writer, supply } = await startWriting(parts, undo);
+  declareOrFail(writer, declarations, directory);
+  // Only now: the manifest must not name a table before the log does.
+  supply.start();
   warnOfRecovery(log, options);
   return store;
 }
@@ -118,6 +120,7 @@ interface Parts {
 interface Started {
   readonly store: Store;
   readonly writer: LogWriter;
+  readonly supply: SegmentSupply;
 }
 
 async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Started> {
@@ -193,7 +196,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
   );
   handler.target = writer;
   undo.push(() => supply.close());
-  supply.start();
+  undo.push(async () => writer.stop(new HoldfastError("CLOSED", "the store could not be opened")));
   const store = new Store({
     directory,
     disk,
@@ -207,7 +210,22 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     release: (durableSequence, clean) =>
       release({ supply, queue, ledger, ownership, writer }, durableSequence, clean),
   });
-  return { store, writer };
+  return { store, writer, supply };
+}
+
+/** Nothing was promised to anybody yet: that the outcome is unknown is of no interest to them. */
+function declareOrFail(
+  writer: LogWriter,
+  declarations: readonly Declaration[],
+  directory: string,
+): void {
+  try {
+    writeDeclarations(writer, declarations);
+  } catch (error) {
+    if (isHoldfastError(error) && error.cause === undefined) throw error;
+    const cause = isHoldfastError(error) ? error.cause : error;
+    throw cause instanceof Error ? wrap(cause, directory) : error;
+  }
 }
 
 async function release(
@@ -221,14 +239,23 @@ async function release(
   durableSequence: number,
   clean: boolean,
 ): Promise<void> {
-  try {
-    await held.supply.close();
-    if (clean) await held.ledger.close(durableSequence);
-    await held.queue.close();
-    await held.writer.closeSegment();
-  } finally {
-    await held.ownership.release();
+  const steps = [
+    () => held.supply.close(),
+    async () => {
+      if (clean) await held.ledger.close(durableSequence);
+    },
+    () => held.queue.close(),
+    () => held.writer.closeSegment(),
+    () => held.ownership.release(),
+  ];
+  // Every step is taken, whatever became of those before it: nothing may stay open or locked.
+  let failure: unknown;
+  for (const step of steps) {
+    await step().catch((error: unknown) => {
+      failure ??= error;
+    });
   }
+  if (failure !== undefined) throw failure;
 }
 
 /** The recorded method, or what is measured now where this kind of disk has none yet. */
