@@ -47,6 +47,7 @@ class PlaceJob final : public Job {
   napi_value Result(napi_env env) override;
 
  private:
+  int OpenProbe();
   void ProveDirect();
 
   char* directory_;
@@ -68,20 +69,28 @@ void PlaceJob::Run() {
   ProveDirect();
 }
 
-// On a file of our own that has no name any more when it is written to.
-void PlaceJob::ProveDirect() {
+// A file of our own without a name, so that nothing is left of it whenever this process ends; with
+// one for a moment where the file system can do no better. Below zero if there is none.
+int PlaceJob::OpenProbe() {
+  constexpr int kFlags = O_RDWR | O_DIRECT | O_CLOEXEC;
+  int fd = open(directory_, kFlags | O_TMPFILE, 0600);
+  if (fd >= 0) return fd;
   uint64_t random = 0;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) return;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) return -1;
   char path[kPathBytes];
   int length = std::snprintf(path, sizeof path, "%s/.probe-%d-%016llx.tmp", directory_, getpid(),
                              static_cast<unsigned long long>(random));
-  if (length >= static_cast<int>(sizeof path)) return;
-  int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, 0600);
+  if (length >= static_cast<int>(sizeof path)) return -1;
+  fd = open(path, kFlags | O_CREAT | O_EXCL, 0600);
   // A file system that refuses the flag has already made the file.
-  if (unlink(path) != 0 || fd < 0) {
-    if (fd >= 0) close(fd);
-    return;
-  }
+  if (unlink(path) == 0 || fd < 0) return fd;
+  close(fd);
+  return -1;
+}
+
+void PlaceJob::ProveDirect() {
+  int fd = OpenProbe();
+  if (fd < 0) return;
   uint32_t alignment = DirectAlignment(fd);
   alignas(16) char bytes[64] = {};
   bool refused = pwrite(fd, bytes + 1, 13, 0) < 0 && errno == EINVAL;

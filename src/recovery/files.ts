@@ -33,6 +33,14 @@ export function isStoreFileName(name: string): boolean {
   );
 }
 
+/**
+ * A file of the native disk that is there for a moment while it finds out what the file system can
+ * do, in this process or another; for good only if that was killed just then. It means nothing.
+ */
+export function isPassingFileName(name: string): boolean {
+  return /^\.probe-\d+-[0-9a-f]{16}\.tmp$/.test(name);
+}
+
 /** Names in a directory, or undefined if there is no such directory. */
 export async function listOrUndefined(
   disk: Disk,

@@ -15,6 +15,7 @@ import { ManifestKeeper, type ManifestSlots, readManifestSlots } from "../manife
 import { createLog } from "./create.js";
 import {
   CREATING_NAME,
+  isPassingFileName,
   isStoreFileName,
   LOCK_NAME,
   pruneTornFiles,
@@ -42,7 +43,7 @@ export async function openLog(
   settings: OpeningSettings,
   visitor: OpeningVisitor,
 ): Promise<OpenedLog> {
-  const names = await disk.list(directory);
+  const names = (await disk.list(directory)).filter((name) => !isPassingFileName(name));
   const slots = await readManifestSlots(disk, directory);
   const complete = slots.slots.every((slot) => slot.state === "valid");
   const halfCreated = names.includes(CREATING_NAME) && !complete;
@@ -56,7 +57,7 @@ export async function openLog(
 
 /** Refuses to make a store of somebody else's directory. Takes no lock and writes nothing. */
 export function assertNotForeign(directory: string, names: readonly string[]): void {
-  const foreign = names.find((name) => !isStoreFileName(name));
+  const foreign = names.find((name) => !isStoreFileName(name) && !isPassingFileName(name));
   if (foreign === undefined || names.some((name) => name.startsWith("manifest."))) return;
   throw new HoldfastError(
     "NOT_A_STORE",

@@ -1,6 +1,6 @@
 /** Opening cut short at every one of its changes to the disk, from every kind of beginning. */
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Disk, DiskFile } from "../../src/disk/disk.js";
@@ -119,4 +119,18 @@ describe.each(Object.entries(BEGINNINGS))("opening %s", (_, begin) => {
     }
     expect(cuts).toBeGreaterThan(8);
   });
+});
+
+test("the file of a process that was killed while it looked at the file system means nothing", async () => {
+  const directory = `${root}/store`;
+  const probe = `${directory}/.probe-7760-3d66b702f9da8734.tmp`;
+  await mkdir(directory);
+  await writeFile(probe, "");
+  await (await filled(directory)).close();
+  const store = await open(directory, { ...OPTIONS, backend: "portable" });
+  expect(store.recovery).toMatchObject({ created: false, removedFiles: [] });
+  expect(store.table(counts).count()).toBe(ROWS);
+  await store.close();
+  await writeFile(`${root}/.probe-of-somebody-else.tmp`, "");
+  await expect(open(root, { backend: "portable" })).rejects.toMatchObject({ code: "NOT_A_STORE" });
 });
