@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** The `holdfast` command. */
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { registerLog } from "./log.js";
+import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
+import { registerReplay } from "./replay.js";
+
+const EXAMPLES = `
+Examples:
+  holdfast replay tapes/binance_spot_btcusdt_20240808.jsonl.gz --dir state
+                                   run the trading engine, every event durable
+  holdfast inspect state           what the store consists of
+  holdfast log state --from 100 --limit 5
+                                   five transactions, as rows
+  holdfast verify state && echo sound
+                                   check every checksum, chain and reference
+  holdfast doctor state            what durable writes cost in this directory
+
+inspect, log and verify only read: they need no lock and not the application, and work on a damaged
+store and on one in use. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
+
+function makeProgram(): Command {
+  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+  const program = new Command("holdfast")
+    .description(
+      "Keeps the state of an engine that cannot wait and cannot lose: a write-ahead-log storage\n" +
+        'engine for Node.js. The library is `import { open } from "holdfast"`; this command runs\n' +
+        "the main job and looks into stores.",
+    )
+    .version(version)
+    .showHelpAfterError("(holdfast --help tells more)")
+    .addHelpText("after", EXAMPLES)
+    .exitOverride();
+  registerReplay(program);
+  registerLog(program);
+  return program;
+}
+
+async function main(): Promise<void> {
+  endWhenReaderLeaves();
+  try {
+    await makeProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // It has said what there is to say; help and version are no failures.
+      process.exitCode = error.exitCode === 0 ? 0 : EXIT_COULD_NOT_LOOK;
+      return;
+    }
+    process.stderr.write(`${describeError(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+await main();
