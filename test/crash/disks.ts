@@ -11,7 +11,7 @@ export function diskOf(backend: KillBackend): Disk | undefined {
   return backend === "portable" ? portableDisk() : nativeDisk(backend);
 }
 
-/** Counts how often the kernel's lock is refused, and for how long. */
+/** Counts how often one has to wait for the kernel's lock, and for how long. */
 export class LockWatch {
   waits = 0;
   millisMax = 0;
@@ -33,7 +33,7 @@ export class LockWatch {
     return async (path) => {
       const taken = await disk.lock(path);
       if (taken === undefined) {
-        this.waits++;
+        if (refusedSince === undefined) this.waits++;
         refusedSince ??= performance.now();
       } else if (refusedSince !== undefined) {
         this.millisMax = Math.max(this.millisMax, performance.now() - refusedSince);

@@ -15,7 +15,7 @@ export class KillFigures {
   recoveryMillisMax = 0;
   /** From the start of a process to its first acknowledgement. */
   restartMillisMax = 0;
-  /** Times the harness was refused the lock because of a dead process's last writes. */
+  /** Openings by the harness that waited for the lock because of a dead process's last writes. */
   lockWaits = 0;
   lockMillisMax = 0;
   rounds = 0;

@@ -9,8 +9,9 @@ export type KillPlan =
   /** Some time after its first acknowledgement. */
   | { readonly when: "later"; readonly delayMillis: number };
 
-/** Opening a store makes at least so many changes that a watcher is told of. */
-const OPENING_CHANGES_MAX = 6;
+/** Changes that a watcher is told of: while an existing store is opened, and a new one is made. */
+const OPENING_CHANGES = 4;
+const CREATING_CHANGES = 16;
 /** The longest step between two of them: reading the log. */
 const OPENING_DELAY_MILLIS_MAX = 40;
 const LATER_MILLIS_MAX = 120;
@@ -19,7 +20,7 @@ const LATER_MILLIS_MAX = 120;
 export function planKill(random: Random, acknowledgementsMax: number): KillPlan {
   const kind = random.below(5);
   if (kind < 2) {
-    const changes = 1 + random.below(OPENING_CHANGES_MAX);
+    const changes = 1 + random.below(random.chance(0.75) ? OPENING_CHANGES : CREATING_CHANGES);
     // Half of the delays are none: right at the change is where the steps of opening are.
     const delayMillis = random.chance(0.5) ? 0 : random.below(OPENING_DELAY_MILLIS_MAX + 1);
     return { when: "opening", changes, delayMillis };

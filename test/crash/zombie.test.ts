@@ -114,7 +114,7 @@ describe.each(KILL_BACKENDS)("killed with large frames in flight on %s", (backen
     expect(locks.millisMax).toBeLessThan(LOCK_MILLIS_MAX);
     seen.push(
       `late writes on ${backend}: ${TRIALS} kills, ${unacknowledged} rows landed unacknowledged, ` +
-        `${torn} torn bytes, lock refused ${locks.waits} times for ` +
+        `${torn} torn bytes, ${locks.waits} waits for the lock, of ` +
         `${locks.millisMax.toFixed(1)} ms at most`,
     );
   });
