@@ -31,10 +31,15 @@ export interface Before<K> {
 
 export class Memtable<K> {
   readonly #entries = new Map<MapKey, Entry<K>>();
-  readonly #order: OrderedIndex<K, Entry<K>>;
+  readonly #compare: (a: K, b: K) => number;
+  /**
+   * Made when the first range is asked for: many tables never are, and a replay that kept the order
+   * up to date took twice as long.
+   */
+  #order: OrderedIndex<K, Entry<K>> | undefined;
 
   constructor(compare: (a: K, b: K) => number) {
-    this.#order = new OrderedIndex(compare);
+    this.#compare = compare;
   }
 
   get size(): number {
@@ -51,7 +56,7 @@ export class Memtable<K> {
     if (entry === undefined) {
       entry = new Entry(key);
       this.#entries.set(mapKey, entry);
-      this.#order.add(entry);
+      this.#order?.add(entry);
     }
     return entry;
   }
@@ -60,7 +65,7 @@ export class Memtable<K> {
     const entry = this.#entries.get(mapKey);
     if (entry === undefined) return false;
     this.#entries.delete(mapKey);
-    this.#order.remove(entry.key);
+    this.#order?.remove(entry.key);
     return true;
   }
 
@@ -86,10 +91,14 @@ export class Memtable<K> {
     entry.bytes = before.bytes;
     if (this.#entries.has(mapKey)) return;
     this.#entries.set(mapKey, entry);
-    this.#order.add(entry);
+    this.#order?.add(entry);
   }
 
   range(range: KeyRange<K>): Generator<Entry<K>, void, undefined> {
+    if (this.#order === undefined) {
+      this.#order = new OrderedIndex(this.#compare);
+      this.#order.load(this.#entries.values());
+    }
     return this.#order.range(range);
   }
 }

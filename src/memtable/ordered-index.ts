@@ -34,6 +34,16 @@ export class OrderedIndex<K, E extends Keyed<K>> {
     this.#compare = compare;
   }
 
+  /** Fills an empty index. */
+  load(entries: Iterable<E>): void {
+    assert(this.#chunks.length === 0 && this.#pending.length === 0, "only an empty one is filled");
+    this.version++;
+    const sorted = [...entries].sort((a, b) => this.#compare(a.key, b.key));
+    // Half full, so that what comes later finds room.
+    const size = CHUNK_MAX >> 1;
+    for (let at = 0; at < sorted.length; at += size) this.#chunks.push(sorted.slice(at, at + size));
+  }
+
   /** Adds an entry whose key is not there. */
   add(entry: E): void {
     this.version++;
