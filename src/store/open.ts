@@ -4,7 +4,7 @@ import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import { acquireOwnership, type Ownership } from "../disk/lock.js";
-import { chooseMethod, measureMethods } from "../disk/probe.js";
+import { chooseMethod, measureMethods, writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
@@ -138,6 +138,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
   undo.push(() => queue.close());
   const path = `${directory}/${segmentFileName(log.active.id)}`;
   const method = await methodFor(parts, queue, path);
+  const framesInFlight = writesInFlight(disk, method, options.framesInFlight);
   const segment: OpenSegment = { ...log.active, log: await queue.openLog(path, method) };
   undo.push(() => segment.log.close());
 
@@ -174,7 +175,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
       epoch: log.epoch,
       alignment,
       frameBytesMax: options.frameBytesMax,
-      framesInFlight: options.framesInFlight,
+      framesInFlight,
       flushDelayMicros: options.flushDelayMicros,
       sealDelayMicros: options.sealDelayMicros,
       start: {
@@ -202,6 +203,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     disk,
     place: parts.place,
     method,
+    framesInFlight,
     epoch: log.epoch,
     options,
     catalog,

@@ -23,6 +23,7 @@ export interface StoreStats {
   /** Which disk is in use, and by which method the log is made durable. */
   readonly disk: DiskInfo & { readonly method: WriteMethod; readonly fileSystem: string };
   readonly log: LogStats;
+  /** As the option says, or 1 where the way of writing allows no more. */
   readonly framesInFlightMax: number;
   /** Rows by table. */
   readonly tables: Readonly<Record<string, number>>;
@@ -38,6 +39,7 @@ export interface StoreParts {
   readonly disk: Disk;
   readonly place: PlaceInfo;
   readonly method: WriteMethod;
+  readonly framesInFlight: number;
   readonly epoch: number;
   readonly options: Options;
   readonly catalog: Catalog;
@@ -165,7 +167,7 @@ export class Store {
       durableSequence: this.durableSequence,
       disk: { ...disk.info, method, fileSystem: place.fileSystem },
       log: this.#writer.stats(),
-      framesInFlightMax: options.framesInFlight,
+      framesInFlightMax: this.#parts.framesInFlight,
       tables: Object.fromEntries(tables.map((table) => [table.name, table.rows.size])),
       unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
       state: this.#closed ? "closed" : alive,
