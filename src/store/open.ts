@@ -8,6 +8,7 @@ import { chooseMethod, measureMethods, writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
+import { MANIFEST_SLOT_NAMES } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/manifest.js";
 import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
@@ -52,7 +53,8 @@ async function openStore(
   const names = (await listOrUndefined(disk, directory)) ?? [];
   assertNotForeign(directory, names);
   await disk.createDirectory(directory);
-  if (!names.some((name) => name.startsWith("manifest."))) await syncAncestors(disk, directory);
+  const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
+  if (isNew) await syncAncestors(disk, directory);
   const place = await checkPlace(disk, directory, options);
   const ownership = await acquireOwnership(
     disk,
@@ -348,6 +350,10 @@ function wrap(error: unknown, directory: string): unknown {
   if (error instanceof HoldfastError || !(error instanceof Error)) return error;
   const code = (error as { code?: unknown }).code;
   if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
+  if (code === "ENOTDIR") {
+    const message = `${directory} is not a directory, or is in something that is none`;
+    return new HoldfastError("NOT_A_STORE", message, { file: directory }, error);
+  }
   const full = code === "ENOSPC" || code === "EDQUOT";
   return new HoldfastError(
     full ? "DISK_FULL" : "IO",

@@ -202,11 +202,11 @@ onEveryDisk((place) => {
         version: 1,
         key: integer(),
         fields: {
-          kind: enumeration(Array.from({ length: 600 }, (_, i) => `${i}`.padStart(1000, "x"))),
+          kind: enumeration(Array.from({ length: 20 }, (_, i) => `${i}`.padStart(1000, "x"))),
         },
       }),
     );
-    const options = { tables: wide, segmentBytes: 16 * 1024 * 1024 };
+    const options = { tables: wide, frameBytesMax: 64 * 1024 };
     let store = await place().open(options);
     expect(store.lastSequence).toBeGreaterThan(1);
     const value = "0".padStart(1000, "x");
