@@ -17,8 +17,9 @@ export class LockWatch {
   millisMax = 0;
   readonly disk: Disk;
 
-  constructor(disk: Disk) {
-    const lock = this.#counted(disk);
+  /** `onLocked` is called as soon as the lock is taken, before anybody makes use of that. */
+  constructor(disk: Disk, onLocked: () => Promise<void> = async () => {}) {
+    const lock = this.#counted(disk, onLocked);
     this.disk = new Proxy(disk, {
       get: (target, name) => {
         if (name === "lock") return lock;
@@ -28,17 +29,20 @@ export class LockWatch {
     });
   }
 
-  #counted(disk: Disk): Disk["lock"] {
+  #counted(disk: Disk, onLocked: () => Promise<void>): Disk["lock"] {
     let refusedSince: number | undefined;
     return async (path) => {
       const taken = await disk.lock(path);
       if (taken === undefined) {
         if (refusedSince === undefined) this.waits++;
         refusedSince ??= performance.now();
-      } else if (refusedSince !== undefined) {
+        return undefined;
+      }
+      if (refusedSince !== undefined) {
         this.millisMax = Math.max(this.millisMax, performance.now() - refusedSince);
         refusedSince = undefined;
       }
+      await onLocked();
       return taken;
     };
   }

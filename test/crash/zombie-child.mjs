@@ -1,5 +1,5 @@
-// A process with as many large frames on their way as there may be. Says "ready" on descriptor 3
-// when it is as far, then once for each frame that has become durable, and puts another one.
+// A process with as many large frames on their way as there may be. Says on
+// descriptor 3 the number of each row that has become durable, and then puts another one.
 //
 //   node zombie-child.mjs '{"directory", "options", "rowBytes"}'
 import { writeSync } from "node:fs";
@@ -14,21 +14,21 @@ const large = defineTable({
   fields: { content: bytes() },
 });
 const store = await open(directory, { ...options, tables: [large] });
-const table = store.table(large);
 const content = new Uint8Array(rowBytes).fill(0xee);
-let key = table.count();
+let key = 0;
 
 async function run() {
   for (;;) {
     const mine = key++;
-    await table.put(mine, { content });
+    await store.table(large).put(mine, { content });
     writeSync(3, `${mine}\n`);
   }
 }
 
-const runners = Array.from({ length: options.framesInFlight }, async () => {
+const runners = [];
+for (let i = 0; i < options.framesInFlight; i++) {
+  runners.push(run());
   // Each in a turn of its own, so that each has a frame of its own.
   await new Promise(setImmediate);
-  return run();
-});
+}
 await Promise.all(runners);
