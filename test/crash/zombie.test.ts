@@ -69,12 +69,7 @@ function expectUnchanged(now: Buffer, before: Buffer): void {
 /** Runs a process until it has acknowledged so many rows; gives the number of the last. */
 async function killAfter(backend: KillBackend, count: number): Promise<number> {
   let acknowledged = -1;
-  const child = {
-    directory,
-    options: { ...OPTIONS, backend },
-    rowBytes: ROW_BYTES,
-    rowsAFrame: ROWS_A_FRAME,
-  };
+  const child = { directory, options: { ...OPTIONS, backend }, rowBytes: ROW_BYTES };
   const ending = await runVictim({
     args: [CHILD, JSON.stringify(child)],
     directory,
