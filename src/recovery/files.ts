@@ -1,10 +1,14 @@
 /** The names a store's directory may hold, and what is done with files that nobody refers to. */
-import { fromHex } from "../base/bytes.js";
+import { fromHex, viewOf } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
-import { parseSegmentFileName } from "../log/format.js";
-import { scanSegment } from "../log/reader.js";
+import {
+  decodeFrameHeader,
+  FRAME_AT,
+  FRAME_HEADER_BYTES,
+  parseSegmentFileName,
+} from "../log/format.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 
 export const LOCK_NAME = "LOCK";
@@ -15,6 +19,9 @@ export const CREATING_NAME = "CREATING";
 export function tornFileName(segmentId: number, epoch: number): string {
   return `${String(segmentId).padStart(16, "0")}.${epoch}.torn`;
 }
+
+/** Frames begin at multiples of at least this, whatever the device. */
+const ALIGNMENT_MIN = 512;
 
 /** Torn files kept; each is at most one segment. */
 export const TORN_FILES_MAX = 8;
@@ -76,10 +83,10 @@ export async function syncBeforeReading(
 }
 
 /**
- * Segments that the manifest does not know: a preparation that was cut short, which is removed;
- * unless they hold frames, which means that the manifest is older than the log.
+ * Segments that the manifest does not know: of a preparation that was cut short. Throws
+ * CORRUPT_MANIFEST if one holds frames, which means that the manifest is older than the log.
  */
-export async function removeStraySegments(
+export async function findStraySegments(
   disk: Disk,
   directory: string,
   names: readonly string[],
@@ -101,38 +108,43 @@ export async function removeStraySegments(
     }
     strays.push(name);
   }
-  for (const name of strays) await disk.remove(`${directory}/${name}`);
-  if (strays.length > 0) await disk.syncDirectory(directory);
   return strays;
 }
 
-/** In any epoch up to one after the manifest's: a stray can only be of this opening or the last. */
+export async function removeFiles(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) await disk.remove(`${directory}/${name}`);
+  if (names.length > 0) await disk.syncDirectory(directory);
+}
+
+/** Frames of this store and segment, of any epoch: the manifest may be older by many openings. */
 async function holdsFrames(
   disk: Disk,
   path: string,
   segmentId: number,
   manifest: Manifest,
 ): Promise<boolean> {
+  const storeId = fromHex(manifest.storeId) as Uint8Array;
   const file = await disk.open(path, { direct: true });
   try {
-    const limit = await file.size();
-    const alignment = manifest.segments.at(-1)?.alignment ?? 4096;
-    for (const epoch of [manifest.epoch, manifest.epoch + 1]) {
-      const scan = await scanSegment({
-        file,
-        place: {
-          storeId: fromHex(manifest.storeId) as Uint8Array,
+    const size = await file.size();
+    for (let offset = 0; offset < size; offset += FRAME_BYTES_MAX) {
+      const bytes = await file.read(offset, Math.min(FRAME_BYTES_MAX, size - offset));
+      const view = viewOf(bytes);
+      for (let at = 0; at + FRAME_HEADER_BYTES <= bytes.length; at += ALIGNMENT_MIN) {
+        const epoch = view.getUint32(at + FRAME_AT.epoch, true);
+        const place = {
+          storeId,
           segmentId,
           epoch,
-          alignment,
+          alignment: ALIGNMENT_MIN,
           frameBytesMax: FRAME_BYTES_MAX,
-        },
-        checksum: disk.checksum,
-        chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
-        limit,
-        visit: () => {},
-      });
-      if (scan.frames > 0 || scan.lastLaterOffset !== 0) return true;
+        };
+        if (decodeFrameHeader(bytes, view, at, offset + at, place, disk.checksum)) return true;
+      }
     }
     return false;
   } finally {

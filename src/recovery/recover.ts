@@ -15,11 +15,12 @@ import { ManifestKeeper, type ManifestSlots, readManifestSlots } from "../manife
 import { createLog } from "./create.js";
 import {
   CREATING_NAME,
+  findStraySegments,
   isPassingFileName,
   isStoreFileName,
   LOCK_NAME,
   pruneTornFiles,
-  removeStraySegments,
+  removeFiles,
   setAside,
   syncBeforeReading,
   tornFileName,
@@ -106,11 +107,13 @@ class Recovery {
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
     visitor.manifest?.(manifest);
-    const removedFiles = await removeStraySegments(disk, this.#directory, names, manifest);
+    const removedFiles = await findStraySegments(disk, this.#directory, names, manifest);
     const synced = disk.clock.monotonicMicros();
     const scan = await scanLog(disk, this.#directory, manifest, visitor);
     const replayed = disk.clock.monotonicMicros();
     visitor.scanned?.();
+    // Nothing can be refused any more: from here on files are changed.
+    await removeFiles(disk, this.#directory, removedFiles);
     const torn = await this.#setAside(scan, manifest);
     const opened = await this.#publish(scan, manifest, slots);
     await this.#cutOff(opened.keeper.current, scan);

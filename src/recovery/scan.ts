@@ -199,6 +199,8 @@ class LogScanner {
     ) {
       return undefined;
     }
+    // Nothing is amiss here, but something at the beginning of the next one: that is where it ends.
+    if (scan.found === "absent" && next === undefined && beyond.begun) return undefined;
     const missing = this.#chain.nextSequence;
     const span = scan.lastLaterOffset === 0 ? 0 : scan.lastLaterOffset - scan.endOffset;
     const row = judgeTail({
@@ -231,10 +233,13 @@ class LogScanner {
   /** What later segments say: the frame at the beginning of the first one, and all as evidence. */
   async #peek(later: readonly ManifestSegment[]): Promise<{
     first: FrameHeader | undefined;
+    /** The first later segment has been written to. */
+    begun: boolean;
     frames: boolean;
     durableThrough: number;
   }> {
     let first: FrameHeader | undefined;
+    let begun = false;
     let frames = false;
     let durableThrough = 0;
     for (const [index, entry] of later.entries()) {
@@ -254,13 +259,14 @@ class LogScanner {
             durableThrough = Math.max(durableThrough, frame.durableThrough);
           },
         });
+        if (index === 0) begun = scan.found === "broken" || scan.lastLaterOffset !== 0;
         frames ||= scan.frames > 0 || scan.lastLaterOffset !== 0;
         durableThrough = Math.max(durableThrough, scan.laterDurableThrough);
       } finally {
         await file.close();
       }
     }
-    return { first, frames, durableThrough };
+    return { first, begun, frames, durableThrough };
   }
 
   #result(tail: ScannedSegment | undefined, row: TailRow | undefined): LogScan {
