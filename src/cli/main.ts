@@ -2,6 +2,7 @@
 /** The `holdfast` command. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
@@ -33,6 +34,7 @@ function makeProgram(): Command {
     .addHelpText("after", EXAMPLES)
     .exitOverride();
   registerReplay(program);
+  registerInspect(program);
   registerLog(program);
   return program;
 }

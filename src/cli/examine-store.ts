@@ -1,0 +1,301 @@
+/** Everything there is to tell about a store, read from its first frame to its last. */
+import { stat } from "node:fs/promises";
+import { toHex } from "../base/bytes.js";
+import { errnoCode } from "../base/errors.js";
+import { LOG_FORMAT_VERSION } from "../log/format.js";
+import { MANIFEST_FORMAT_VERSION, type MethodChoice } from "../manifest/format.js";
+import { readManifestSlots, type SlotState } from "../manifest/manifest.js";
+import {
+  CREATING_NAME,
+  isPassingFileName,
+  isStoreFileName,
+  isTornFileName,
+} from "../recovery/files.js";
+import { formatRange, formatTime } from "./output.js";
+import type { SegmentView, StoreView } from "./read-store.js";
+import { SegmentFrames } from "./segment-frames.js";
+import { type Problem, type SegmentReport, type TableReport, Tally } from "./tally.js";
+import { type Gap, type LogEnd, walkLog } from "./walk-log.js";
+
+export interface FileSize {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+/** What `inspect --json` prints. Times are ISO 8601 with microseconds; null is "not known". */
+export interface StoreReport {
+  readonly directory: string;
+  readonly verdict: "sound" | "damaged";
+  readonly problems: readonly Problem[];
+  /** What is no damage and should be known. */
+  readonly notes: readonly string[];
+  readonly environment: string | null;
+  readonly storeId: string | null;
+  readonly formatVersions: { readonly log: number; readonly manifest: number };
+  readonly created: string | null;
+  readonly epoch: number | null;
+  readonly writer: {
+    readonly id: string;
+    readonly host: string | null;
+    readonly pid: number | null;
+    readonly since: string | null;
+  } | null;
+  readonly lock: {
+    readonly holder: {
+      readonly writer: string;
+      readonly host: string;
+      readonly pid: number;
+      readonly since: string;
+    } | null;
+    /** False if the holder runs where it cannot be seen from here. */
+    readonly certain: boolean;
+  };
+  readonly manifest: {
+    readonly generation: number | null;
+    readonly durableThrough: number | null;
+    readonly slots: readonly {
+      readonly file: string;
+      readonly state: SlotState["state"];
+      readonly generation: number | null;
+      readonly detail: string | null;
+    }[];
+  };
+  readonly writeMethods: readonly MethodChoice[];
+  readonly tables: readonly TableReport[];
+  /** False if a part of the log is missing: the rows are those of the rest. */
+  readonly rowsComplete: boolean;
+  readonly segments: readonly SegmentReport[];
+  readonly transactions: number;
+  readonly end: LogEnd;
+  readonly tornFiles: readonly FileSize[];
+  /** Files that are no part of a store. */
+  readonly otherFiles: readonly string[];
+  /** In bytes. "used" is what frames take of the segments. */
+  readonly sizes: {
+    readonly segments: number;
+    readonly used: number;
+    readonly torn: number;
+    readonly total: number;
+  };
+}
+
+/** Reads and judges a store. Changes nothing. */
+export async function examineStore(store: StoreView): Promise<StoreReport> {
+  const tally = new Tally(store.manifest);
+  const gaps: Gap[] = [];
+  let end: LogEnd | undefined;
+  for await (const event of walkLog(store)) {
+    if (event.kind === "gap") gaps.push(event.gap);
+    else if (event.kind === "frame") tally.frame(event.segment, event.frame);
+    else if (event.kind === "end") end = event.end;
+  }
+  const segments = [...store.segments, ...store.strays].map((one) => tally.segment(one));
+  const files = await sizesOf(store);
+  const halfCreated = isHalfCreated(store);
+  const problems = halfCreated ? [] : await findProblems(store, gaps, tally);
+  const torn = files.filter(({ file }) => isTornFileName(file));
+  return {
+    directory: store.directory,
+    verdict: problems.length === 0 ? "sound" : "damaged",
+    problems,
+    notes: notesOf(store, end as LogEnd, halfCreated),
+    ...headOf(store),
+    writeMethods: store.manifest?.methods ?? [],
+    tables: tally.tables,
+    rowsComplete: gaps.length === 0,
+    segments,
+    transactions: segments.reduce((sum, one) => sum + one.transactions, 0),
+    end: end as LogEnd,
+    tornFiles: torn,
+    otherFiles: store.names.filter((name) => !isStoreFileName(name) && !isPassingFileName(name)),
+    sizes: {
+      segments: segments.reduce((sum, one) => sum + (one.bytes ?? 0), 0),
+      used: segments.reduce((sum, one) => sum + one.usedBytes, 0),
+      torn: torn.reduce((sum, { bytes }) => sum + bytes, 0),
+      total: files.reduce((sum, { bytes }) => sum + bytes, 0),
+    },
+  };
+}
+
+type Head = Pick<
+  StoreReport,
+  | "environment"
+  | "storeId"
+  | "formatVersions"
+  | "created"
+  | "epoch"
+  | "writer"
+  | "lock"
+  | "manifest"
+>;
+
+/** From the manifest; where that is lost, as much as the newest segment knows. */
+function headOf({ manifest, segments, slots, lock }: StoreView): Head {
+  const headers = segments.map(({ header }) => header).filter((header) => header !== undefined);
+  const first = headers[0];
+  const last = headers.reduce((a, b) => (a !== undefined && a.epoch > b.epoch ? a : b), first);
+  const created = manifest?.createdMicros ?? first?.createdMicros;
+  const writer = manifest && {
+    id: manifest.writer.writerId,
+    host: manifest.writer.host,
+    pid: manifest.writer.pid,
+    since: formatTime(manifest.writer.openedMicros),
+  };
+  const writerOfSegment = last && {
+    id: last.writerId,
+    host: null,
+    pid: null,
+    since: formatTime(last.createdMicros),
+  };
+  const { holder, certain } = lock;
+  return {
+    environment: manifest?.environment ?? null,
+    storeId: manifest?.storeId ?? (first === undefined ? null : toHex(first.storeId)),
+    formatVersions: { log: LOG_FORMAT_VERSION, manifest: MANIFEST_FORMAT_VERSION },
+    created: created === undefined ? null : formatTime(created),
+    epoch: manifest?.epoch ?? last?.epoch ?? null,
+    writer: writer ?? writerOfSegment ?? null,
+    lock: {
+      holder: holder
+        ? { writer: holder.writerId, host: holder.host, pid: holder.pid, since: holder.since }
+        : null,
+      certain,
+    },
+    manifest: {
+      generation: manifest?.generation ?? null,
+      durableThrough: manifest?.durableThrough ?? null,
+      slots: slots.slots.map((slot) => ({
+        file: slot.file,
+        state: slot.state,
+        generation: slot.state === "valid" ? slot.manifest.generation : null,
+        detail: "detail" in slot ? slot.detail : null,
+      })),
+    },
+  };
+}
+
+/** Names in the order of the directory. What went away since it was listed has no size. */
+async function sizesOf({ directory, names }: StoreView): Promise<FileSize[]> {
+  const sizes: FileSize[] = [];
+  for (const file of names) {
+    try {
+      const found = await stat(`${directory}/${file}`);
+      sizes.push({ file, bytes: found.isFile() ? found.size : 0 });
+    } catch (error) {
+      if (errnoCode(error) !== "ENOENT") throw error;
+    }
+  }
+  return sizes;
+}
+
+/** As recovery sees it: nothing beside the marker was ever used, and opening makes it anew. */
+function isHalfCreated({ names, slots }: StoreView): boolean {
+  return names.includes(CREATING_NAME) && slots.slots.some(({ state }) => state !== "valid");
+}
+
+function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean): string[] {
+  const notes: string[] = [];
+  if (halfCreated) {
+    notes.push("its creation was cut short before anything was kept in it: opening makes it anew");
+  }
+  if (end.verdict === "torn") {
+    notes.push(
+      `the log ends in an unfinished write of ${end.tornBytes} bytes that was never acknowledged: ` +
+        "opening sets it aside",
+    );
+  }
+  if (strays.length > 0) {
+    notes.push(
+      `not in the manifest: ${strays.map(({ name }) => name).join(", ")}; opening removes a ` +
+        "segment whose preparation was cut short",
+    );
+  }
+  if (lock.holder !== undefined && lock.certain) {
+    notes.push("the store is in use: what is told here may be older than what is there now");
+  }
+  return notes;
+}
+
+async function findProblems(
+  store: StoreView,
+  gaps: readonly Gap[],
+  tally: Tally,
+): Promise<Problem[]> {
+  return [
+    ...slotProblems(store),
+    ...store.segments.flatMap((segment) => segmentProblems(segment, tally)),
+    ...gaps.map(gapProblem),
+    ...tally.problems,
+    ...(await strayProblems(store)),
+  ];
+}
+
+function slotProblems({ slots, manifest }: StoreView): Problem[] {
+  return slots.slots.flatMap((slot) => {
+    if (slot.state === "valid") return [];
+    const what = slot.state === "missing" ? "the file is missing" : slot.detail;
+    const also =
+      manifest === undefined ? "" : "; the other one is good, and opening writes this anew";
+    return { file: slot.file, message: `${what}${also}` };
+  });
+}
+
+/** A missing file is a gap. A spare may have a header that was being written when a process died. */
+function segmentProblems(segment: SegmentView, tally: Tally): Problem[] {
+  const { path: file, entry, fileBytes, headerProblem } = segment;
+  const problems: Problem[] = [];
+  if (entry !== undefined && fileBytes !== undefined && fileBytes < entry.bytes) {
+    const message = `the file has ${fileBytes} bytes where the manifest says ${entry.bytes}`;
+    problems.push({ file, offset: fileBytes, message });
+  }
+  const mayBe = entry?.state === "spare" && tally.segment(segment).frames === 0;
+  if (headerProblem !== undefined && !mayBe) {
+    problems.push({ file, offset: 0, message: `its header: ${headerProblem}` });
+  }
+  return problems;
+}
+
+function gapProblem({ file, offset, resumesAt, sequence, lastSequence, why }: Gap): Problem {
+  const missing = formatRange(sequence, lastSequence);
+  const behind =
+    resumesAt === undefined
+      ? "nothing behind it can be read"
+      : `good again from offset ${resumesAt.offset}` +
+        (resumesAt.file === file ? "" : ` of ${resumesAt.file}`);
+  const message = `${why}; ${behind}; transactions that cannot be read: ${missing}`;
+  return {
+    file,
+    offset,
+    sequence,
+    ...(lastSequence !== undefined && lastSequence >= sequence && { lastSequence }),
+    message,
+  };
+}
+
+/** Transactions in a segment that the manifest does not know: it is older than the log. */
+async function strayProblems({ disk, directory, strays, manifest }: StoreView): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const stray of strays) {
+    if (!(await holdsFrames(disk, stray))) continue;
+    // In a store in use it may have become part of the log since.
+    const { newest } = await readManifestSlots(disk, directory);
+    if (newest?.segments.some(({ id }) => id === stray.id)) continue;
+    const message =
+      `it holds transactions, and the manifest (generation ${manifest?.generation}) does not know ` +
+      "it: the manifest is older than the log";
+    problems.push({ file: stray.path, message });
+  }
+  return problems;
+}
+
+async function holdsFrames(disk: StoreView["disk"], stray: SegmentView): Promise<boolean> {
+  const { place, path, limit } = stray;
+  if (place === undefined) return false;
+  const file = await disk.open(path, { direct: true });
+  try {
+    const frames = new SegmentFrames(file, place, disk.checksum, limit);
+    return (await frames.index(place.alignment)).headers.length > 0;
+  } finally {
+    await file.close();
+  }
+}

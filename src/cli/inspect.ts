@@ -1,0 +1,207 @@
+/** `holdfast inspect`: what a store consists of, and whether it is whole. */
+import type { Command } from "commander";
+import { examineStore, type StoreReport } from "./examine-store.js";
+import {
+  EXIT_DAMAGED,
+  EXIT_SOUND,
+  formatBytes,
+  formatNumber,
+  formatPairs,
+  formatTable,
+  write,
+  writeLine,
+} from "./output.js";
+import { readStore } from "./read-store.js";
+import type { SegmentReport, TableReport } from "./tally.js";
+
+/** Adds the command to a program. */
+export function registerInspect(program: Command): void {
+  program
+    .command("inspect")
+    .summary("show what a store consists of")
+    .description(
+      "Shows what a store consists of: whose it is, its manifest, tables with their fields and rows,\n" +
+        "log segments, where the log ends, and whether anything is damaged. Reads only; needs neither\n" +
+        "the application nor the lock. Exit codes: 0 sound, 1 damaged, 2 could not look.",
+    )
+    .argument("<dir>", "directory of the store")
+    .option("--json", "one JSON object")
+    .action(async (directory: string, flags: { readonly json?: boolean }) => {
+      const report = await examineStore(await readStore(directory));
+      if (flags.json) await writeLine(JSON.stringify(report));
+      else await write(formatReport(report));
+      process.exitCode = report.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
+    });
+}
+
+function formatReport(report: StoreReport): string {
+  const parts = [
+    headPart(report),
+    manifestPart(report),
+    writingPart(report),
+    tablesPart(report),
+    ...report.tables.map(tablePart),
+    segmentsPart(report),
+    filesPart(report),
+    verdictPart(report),
+  ];
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+const UNKNOWN = "unknown: no manifest can be read";
+
+function headPart(report: StoreReport): string {
+  const { writer, lock, formatVersions } = report;
+  const where = writer?.pid == null ? "" : ` (process ${writer.pid} on ${writer.host})`;
+  return formatPairs([
+    ["store", report.directory],
+    ["environment", report.environment ?? UNKNOWN],
+    ["store id", report.storeId ?? UNKNOWN],
+    ["formats", `log ${formatVersions.log}, manifest ${formatVersions.manifest}`],
+    ["created", report.created ?? UNKNOWN],
+    ["epoch", report.epoch === null ? UNKNOWN : `${report.epoch} (openings for writing so far)`],
+    ["last writer", writer === null ? UNKNOWN : `${writer.id}${where}, since ${writer.since}`],
+    ["in use", lockText(lock)],
+  ]);
+}
+
+function lockText({ holder, certain }: StoreReport["lock"]): string {
+  if (holder === null) return "no";
+  const who = `process ${holder.pid} on ${holder.host} (writer ${holder.writer}), since ${holder.since}`;
+  return certain ? `by ${who}` : `perhaps, by ${who}; from here it cannot be told`;
+}
+
+function manifestPart({ manifest }: StoreReport): string {
+  const slots = manifest.slots.map(({ file, state, generation, detail }): [string, string] => {
+    const name = file.slice(file.lastIndexOf("/") + 1);
+    const text = state === "valid" ? `good, generation ${generation}` : (detail ?? state);
+    return [name, state === "valid" || state === "missing" ? text : `damaged: ${text}`];
+  });
+  return formatPairs(slots);
+}
+
+function writingPart({ writeMethods }: StoreReport): string {
+  const rows = writeMethods.flatMap(({ disk, method, measured }) =>
+    measured.map((one) => [
+      disk,
+      one.method,
+      `${formatNumber(one.p50Micros)} µs`,
+      `${formatNumber(one.p99Micros)} µs`,
+      one.method === method ? "chosen" : "",
+    ]),
+  );
+  if (rows.length === 0) return "";
+  const columns = [
+    { title: "disk" },
+    { title: "durable write by" },
+    { title: "p50", right: true },
+    { title: "p99", right: true },
+    { title: "when first opened" },
+  ];
+  return formatTable(columns, rows);
+}
+
+function tablesPart({ tables, rowsComplete }: StoreReport): string {
+  if (tables.length === 0) return "no tables\n";
+  const columns = [
+    { title: "table" },
+    { title: "id", right: true },
+    { title: "version", right: true },
+    { title: "tier" },
+    { title: "key" },
+    { title: rowsComplete ? "rows" : "rows that can be read", right: true },
+  ];
+  return formatTable(
+    columns,
+    tables.map((table) => [
+      table.name,
+      String(table.id),
+      table.versions.join(", "),
+      table.tier,
+      table.key,
+      formatNumber(table.rows),
+    ]),
+  );
+}
+
+function tablePart({ name, fields }: TableReport): string {
+  const pairs = fields.map((field): [string, string] => {
+    const otherwise =
+      field.default === undefined ? "" : `, default ${JSON.stringify(field.default)}`;
+    return [`  ${field.name}`, `${field.type}${otherwise}`];
+  });
+  return `fields of ${name}\n${formatPairs(pairs)}`;
+}
+
+function segmentsPart({ segments }: StoreReport): string {
+  const columns = [
+    { title: "segment" },
+    { title: "state" },
+    { title: "epoch", right: true },
+    { title: "size", right: true },
+    { title: "used", right: true },
+    { title: "frames", right: true },
+    { title: "transactions", right: true },
+    { title: "sequences", right: true },
+    { title: "first written" },
+    { title: "last written" },
+  ];
+  return formatTable(columns, segments.map(segmentRow));
+}
+
+function segmentRow(segment: SegmentReport): string[] {
+  const { firstSequence: first, lastSequence: last } = segment;
+  return [
+    segment.file,
+    segment.state,
+    segment.epoch === null ? "?" : String(segment.epoch),
+    segment.bytes === null ? "" : formatBytes(segment.bytes),
+    formatBytes(segment.usedBytes),
+    formatNumber(segment.frames),
+    formatNumber(segment.transactions),
+    first === null || last === null ? "" : `${first} to ${last}`,
+    toSecond(segment.firstTime),
+    toSecond(segment.lastTime),
+  ];
+}
+
+/** Microseconds are for `log` and --json; here they would only make the table too wide. */
+function toSecond(time: string | null): string {
+  return time === null ? "" : time.replace(/\.\d+Z$/, "Z");
+}
+
+function filesPart({ sizes, tornFiles, otherFiles }: StoreReport): string {
+  const pairs: [string, string][] = [
+    [
+      "size",
+      `${formatBytes(sizes.total)} in all; of ${formatBytes(sizes.segments)} of log segments ` +
+        `${formatBytes(sizes.used)} are used`,
+    ],
+  ];
+  if (tornFiles.length > 0) {
+    const list = tornFiles.map(({ file, bytes }) => `${file} (${formatBytes(bytes)})`).join(", ");
+    pairs.push(["set aside", `${list}: unfinished writes, cut off when the store was opened`]);
+  }
+  if (otherFiles.length > 0) pairs.push(["not ours", otherFiles.join(", ")]);
+  return formatPairs(pairs);
+}
+
+function verdictPart(report: StoreReport): string {
+  const { problems, notes, end, transactions } = report;
+  const lines = problems.map(({ file, offset, message }) => {
+    const at = offset === undefined ? "" : ` at offset ${offset}`;
+    return `damaged   ${file}${at}: ${message}`;
+  });
+  for (const note of notes) lines.push(`note      ${note}`);
+  const count = `${formatNumber(transactions)} transaction${transactions === 1 ? "" : "s"}`;
+  if (problems.length > 0) {
+    lines.push(`DAMAGED   ${count} can be read; "holdfast log" prints them, and the gaps`);
+  } else {
+    const through = transactions === 0 ? "" : `, through sequence ${end.lastSequence}`;
+    const file =
+      end.file === undefined ? "" : ` of ${end.file.slice(end.file.lastIndexOf("/") + 1)}`;
+    const where = end.file === undefined ? "" : `; the log ends at offset ${end.offset}${file}`;
+    lines.push(`sound     ${count}${through}${where} (${end.why})`);
+  }
+  return `${lines.join("\n")}\n`;
+}
