@@ -205,6 +205,7 @@ export class Store {
           "the function of a transaction must be synchronous; it returned a promise",
         );
       }
+      runner.assertWhole();
       if (this.#checks.length > 0) this.#runChecks();
       this.#finish(toLog);
       return result;

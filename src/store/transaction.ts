@@ -67,6 +67,8 @@ export class TransactionRunner implements Transaction {
   #operations = 0;
   #active = false;
   #reading = false;
+  /** Why the record being built cannot be whole any more, whoever caught that. */
+  #broken: unknown;
   /** Greatest rank of the tables written. */
   rank = 0;
 
@@ -96,8 +98,14 @@ export class TransactionRunner implements Transaction {
     this.assertNotActive();
     this.#writer.beginRecord();
     this.#active = true;
+    this.#broken = undefined;
     this.#operations = 0;
     this.rank = 0;
+  }
+
+  /** Throws what made the log lose a part of the transaction. */
+  assertWhole(): void {
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   /** While checks run the transaction can be read but not written. */
@@ -284,6 +292,7 @@ export class TransactionRunner implements Transaction {
 
   /** Encodes one operation straight into the commit slot. */
   #write(table: TableState, kind: number, key: unknown, row: unknown): void {
+    this.assertWhole();
     if (this.#operations >= TRANSACTION_OPERATIONS_MAX) {
       throw new HoldfastError(
         "TOO_LARGE",
@@ -299,7 +308,11 @@ export class TransactionRunner implements Transaction {
     try {
       this.#writer.growRecord();
     } catch (error) {
-      if (this.#operations > 0 || !isHoldfastError(error, "TOO_LARGE")) throw error;
+      if (!isHoldfastError(error, "TOO_LARGE")) {
+        this.#broken = error;
+        throw error;
+      }
+      if (this.#operations > 0) throw error;
       const message = `table "${table.name}", key ${table.key.inspect(key)}: ${error.message}`;
       throw new HoldfastError("TOO_LARGE", message, { table: table.name, key });
     }
