@@ -2,6 +2,7 @@
 /** The `holdfast` command. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { registerDoctor } from "./doctor.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
@@ -36,6 +37,7 @@ function makeProgram(): Command {
   registerReplay(program);
   registerInspect(program);
   registerLog(program);
+  registerDoctor(program);
   return program;
 }
 
