@@ -25,8 +25,8 @@ import { Store } from "./store.js";
  * first if it was not closed.
  *
  * Errors: LOCKED, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
- * CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, INVALID_ARGUMENT. After
- * any of them what the store holds is as it was.
+ * CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
+ * INVALID_ARGUMENT. After any of them what the store holds is as it was.
  */
 export async function open(directory: string, options: OpenOptions = {}): Promise<Store> {
   if (typeof directory !== "string" || directory === "") {
