@@ -1,2 +1,214 @@
+/**
+ * What must not be: damage to a store that holds acknowledged transactions. It has to be refused,
+ * by the right code, naming the file, with every file left as it was; or to make no difference.
+ */
+import { type ErrorCode, HoldfastError, type Store } from "../../src/index.js";
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, segmentFileName } from "../../src/log/format.js";
+import type { Manifest } from "../../src/manifest/format.js";
 import type { EngineRun } from "./engine.js";
-export async function damage(_run: EngineRun): Promise<void> {}
+import { type FrameAt, framesOf, newestManifest } from "./frames.js";
+import type { SimulatedMachine } from "./machine.js";
+import type { State } from "./model.js";
+import { DIRECTORY } from "./tables.js";
+import { readAll } from "./workload.js";
+
+/** What may come of one damage. */
+interface Expectation {
+  /** It is refused with one of these; if there are none, it must open. */
+  readonly codes: readonly ErrorCode[];
+  /** The file that the refusal has to name. */
+  readonly file?: string;
+  /** It may also open: with exactly what it had, or having lost unproven transactions from here. */
+  readonly opens?: "same" | { readonly from: number };
+}
+
+interface Scene {
+  readonly run: EngineRun;
+  readonly machine: SimulatedMachine;
+  readonly manifest: Manifest;
+  readonly frames: readonly FrameAt[];
+}
+
+type Damage = (scene: Scene) => Expectation | undefined;
+
+const SLOTS = [`${DIRECTORY}/manifest.0`, `${DIRECTORY}/manifest.1`] as const;
+
+/** A frame with transactions, if possible one that something proves. */
+function pickFrame({ run, frames }: Scene): FrameAt | undefined {
+  const full = frames.filter(({ firstSequence, lastSequence }) => lastSequence >= firstSequence);
+  return full.length === 0 ? undefined : run.random.pick(full);
+}
+
+function refusedIfProven(frame: FrameAt): Expectation {
+  if (frame.proven) return { codes: ["CORRUPT_LOG"], file: frame.path };
+  return { codes: ["CORRUPT_LOG"], opens: { from: frame.firstSequence } };
+}
+
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  "bit flip in a frame": (scene) => {
+    const frame = pickFrame(scene);
+    if (frame === undefined) return undefined;
+    const at = scene.run.random.below(FRAME_HEADER_BYTES + frame.payloadBytes);
+    scene.machine.flipBit(frame.path, frame.offset + at);
+    return refusedIfProven(frame);
+  },
+  "zeroed sector": (scene) => {
+    const frame = pickFrame(scene);
+    if (frame === undefined) return undefined;
+    const sectors = Math.ceil((FRAME_HEADER_BYTES + frame.payloadBytes) / 512);
+    const at = frame.offset + 512 * scene.run.random.below(sectors);
+    let changed = false;
+    scene.machine.mutate(frame.path, (bytes) => {
+      changed = bytes.subarray(at, at + 512).some((byte) => byte !== 0);
+      bytes.fill(0, at, at + 512);
+      return undefined;
+    });
+    return changed ? refusedIfProven(frame) : { codes: [], opens: "same" };
+  },
+  "garbage length": (scene) => {
+    const frame = pickFrame(scene);
+    if (frame === undefined) return undefined;
+    scene.machine.mutate(frame.path, (bytes) => {
+      const value = scene.run.random.pick([0, 0xff, 0x7f]);
+      bytes.fill(value, frame.offset + 12, frame.offset + 20);
+      return undefined;
+    });
+    return refusedIfProven(frame);
+  },
+  "segment header": (scene) => {
+    const frame = pickFrame(scene);
+    if (frame === undefined) return undefined;
+    scene.machine.flipBit(frame.path, scene.run.random.below(SEGMENT_HEADER_BYTES));
+    return { codes: ["CORRUPT_LOG"], file: frame.path };
+  },
+  "missing segment": ({ run, machine, manifest }) => {
+    const file = `${DIRECTORY}/${segmentFileName(run.random.pick(manifest.segments).id)}`;
+    machine.tree.remove(file);
+    machine.tree.commitAll();
+    return { codes: ["MISSING_FILE"], file };
+  },
+  "truncated segment": ({ run, machine, manifest }) => {
+    const used = manifest.segments.filter(({ state }) => state !== "spare");
+    const file = `${DIRECTORY}/${segmentFileName(run.random.pick(used).id)}`;
+    const entry = used.find(({ id }) => file.endsWith(segmentFileName(id)));
+    machine.mutate(file, (bytes) => bytes.subarray(0, run.random.below(entry?.bytes ?? 0)));
+    return { codes: ["CORRUPT_LOG"], file };
+  },
+  "one manifest damaged": ({ run, machine }) => {
+    const file = run.random.pick(SLOTS);
+    const way = run.random.below(3);
+    if (way === 0) {
+      machine.tree.remove(file);
+      machine.tree.commitAll();
+    } else if (way === 1) {
+      machine.mutate(file, (bytes) => bytes.subarray(0, run.random.below(bytes.length - 3500)));
+    } else machine.flipBit(file, run.random.below(300));
+    return { codes: [], opens: "same" };
+  },
+  "both manifests damaged": ({ run, machine }) => {
+    for (const file of SLOTS) machine.flipBit(file, run.random.below(300));
+    return { codes: ["CORRUPT_MANIFEST"], file: SLOTS[0] };
+  },
+  "both manifests missing": ({ machine }) => {
+    for (const file of SLOTS) machine.tree.remove(file);
+    machine.tree.commitAll();
+    return { codes: ["CORRUPT_MANIFEST"], file: SLOTS[0] };
+  },
+  "older manifest": ({ run, machine }) => {
+    if (run.olderManifests.length === 0) return undefined;
+    const older = run.random.pick(run.olderManifests);
+    for (const file of SLOTS) machine.mutate(file, () => older);
+    return { codes: ["CORRUPT_MANIFEST", "CORRUPT_LOG", "MISSING_FILE"], opens: "same" };
+  },
+  "bit flip anywhere": ({ run, machine, frames }) => {
+    const files = machine.files().filter((path) => /\.log$|manifest/.test(path));
+    const path = run.random.pick(files);
+    const at = machine.flipBit(path);
+    const hit = frames.findLast((frame) => frame.path === path && frame.offset <= at);
+    const within =
+      hit !== undefined && at < hit.offset + FRAME_HEADER_BYTES + hit.payloadBytes
+        ? hit
+        : undefined;
+    if (within === undefined) return { codes: ["CORRUPT_LOG"], file: path, opens: "same" };
+    return refusedIfProven(within);
+  },
+};
+
+/** Damages copies of what a run has left, and opens them. */
+export async function damage(run: EngineRun): Promise<void> {
+  const whole = await openCopy(run, run.machine.fork(run.seed));
+  if (!("state" in whole)) return run.fail(`the copy does not open: ${String(whole.error)}`);
+  const wrong = run.model.recover(whole.sequence, whole.state, false);
+  if (wrong !== undefined) run.fail(wrong);
+  for (let i = 0; i < 3; i++) {
+    const name = run.random.pick(Object.keys(DAMAGES));
+    await damageOnce(run, name, whole.sequence);
+  }
+}
+
+async function damageOnce(run: EngineRun, name: string, sequence: number): Promise<void> {
+  const machine = run.machine.fork(run.random.below(1e9));
+  const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
+  const frames = framesOf(machine, DIRECTORY, manifest);
+  const expected = DAMAGES[name]?.({ run, machine, manifest, frames });
+  if (expected === undefined) return;
+  run.count(`damage: ${name}`);
+  const before = filesOf(machine);
+  const opened = await openCopy(run, machine);
+  const fail = (what: string): never => run.fail(`${name}: ${what}`);
+  if ("state" in opened) {
+    const { opens } = expected;
+    if (opens === undefined && expected.codes.length > 0) fail("it opened");
+    const from = typeof opens === "object" ? opens.from - 1 : sequence;
+    if (opened.sequence < from || opened.sequence > sequence) {
+      fail(`opened at ${opened.sequence} instead of ${from} to ${sequence}`);
+    }
+    const wrong = opened.sequence === sequence && run.model.compareMemory(opened.state);
+    if (wrong) fail(`opened, but ${wrong}`);
+    run.count("damage was harmless, unproven or repaired");
+    return;
+  }
+  const { error } = opened;
+  if (!(error instanceof HoldfastError) || !expected.codes.includes(error.code)) {
+    return fail(`expected ${expected.codes.join(" or ") || "success"}, got ${String(error)}`);
+  }
+  if (expected.file !== undefined && error.data.file !== expected.file) {
+    fail(`${error.code} names ${error.data.file} instead of ${expected.file}`);
+  }
+  run.count(`damage refused: ${error.code}`);
+  const touched = differing(before, filesOf(machine));
+  if (touched !== undefined) fail(`${error.code}, but ${touched} was touched`);
+}
+
+async function openCopy(
+  run: EngineRun,
+  machine: SimulatedMachine,
+): Promise<{ state: State; sequence: number } | { error: unknown }> {
+  let store: Store;
+  try {
+    store = await machine.run(run.openOn(machine.boot()));
+  } catch (error) {
+    return { error };
+  }
+  const opened = { state: readAll(store), sequence: store.recovery.lastSequence };
+  machine.crash("kill");
+  return opened;
+}
+
+/** The LOCK file is written to whatever comes of it. */
+function filesOf(machine: SimulatedMachine): Map<string, Uint8Array> {
+  const paths = machine.files().filter((path) => !path.endsWith("/LOCK"));
+  return new Map(paths.map((path) => [path, machine.read(path)]));
+}
+
+function differing(
+  before: ReadonlyMap<string, Uint8Array>,
+  after: ReadonlyMap<string, Uint8Array>,
+): string | undefined {
+  for (const path of new Set([...before.keys(), ...after.keys()])) {
+    const a = before.get(path);
+    const b = after.get(path);
+    if (a === undefined || b === undefined || Buffer.compare(a, b) !== 0) return path;
+  }
+  return undefined;
+}

@@ -8,12 +8,11 @@ import { type ErrorCode, HoldfastError, open, type Store } from "../../src/index
 import { damage } from "./corruption.js";
 import { type CrashKind, SimulatedCrash, SimulatedMachine } from "./disk.js";
 import { type Knobs, type Profile, turnKnobs } from "./knobs.js";
+import { lie } from "./lying.js";
 import { Model } from "./model.js";
 import { Random } from "./random.js";
-import { TABLE_NAMES, type TableName } from "./tables.js";
+import { DIRECTORY, TABLE_NAMES, type TableName } from "./tables.js";
 import { DEFINITIONS, readState, Session } from "./workload.js";
-
-export const DIRECTORY = "/data/engine/store";
 
 /** Each run goes on until it has had so many operations and so many crashes. */
 const OPERATIONS_MIN = 200;
@@ -57,6 +56,8 @@ export class EngineRun {
   recoveries = 0;
   refusals = 0;
   stamps = 0;
+  /** Manifests that were in force some time ago, for the one who puts them back. */
+  readonly olderManifests: Uint8Array[] = [];
   readonly #verbose: boolean;
   readonly #framesInFlight: number;
   readonly #method: "critical first" | "all";
@@ -162,9 +163,10 @@ export class EngineRun {
     const { machine } = this;
     this.knobs.off();
     machine.crashAfter(Number.POSITIVE_INFINITY);
-    const store = await this.open(machine.boot());
-    if (store === undefined) return this.fail("the last opening failed");
     const disk = machine.boot();
+    this.#tables = TABLE_NAMES;
+    const store = await this.open(disk);
+    if (store === undefined) return this.fail("the last opening failed");
     const sleep = (millis: number): Promise<void> =>
       new Promise((resolve) => void disk.scheduler.after(millis, resolve, true));
     const session = new Session(this, store, this.#tables, () => true, sleep);
@@ -178,6 +180,7 @@ export class EngineRun {
       await this.#crashNow("kill");
     }
     await damage(this);
+    if (this.random.chance(0.3)) await lie(this);
   }
 
   async #crashNow(kind: CrashKind): Promise<void> {
@@ -221,6 +224,7 @@ export class EngineRun {
       return undefined;
     }
     this.recoveries++;
+    if (this.random.chance(0.2)) this.olderManifests.push(machine.read(`${DIRECTORY}/manifest.0`));
     const { lastSequence } = store.recovery;
     const declared = store.lastSequence > lastSequence;
     this.log(`opened at ${lastSequence}, ${store.recovery.tail}: ${store.recovery.why}`);
@@ -263,7 +267,7 @@ export class EngineRun {
   /** Something was refused: it must have a documented code, and a fault to explain it. */
   refused(what: "write" | "open" | "close", error: unknown): void {
     this.log(`${what} refused: ${describe(error)}`);
-    if (!(error instanceof HoldfastError)) return this.fail(describe(error));
+    if (!(error instanceof HoldfastError)) this.fail(describe(error));
     const excused = this.knobs.failing && EXCUSABLE[what].includes(error.code);
     if (!excused) this.fail(`${what} failed without reason: ${describe(error)}`);
     this.refusals++;

@@ -3,7 +3,7 @@ import type { Store } from "../../src/index.js";
 import type { EngineRun } from "./engine.js";
 import type { FaultOptions, Operation } from "./faults.js";
 
-export type Profile = "crashes" | "slow" | "errors" | "full" | "lying";
+export type Profile = "crashes" | "slow" | "errors" | "full";
 
 export interface Knobs {
   readonly profile: Profile;

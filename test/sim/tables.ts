@@ -1,6 +1,8 @@
 /** The tables of the simulated engine: one of each tier, and one of each kind of key. */
 import { defineTable, integer, nullable, string } from "../../src/index.js";
 
+export const DIRECTORY = "/data/engine/store";
+
 const fields = {
   /** Unique for every write of a run: a row that comes back from the dead gives itself away. */
   stamp: integer(),

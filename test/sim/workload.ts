@@ -11,6 +11,7 @@ import {
   quotes,
   type SimKey,
   type SimRow,
+  TABLE_NAMES,
   type TableName,
 } from "./tables.js";
 
@@ -31,6 +32,10 @@ export function readState(store: Store, tables: readonly TableName[]): State {
     }
   }
   return state;
+}
+
+export function readAll(store: Store): State {
+  return readState(store, TABLE_NAMES);
 }
 
 function tableOf(store: Store, name: TableName): AnyTable {

@@ -1,0 +1,21 @@
+/** The engine, simulated: the even half of the seeds. The other half has a file of its own. */
+import { expect, test } from "vitest";
+import { REQUIRED, runSeeds, seedsOf, showSummary } from "./engine-suite.js";
+
+const seeds = seedsOf(0);
+
+test.skipIf(process.env.HOLDFAST_SEED !== undefined)(
+  `${seeds.length} even seeds: what was acknowledged is there, and nothing else`,
+  { timeout: 900_000 },
+  async () => {
+    const summary = await runSeeds(seeds);
+    console.log(showSummary(summary));
+    expect(summary.seeds).toBe(seeds.length);
+    expect(summary.least.operations).toBeGreaterThanOrEqual(200);
+    expect(summary.least.crashes).toBeGreaterThanOrEqual(3);
+    expect(summary.recoveries).toBeGreaterThanOrEqual(3 * seeds.length);
+    // Fewer seeds cannot meet everything.
+    if (seeds.length < 1000) return;
+    expect(REQUIRED.filter((name) => !(name in summary.counts))).toEqual([]);
+  },
+);

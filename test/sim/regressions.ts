@@ -1,0 +1,19 @@
+/** Seeds that once failed, and what they found. Replayed at every run; never removed. */
+export const REGRESSIONS: readonly { readonly seed: number; readonly found: string }[] = [
+  { seed: 35, found: "the directory of a new store was not durable: a power loss took all of it" },
+  { seed: 98, found: "an opening cut short twice left a header that refused every later opening" },
+  {
+    seed: 4,
+    found: "a half-failed change of the manifest was taken for another writer's (FENCED)",
+  },
+  {
+    seed: 292,
+    found: "a close that could not flush cached rows left its waiters waiting for ever",
+  },
+  { seed: 798, found: "the manifest named a table before the log did" },
+  { seed: 1034, found: "one bad read of a manifest slot made the older one the newest" },
+  { seed: 2442, found: "a torn frame at the end of a grown file was sealed beyond the file's end" },
+  { seed: 63, found: "stray segments were removed although the store was then refused" },
+  { seed: 93, found: "stray segments were removed although the store was then refused" },
+  { seed: 1846, found: "damage at the beginning of a segment was said to be in the one before" },
+];
