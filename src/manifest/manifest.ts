@@ -127,8 +127,9 @@ export class ManifestKeeper {
   /** The last line of defence against a lock that lies. */
   async #assertStillOurs(): Promise<void> {
     const { newest } = await readManifestSlots(this.#disk, this.#directory);
-    if (newest === undefined || newest.generation <= this.#current.generation) return;
-    if (this.#attempted !== undefined && isSameWriting(newest, this.#attempted)) return;
+    if (newest === undefined || newest.generation < this.#current.generation) return;
+    const known = [this.#current, this.#attempted];
+    if (known.some((one) => one !== undefined && isSameWriting(newest, one))) return;
     throw new HoldfastError(
       "FENCED",
       `another writer (${newest.writer.writerId}, pid ${newest.writer.pid} on ` +

@@ -1,0 +1,179 @@
+/** Two slots on a simulated disk: at every instant one of them is valid. */
+import { expect, test } from "vitest";
+import { viewOf } from "../../src/base/bytes.js";
+import { portableChecksum } from "../../src/disk/checksum.js";
+import { MANIFEST_AT, MANIFEST_HEADER_BYTES } from "../../src/manifest/format.js";
+import { ManifestKeeper, readManifestSlots } from "../../src/manifest/manifest.js";
+import { SimulatedCrash, type SimulatedMachine } from "../sim/disk.js";
+import {
+  closedStore,
+  DIRECTORY,
+  filesOf,
+  fill,
+  idle,
+  keysOf,
+  openOn,
+  refusal,
+  SLOTS,
+  upTo,
+} from "../support/simulated-store.js";
+
+async function keeperOn(machine: SimulatedMachine): Promise<ManifestKeeper> {
+  const disk = machine.boot();
+  const { newest, newestSlot } = await machine.run(readManifestSlots(disk, DIRECTORY));
+  if (newest === undefined) throw new Error("no manifest");
+  return new ManifestKeeper(disk, DIRECTORY, newest, newestSlot);
+}
+
+async function generations(machine: SimulatedMachine): Promise<(number | string)[]> {
+  const { slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+  return slots.map((slot) => (slot.state === "valid" ? slot.manifest.generation : slot.state));
+}
+
+test("a change is in both slots when it is published", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  const before = keeper.current.generation;
+  await machine.run(keeper.publish((manifest) => ({ ...manifest, durableThrough: 99 })));
+  machine.crash("power");
+  expect(await generations(machine)).toEqual([before + 1, before + 1]);
+});
+
+test("cut short at any operation, the older or the newer manifest is there, whole", async () => {
+  const seen = new Set<string>();
+  for (const kind of ["power", "kill"] as const) {
+    for (let n = 1; ; n++) {
+      const machine = (await closedStore(3, n)).fork(n);
+      const keeper = await keeperOn(machine);
+      const before = keeper.current.generation;
+      machine.crashAfter(n, kind);
+      let done = false;
+      try {
+        await machine.run(keeper.publish((manifest) => ({ ...manifest, durableThrough: 99 })));
+        done = true;
+      } catch (error) {
+        expect(error).toBeInstanceOf(SimulatedCrash);
+      }
+      machine.crashAfter(Number.POSITIVE_INFINITY);
+      const { newest } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+      expect([before, before + 1]).toContain(newest?.generation);
+      expect(newest?.durableThrough === 99).toBe(newest?.generation === before + 1);
+      seen.add(`${newest?.generation === before ? "older" : "newer"}`);
+      if (done) break;
+    }
+  }
+  expect([...seen].sort()).toEqual(["newer", "older"]);
+});
+
+test("a change of somebody else is found before anything is written over it", async () => {
+  const machine = await closedStore(3);
+  const ours = await keeperOn(machine);
+  const theirs = await keeperOn(machine);
+  await machine.run(theirs.publish((m) => ({ ...m, epoch: m.epoch + 1 })));
+  const files = filesOf(machine);
+  await expect(machine.run(ours.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+test("a change of somebody else under the same generation is found as well", async () => {
+  const machine = await closedStore(3);
+  const [ours, theirs] = [await keeperOn(machine), await keeperOn(machine)];
+  await machine.run(ours.publish((m) => m));
+  const files = filesOf(machine);
+  const other = (await closedStore(3)).fork(2);
+  const third = await keeperOn(other);
+  await other.run(third.publish((m) => ({ ...m, epoch: m.epoch + 1 })));
+  for (const slot of SLOTS) machine.mutate(slot, () => other.read(slot));
+  expect(filesOf(machine)).not.toEqual(files);
+  await expect(machine.run(ours.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
+  await expect(machine.run(theirs.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
+});
+
+test("a store that was taken over stops with its next change of the manifest", async () => {
+  const machine = await closedStore(3);
+  const store = await openOn(machine);
+  await idle(machine);
+  const theirs = await keeperOn(machine);
+  await machine.run(theirs.publish((m) => ({ ...m, epoch: m.epoch + 1 })));
+  await fill(machine, store, 3, 6);
+  await expect(machine.run(store.close())).rejects.toMatchObject({ code: "FENCED" });
+});
+
+test.each(["write", "sync", "read", "close"] as const)(
+  "after a failed %s the next change goes through, and is not taken for another writer's",
+  async (operation) => {
+    for (let at = 1; at <= 8; at++) {
+      const machine = (await closedStore(3)).fork(at);
+      const keeper = await keeperOn(machine);
+      machine.addFault({ operation, path: "manifest", error: "EIO", at, times: 2 });
+      const failed = await machine.run(keeper.publish((m) => ({ ...m, durableThrough: 50 }))).then(
+        () => "done",
+        (error: { code: string }) => error.code,
+      );
+      expect(["done", "IO"]).toContain(failed);
+      machine.removeFaults();
+      await machine.run(keeper.publish((m) => ({ ...m, durableThrough: 60 })));
+      const { slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+      for (const slot of slots) {
+        expect(slot).toMatchObject({ state: "valid", manifest: { durableThrough: 60 } });
+      }
+    }
+  },
+);
+
+test("a full disk is told apart", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  machine.addFault({ operation: "write", path: "manifest", error: "ENOSPC" });
+  await expect(machine.run(keeper.publish((m) => m))).rejects.toMatchObject({ code: "DISK_FULL" });
+});
+
+test("what does not read back as it was written is not published", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  const publishing = keeper.publish((m) => ({ ...m, durableThrough: 70 }));
+  machine.addFault({ operation: "sync", path: "manifest", stallMicros: 1000 });
+  publishing.catch(() => {});
+  // Flip a bit once the content has reached the file, before it is read back.
+  for (let i = 0; i < 200; i++) {
+    await machine.step();
+    const bytes = machine.read(SLOTS[1]);
+    if (viewOf(bytes).getUint32(MANIFEST_AT.generation, true) === keeper.current.generation + 1) {
+      machine.flipBit(SLOTS[1], MANIFEST_HEADER_BYTES + 5, 0);
+      break;
+    }
+  }
+  await expect(machine.run(publishing)).rejects.toMatchObject({ code: "IO" });
+});
+
+test.each([0, 1] as const)("with slot %i damaged the store opens, and repairs it", async (slot) => {
+  const machine = await closedStore(5);
+  machine.flipBit(SLOTS[slot], 100);
+  const store = await openOn(machine);
+  expect(store.recovery.repairedSlots).toEqual([SLOTS[slot]]);
+  expect(keysOf(store)).toEqual(upTo(5));
+  const [a, b] = await generations(machine);
+  expect(a).toBe(b);
+});
+
+test("with both slots damaged it is refused, and nothing is touched", async () => {
+  const machine = await closedStore(5);
+  for (const slot of SLOTS) machine.flipBit(slot, 100);
+  const files = filesOf(machine);
+  expect(await refusal(openOn(machine))).toEqual({ code: "CORRUPT_MANIFEST", file: SLOTS[0] });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+test("a newer format is refused, even in one slot, and nothing is touched", async () => {
+  const machine = await closedStore(5);
+  machine.mutate(SLOTS[1], (bytes) => {
+    const view = viewOf(bytes);
+    view.setUint32(MANIFEST_AT.formatVersion, 2, true);
+    const sum = portableChecksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
+    view.setUint32(MANIFEST_AT.headerChecksum, sum, true);
+    return bytes;
+  });
+  const files = filesOf(machine);
+  expect(await refusal(openOn(machine))).toEqual({ code: "FORMAT_VERSION", file: SLOTS[1] });
+  expect(filesOf(machine)).toEqual(files);
+});
