@@ -84,6 +84,22 @@ export const OPERATION = {
   declare: 3,
 } as const;
 
+/** Writes an operation's header; three stores, since this is done for every row. */
+export function writeOperationHeader(
+  view: DataView,
+  position: number,
+  kind: number,
+  tableId: number,
+  schemaVersion: number,
+  keyBytes: number,
+  rowBytes: number,
+): void {
+  // kind and the reserved byte below the table id; the version below the length of the key
+  view.setUint32(position + OPERATION_AT.kind, kind | (tableId << 16), true);
+  view.setUint32(position + OPERATION_AT.schemaVersion, schemaVersion | (keyBytes << 16), true);
+  view.setUint32(position + OPERATION_AT.rowBytes, rowBytes, true);
+}
+
 export interface SegmentHeader {
   readonly storeId: Uint8Array;
   readonly segmentId: number;

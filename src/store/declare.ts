@@ -1,5 +1,5 @@
 /** Writes schemas into the log. */
-import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
+import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Declaration } from "./catalog.js";
 
@@ -17,12 +17,15 @@ export function writeDeclarations(writer: LogWriter, declarations: readonly Decl
     }
     while (frame.position + bytes > frame.end) writer.growRecord();
     const { view, position } = frame;
-    view.setUint8(position + OPERATION_AT.kind, OPERATION.declare);
-    view.setUint8(position + OPERATION_AT.reserved, 0);
-    view.setUint16(position + OPERATION_AT.tableId, id, true);
-    view.setUint16(position + OPERATION_AT.schemaVersion, description.version, true);
-    view.setUint16(position + OPERATION_AT.keyBytes, 0, true);
-    view.setUint32(position + OPERATION_AT.rowBytes, text.length, true);
+    writeOperationHeader(
+      view,
+      position,
+      OPERATION.declare,
+      id,
+      description.version,
+      0,
+      text.length,
+    );
     frame.bytes.set(text, position + OPERATION_HEADER_BYTES);
     frame.position = position + bytes;
     frame.operationCount++;

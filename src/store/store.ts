@@ -9,8 +9,8 @@ import type { Catalog } from "./catalog.js";
 import type { Options, StoreCheck } from "./options.js";
 import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
 import type { Table } from "./table.js";
-import type { TableState } from "./table-state.js";
-import { TIER_RANK, type Transaction, TransactionRunner } from "./transaction.js";
+import { type TableState, TIER_RANK } from "./table-state.js";
+import { type Transaction, TransactionRunner } from "./transaction.js";
 
 /** What `store.stats()` tells. Figures count from the opening of the store. */
 export interface StoreStats {

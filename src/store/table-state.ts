@@ -6,6 +6,9 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { SchemaDescription } from "../codec/schema-description.js";
 import { type Entry, type MapKey, Memtable } from "../memtable/memtable.js";
 
+/** Tiers by how soon they have to be on disk: the greatest of a transaction's tables decides. */
+export const TIER_RANK = { cached: 0, important: 1, critical: 2 } as const;
+
 /** Schema versions are declared in order; the last one is in force. */
 export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   readonly id: number;
@@ -16,6 +19,8 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   /** The definition in force: the code's, once it was bound, and the stored one before. */
   definition: TableDefinition<Key, Row, Input>;
   row: RowCodec<Row, Input>;
+  /** The tier of the definition in force, as a number. */
+  rank: number;
   /** The code has declared this table; only then can it be written. */
   bound = false;
   /** For tables of tier "cached": keys whose newest row is not in the log yet. */
@@ -27,12 +32,14 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.definition = definition;
     this.key = compileKey<Key>(definition.key);
     this.row = compileRow<Row, Input>(definition);
+    this.rank = TIER_RANK[definition.tier];
     this.rows = new Memtable<Key>(this.key.compare);
   }
 
   bind(definition: TableDefinition<Key, Row, Input>): void {
     this.definition = definition;
     this.row = compileRow<Row, Input>(definition);
+    this.rank = TIER_RANK[definition.tier];
     this.bound = true;
   }
 

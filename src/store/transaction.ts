@@ -2,15 +2,12 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
-import { OPERATION, OPERATION_AT, OPERATION_HEADER_BYTES } from "../log/format.js";
+import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Before, MapKey } from "../memtable/memtable.js";
 import type { Catalog } from "./catalog.js";
 import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
-import type { TableState } from "./table-state.js";
-
-/** Tiers by how soon they have to be on disk: the greatest of a transaction's tables decides. */
-export const TIER_RANK = { cached: 0, important: 1, critical: 2 } as const;
+import { type TableState, TIER_RANK } from "./table-state.js";
 
 /** One change that a transaction makes, for checks. */
 export interface Change {
@@ -69,6 +66,8 @@ export class TransactionRunner implements Transaction {
   #reading = false;
   /** Why the record being built cannot be whole any more, whoever caught that. */
   #broken: unknown;
+  /** For the messages of the codec; the same object for every put. */
+  readonly #context: { table: string; key: unknown } = { table: "", key: undefined };
   /** Greatest rank of the tables written. */
   rank = 0;
 
@@ -212,7 +211,7 @@ export class TransactionRunner implements Transaction {
 
   putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
     const key = table.key.validate(rawKey, table.name);
-    const row = table.row.normalize(input, { table: table.name, key });
+    const row = this.#normalize(table, key, input);
     this.#check(table as TableState, key, row);
     this.#write(table as TableState, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
@@ -230,10 +229,10 @@ export class TransactionRunner implements Transaction {
     this.begin();
     try {
       const key = table.key.validate(rawKey, table.name);
-      const row = table.row.normalize(input, { table: table.name, key });
+      const row = this.#normalize(table, key, input);
       this.#check(table as TableState, key, row);
       this.#write(table as TableState, OPERATION.put, key, row);
-      this.rank = TIER_RANK[table.definition.tier];
+      this.rank = table.rank;
       if (this.rank > TIER_RANK.cached) this.#writer.commitRecord();
       else this.#writer.abandonRecord();
       const mapKey = table.key.mapKey(key);
@@ -266,13 +265,25 @@ export class TransactionRunner implements Transaction {
   }
 
   #check(table: TableState, key: unknown, row: unknown): void {
-    if (table.definition.checks.length > 0) this.readOnly(() => table.check(key, row));
+    if (table.definition.checks.length > 0) this.#runChecks(table, key, row);
+  }
+
+  /** Apart from `#check`, which runs for every put: a closure would cost it its variables' heap. */
+  #runChecks(table: TableState, key: unknown, row: unknown): void {
+    this.readOnly(() => table.check(key, row));
+  }
+
+  /** The row as it will be stored. */
+  #normalize<K, R, I>(table: TableState<K, R, I>, key: K, input: I): R {
+    const context = this.#context;
+    context.table = table.name;
+    context.key = key;
+    return table.row.normalize(input, context);
   }
 
   #remember(table: TableState, mapKey: MapKey, key: unknown): void {
     this.#undo.push({ table, before: table.rows.before(mapKey, key) });
-    const rank = TIER_RANK[table.definition.tier];
-    if (rank > this.rank) this.rank = rank;
+    if (table.rank > this.rank) this.rank = table.rank;
   }
 
   #readable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
@@ -333,12 +344,9 @@ export class TransactionRunner implements Transaction {
       if (rowEnd < 0) return false;
       if (rowEnd - keyEnd > ROW_BYTES_MAX) throw this.#rowTooLarge(table, key, rowEnd - keyEnd);
     }
-    view.setUint8(start + OPERATION_AT.kind, kind);
-    view.setUint8(start + OPERATION_AT.reserved, 0);
-    view.setUint16(start + OPERATION_AT.tableId, table.id, true);
-    view.setUint16(start + OPERATION_AT.schemaVersion, table.definition.version, true);
-    view.setUint16(start + OPERATION_AT.keyBytes, keyEnd - keyStart, true);
-    view.setUint32(start + OPERATION_AT.rowBytes, rowEnd - keyEnd, true);
+    const { id, definition } = table;
+    const keyBytes = keyEnd - keyStart;
+    writeOperationHeader(view, start, kind, id, definition.version, keyBytes, rowEnd - keyEnd);
     frame.position = rowEnd;
     frame.operationCount++;
     return true;
