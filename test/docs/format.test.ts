@@ -15,7 +15,7 @@ function lookUp(name: string): unknown {
 }
 
 /** Rows of the document whose last column, or second one, names a constant. */
-const rows = [...text.matchAll(/^\| (\d+) \|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map((match) => ({
+const rows = [...text.matchAll(/^\| (\d+) *\|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map((match) => ({
   number: Number(match[1]),
   name: match[2] as string,
 }));
