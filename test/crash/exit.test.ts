@@ -32,7 +32,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 function workload(backend: KillBackend) {
   const options = { backend, segmentBytes: 2 * 1024 * 1024, framesInFlight: 8 };
-  return { directory, options, writers: WRITERS, largest: 40_000 };
+  return { directory, options, writers: WRITERS, largest: 10_000 };
 }
 
 async function look(backend: KillBackend, acknowledged: Acknowledged): Promise<void> {
@@ -79,7 +79,7 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
     for (let end = 0; end < TERMINATIONS; end += ENDS_A_STORE) {
       const acknowledged = new Acknowledged();
       for (let i = 0; i < ENDS_A_STORE; i++) {
-        await terminateAfter(backend, 1 + random.below(300), acknowledged);
+        await terminateAfter(backend, 1 + random.below(150), acknowledged);
         if (backend === "portable") await unlock();
         await look(backend, acknowledged);
       }
