@@ -37,7 +37,7 @@ export interface OpenOptions {
   readonly environment?: string;
   /** Open a store of another environment, and make it this one's. Default: false. */
   readonly allowEnvironmentChange?: boolean;
-  /** Who writes; every transaction keeps it. Default: HOLDFAST_WRITER_ID, or else the host's name. */
+  /** Who writes; every transaction keeps it. Default: HOLDFAST_WRITER_ID, or the host's name. */
   readonly writerId?: string;
   /**
    * Which disk to use. "auto", the default, is the best there is: io_uring, or a pool of threads

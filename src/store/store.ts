@@ -111,8 +111,9 @@ export class Store {
    * Resolves with what `work` returned when the transaction is durable for the most demanding tier
    * among the tables it wrote.
    *
-   * Errors: as for the writes of a `Table`. Inside a transaction this, and every write by a `Table`,
-   * throws NESTED_TRANSACTION at once: the outer function, unless it catches that, is taken back.
+   * Errors: as for the writes of a `Table`. Inside a transaction this, and every write by a
+   * `Table`, throws NESTED_TRANSACTION at once: that takes the outer one back, unless its function
+   * catches it.
    */
   transact<T>(work: (transaction: Transaction) => T): Promise<T> {
     this.#runner.assertNotActive();

@@ -257,7 +257,7 @@ export class TransactionRunner implements Transaction {
     return true;
   }
 
-  /** Writes the newest row of a cached table's key, or its end; the table itself is as it should be. */
+  /** Writes the newest row of a cached table's key, or its end; the table stays as it is. */
   logRow(table: TableState, mapKey: MapKey, key: unknown): void {
     const entry = table.rows.get(mapKey);
     if (entry === undefined) this.#write(table, OPERATION.delete, key, undefined);

@@ -1,5 +1,6 @@
 /** How writes become frames, what bounds them, and what the figures say. */
 import { describe, expect, test } from "vitest";
+import { writesInFlight } from "../../src/disk/probe.js";
 import type { StoreWarning } from "../../src/index.js";
 import { onEveryDisk } from "./places.js";
 import { events, nested, orders, quotes, tables } from "./tables.js";
@@ -71,7 +72,7 @@ onEveryDisk((place) => {
       epoch: 1,
       lastSequence: 1,
       durableSequence: 1,
-      framesInFlightMax: 3,
+      framesInFlightMax: writesInFlight(place().disk, before.disk.method, 3),
       tables: { orders: 0, accounts: 0, events: 0, quotes: 0, nested: 0 },
       unloggedRows: 0,
       state: "open",
