@@ -91,7 +91,8 @@ export async function examineStore(store: StoreView): Promise<StoreReport> {
   }
   const segments = [...store.segments, ...store.strays].map((one) => tally.segment(one));
   const files = await sizesOf(store);
-  const halfCreated = isHalfCreated(store);
+  const transactions = segments.reduce((sum, one) => sum + one.transactions, 0);
+  const halfCreated = isHalfCreated(store) && transactions === 0;
   const problems = halfCreated ? [] : await findProblems(store, gaps, tally);
   const torn = files.filter(({ file }) => isTornFileName(file));
   return {
@@ -104,7 +105,7 @@ export async function examineStore(store: StoreView): Promise<StoreReport> {
     tables: tally.tables,
     rowsComplete: gaps.length === 0,
     segments,
-    transactions: segments.reduce((sum, one) => sum + one.transactions, 0),
+    transactions,
     end: end as LogEnd,
     tornFiles: torn,
     otherFiles: store.names.filter((name) => !isStoreFileName(name) && !isPassingFileName(name)),
@@ -222,12 +223,21 @@ async function findProblems(
   tally: Tally,
 ): Promise<Problem[]> {
   return [
+    ...markerProblems(store),
     ...slotProblems(store),
-    ...store.segments.flatMap((segment) => segmentProblems(segment, tally)),
+    ...store.segments.flatMap((segment) => segmentProblems(segment, tally, gaps)),
     ...gaps.map(gapProblem),
     ...tally.problems,
     ...(await strayProblems(store)),
   ];
+}
+
+function markerProblems(store: StoreView): Problem[] {
+  if (!isHalfCreated(store)) return [];
+  const message =
+    "it says that nothing was ever kept here, and there are transactions: do not open the store " +
+    "before you have removed it, or they are removed";
+  return [{ file: `${store.directory}/${CREATING_NAME}`, message }];
 }
 
 function slotProblems({ slots, manifest }: StoreView): Problem[] {
@@ -241,10 +251,11 @@ function slotProblems({ slots, manifest }: StoreView): Problem[] {
 }
 
 /** A missing file is a gap. A spare may have a header that was being written when a process died. */
-function segmentProblems(segment: SegmentView, tally: Tally): Problem[] {
+function segmentProblems(segment: SegmentView, tally: Tally, gaps: readonly Gap[]): Problem[] {
   const { path: file, entry, fileBytes, headerProblem } = segment;
   const problems: Problem[] = [];
-  if (entry !== undefined && fileBytes !== undefined && fileBytes < entry.bytes) {
+  const known = gaps.some((gap) => gap.file === file || gap.why.includes(segment.name));
+  if (!known && entry !== undefined && fileBytes !== undefined && fileBytes < entry.bytes) {
     const message = `the file has ${fileBytes} bytes where the manifest says ${entry.bytes}`;
     problems.push({ file, offset: fileBytes, message });
   }

@@ -1,5 +1,6 @@
 /** `holdfast inspect`: what a store consists of, and whether it is whole. */
 import type { Command } from "commander";
+import { readManifestSlots } from "../manifest/manifest.js";
 import { examineStore, type StoreReport } from "./examine-store.js";
 import {
   EXIT_DAMAGED,
@@ -27,11 +28,24 @@ export function registerInspect(program: Command): void {
     .argument("<dir>", "directory of the store")
     .option("--json", "one JSON object")
     .action(async (directory: string, flags: { readonly json?: boolean }) => {
-      const report = await examineStore(await readStore(directory));
+      const report = await examine(directory);
       if (flags.json) await writeLine(JSON.stringify(report));
       else await write(formatReport(report));
       process.exitCode = report.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
     });
+}
+
+const ATTEMPTS = 3;
+
+/** What changes while it is looked at can seem damaged: then it is looked at again. */
+async function examine(directory: string): Promise<StoreReport> {
+  for (let attempt = 1; ; attempt++) {
+    const store = await readStore(directory);
+    const report = await examineStore(store);
+    if (report.verdict === "sound" || attempt === ATTEMPTS) return report;
+    const { newest } = await readManifestSlots(store.disk, store.directory);
+    if (newest?.generation === store.manifest?.generation) return report;
+  }
 }
 
 function formatReport(report: StoreReport): string {

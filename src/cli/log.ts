@@ -74,7 +74,7 @@ async function printGap(gap: Gap, flags: Flags): Promise<void> {
       `transactions that cannot be read: ${missing}`,
   );
   if (flags.json) await writeLine(JSON.stringify({ gap }));
-  else await writeLine(`-- gap: transactions ${missing} cannot be read (${why})`);
+  else await writeLine(`-- gap: transactions that cannot be read: ${missing} (${why})`);
 }
 
 /** Turns frames into text. */

@@ -105,7 +105,7 @@ export function formatTime(micros: number): string {
 }
 
 export function formatRange(first: number, last: number | undefined): string {
-  if (last === undefined) return `${first} and on`;
+  if (last === undefined) return `${first} and on, if there were any`;
   if (last < first) return "none";
   return first === last ? String(first) : `${first} to ${last}`;
 }

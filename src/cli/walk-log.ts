@@ -108,11 +108,14 @@ class LogWalk {
     return { kind: "end", end: { ...end, lastSequence: this.#nextSequence - 1 } };
   }
 
-  /** A missing or headless file: a gap if the log is known to have been in it. */
+  /** A missing or headless file: a gap, since the log may have been in it. */
   #absent({ entry, path, fileBytes }: SegmentView): void {
-    if (entry?.state === "spare" || this.#gap !== undefined) return;
-    const last = entry?.state === "sealed" ? entry.lastSequence : undefined;
-    if (last !== undefined && last < this.#nextSequence) return;
+    if (this.#gap !== undefined) return;
+    const missing = this.#nextSequence;
+    const sealed = entry?.state === "sealed" ? entry.lastSequence : undefined;
+    if (sealed !== undefined && sealed < missing) return;
+    const durable = this.#store.manifest?.durableThrough ?? 0;
+    const last = sealed ?? (durable >= missing ? durable : undefined);
     const why = fileBytes === undefined ? "the file is missing" : "its header is damaged";
     this.#open(path, 0, "corrupt", why, last);
   }
@@ -257,8 +260,11 @@ class LogWalk {
   ): Promise<Judgement | "goes on"> {
     const { manifest } = this.#store;
     const malformed = !look.ok && look.found === "malformed";
+    const absent = !look.ok && look.found === "absent";
     const sealed = segment.entry?.state === "sealed" ? segment.entry : undefined;
-    if (!malformed && sealed === undefined && (await this.#goesOnIn(later[0]))) return "goes on";
+    if (!malformed && sealed === undefined && !isCut(segment)) {
+      if (await this.#goesOnIn(later[0], absent)) return "goes on";
+    }
     const beyond = sealed === undefined ? await this.#beyond(later) : NOTHING_BEYOND;
     const { headers, dirtyEnd } = await this.#index(segment, frames, offset);
     const after = headers.filter((header) => header.offset > offset);
@@ -278,20 +284,27 @@ class LogWalk {
       laterFrames: after.length > 0 || beyond.frames,
       tooFar: (after.at(-1)?.offset ?? offset) - offset > framesInFlight * frameBytesMax,
     });
-    return { verdict: row.verdict, why: row.why, lastSequence, dirtyEnd };
+    // Recovery refuses these before it judges: what was in the missing part, nobody can tell.
+    const lost = row.verdict === "end" || row.verdict === "torn" ? lostPart(segment, later) : "";
+    if (lost !== "") return { verdict: "corrupt", why: lost, lastSequence, dirtyEnd };
+    const why = sealed !== undefined && isCut(segment) ? cutText(segment) : row.why;
+    return { verdict: row.verdict, why, lastSequence, dirtyEnd };
   }
 
-  async #goesOnIn(next: SegmentView | undefined): Promise<boolean> {
-    if (next?.place === undefined || next.fileBytes === undefined) return false;
+  /** With nothing amiss here, also if something is at the beginning of the next one. */
+  async #goesOnIn(next: SegmentView | undefined, absentHere: boolean): Promise<boolean> {
+    if (next === undefined) return false;
+    if (next.place === undefined || next.fileBytes === undefined) return absentHere;
     const { place, limit } = next;
     return this.#withFile(next, async (file) => {
       const frames = new SegmentFrames(file, place, this.#store.disk.checksum, limit);
       const look = await frames.at(place.alignment);
-      return (
-        look.ok &&
-        look.frame.header.firstSequence === this.#nextSequence &&
-        look.frame.header.previousChecksum === this.#previousChecksum
-      );
+      if (look.ok) {
+        const { firstSequence, previousChecksum } = look.frame.header;
+        return firstSequence === this.#nextSequence && previousChecksum === this.#previousChecksum;
+      }
+      if (!absentHere) return false;
+      return look.found === "broken" || (await frames.index(place.alignment)).headers.length > 0;
     });
   }
 
@@ -333,4 +346,22 @@ class LogWalk {
 function foundAs(look: Look): Found {
   if (look.ok) return "unchained";
   return look.found === "malformed" ? "unchained" : look.found;
+}
+
+/** The file is shorter than the manifest says. */
+function isCut({ entry, fileBytes }: SegmentView): boolean {
+  return entry !== undefined && fileBytes !== undefined && fileBytes < entry.bytes;
+}
+
+/** Why the log may have gone on where nothing is any more; empty if it may not. */
+function lostPart(segment: SegmentView, later: readonly SegmentView[]): string {
+  if (isCut(segment)) return cutText(segment);
+  const lost = later.find((one) => one.fileBytes === undefined || isCut(one));
+  if (lost === undefined) return "";
+  if (lost.fileBytes === undefined) return `${lost.name} is missing, and the log may go on in it`;
+  return `the log may go on in ${lost.name}, and ${cutText(lost)}`;
+}
+
+function cutText({ entry, fileBytes }: SegmentView): string {
+  return `the file has ${fileBytes} bytes where the manifest says ${entry?.bytes}`;
 }
