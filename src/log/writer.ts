@@ -179,7 +179,7 @@ export class LogWriter {
   /** Starts a record in `frame`. Throws POISONED. */
   beginRecord(): void {
     if (this.#poison !== undefined) throw this.#refusal();
-    if (this.#filling !== undefined && !this.frame.hasRoomForRecord) this.#submitBlocking();
+    if (this.#filling !== undefined && !this.frame.hasRoomForRecord) this.#submitBlocking(false);
     if (this.#filling === undefined) this.#openFrame();
     this.frame.beginRecord();
   }
@@ -200,7 +200,7 @@ export class LogWriter {
     const unfinished = frame.unfinishedRecord.slice();
     const operations = frame.operationCount;
     frame.abandonRecord();
-    this.#submitBlocking();
+    this.#submitBlocking(false);
     this.#openFrame();
     frame.adoptRecord(unfinished);
     frame.operationCount = operations;
@@ -269,7 +269,7 @@ export class LogWriter {
     if (this.#poison !== undefined) throw this.#refusal();
     const first = this.durableSequence + 1;
     while (this.durableSequence < this.#lastSequence) {
-      this.#submitBlocking();
+      this.#submitBlocking(true);
       this.#drainSync();
       const poison = this.#poison as HoldfastError | undefined;
       if (poison !== undefined) throw this.#unknown(first, this.#lastSequence, poison.cause);
@@ -378,8 +378,11 @@ export class LogWriter {
     return true;
   }
 
-  /** Submits the frame being filled, waiting for room in the pipeline if it must. */
-  #submitBlocking(): void {
+  /**
+   * Submits the frame being filled, waiting for room in the pipeline if it must. Who waits for this
+   * very frame anyway (`sync`) writes it on this thread when nothing else is under way.
+   */
+  #submitBlocking(sync: boolean): void {
     const filling = this.#filling;
     if (filling === undefined || this.frame.recordCount === 0) return;
     const frameBytes = this.frame.frameBytes(this.#o.alignment);
@@ -390,7 +393,7 @@ export class LogWriter {
       else if (!room || this.#pipeline.length >= this.#o.framesInFlight) {
         this.#stalls++;
         this.#drainSync();
-      } else if (this.#pipeline.length === 0) this.#writeNow(filling);
+      } else if (sync && this.#pipeline.length === 0) this.#writeNow(filling);
       else this.#submit(filling);
     }
   }

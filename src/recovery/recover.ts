@@ -10,7 +10,7 @@ import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { segmentFileName } from "../log/format.js";
 import { createSegment, writeSegmentHeader } from "../log/segments.js";
-import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import { MANIFEST_SLOT_NAMES, type Manifest, type ManifestSegment } from "../manifest/format.js";
 import { ManifestKeeper, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
 import { createLog } from "./create.js";
 import {
@@ -59,7 +59,8 @@ export async function openLog(
 /** Refuses to make a store of somebody else's directory. Takes no lock and writes nothing. */
 export function assertNotForeign(directory: string, names: readonly string[]): void {
   const foreign = names.find((name) => !isStoreFileName(name) && !isPassingFileName(name));
-  if (foreign === undefined || names.some((name) => name.startsWith("manifest."))) return;
+  if (foreign === undefined) return;
+  if (MANIFEST_SLOT_NAMES.some((slot) => names.includes(slot))) return;
   throw new HoldfastError(
     "NOT_A_STORE",
     `${directory} is not empty and holds no store (it has, for one, "${foreign}")`,
