@@ -28,7 +28,7 @@ export class HandWriter {
   readonly rotated: number[] = [];
   readonly warnings: string[] = [];
   readonly writer: LogWriter;
-  /** What happens to the next synchronous write. */
+  /** What happens to the next synchronous write, and to the next one that is waited for. */
   syncFailure: Error | undefined;
   segmentFailure: HoldfastError | undefined;
   spares: number;
@@ -134,7 +134,7 @@ export class HandWriter {
       wait: () => {
         const slot = inFlight[0];
         if (slot === undefined) throw new Error("waits for ever");
-        this.complete(slot);
+        this.complete(slot, this.syncFailure);
       },
       get inFlight() {
         return inFlight.length;

@@ -225,11 +225,22 @@ test("a failed synchronous write says that the outcome is unknown, and poisons",
 });
 
 test("a write that fails while a record outgrows its frame takes the record with it", () => {
-  const hand = new HandWriter();
+  const hand = new HandWriter({ framesInFlight: 1 });
   hand.commit(3000);
+  hand.commit(7000);
   hand.syncFailure = eio;
   expect(() => hand.commit(7000)).toThrow(expect.objectContaining({ code: "POISONED" }));
-  expect(hand.writer.lastSequence).toBe(1);
+  expect(hand.writer.lastSequence).toBe(2);
+});
+
+test("a burst of several frames in one turn is under way at once", () => {
+  const hand = new HandWriter({ framesInFlight: 4 });
+  for (let i = 0; i < 4; i++) hand.commit(7000);
+  expect(hand.inFlight).toHaveLength(3);
+  hand.writer.flushSoon();
+  hand.endTurn();
+  expect(hand.inFlight).toHaveLength(4);
+  expect(hand.submitted.map((one) => one.recordCount)).toEqual([1, 1, 1, 1]);
 });
 
 test("whoever still waits at the end is told", async () => {
