@@ -242,6 +242,18 @@ test("a segment left by a preparation that was cut short is removed", async () =
   expect(keysOf(store)).toEqual(upTo(5));
 });
 
+test("every opening has an epoch of its own, in the manifest before in any frame", async () => {
+  const machine = await closedStore(2);
+  for (let round = 1; round <= 4; round++) {
+    const store = await openOn(machine);
+    const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
+    expect([store.recovery.epoch, manifest.epoch]).toEqual([round + 1, round + 1]);
+    const active = manifest.segments.filter(({ state }) => state === "active");
+    expect(active.map(({ epoch }) => epoch)).toEqual([round + 1]);
+    machine.crash(round % 2 === 0 ? "power" : "kill");
+  }
+});
+
 test("frames behind a lost one never come back, however often the store is opened", async () => {
   let holes = 0;
   for (let seed = 1; seed <= 80; seed++) {
