@@ -21,8 +21,8 @@ export function registerInspect(program: Command): void {
     .command("inspect")
     .summary("show what a store consists of")
     .description(
-      "Shows what a store consists of: whose it is, its manifest, tables with their fields and rows,\n" +
-        "log segments, where the log ends, and whether anything is damaged. Reads only; needs neither\n" +
+      "Shows what a store consists of: whose it is, its manifest, tables with their fields and rows, " +
+        "log segments, where the log ends, and whether anything is damaged. Reads only; needs neither " +
         "the application nor the lock. Exit codes: 0 sound, 1 damaged, 2 could not look.",
     )
     .argument("<dir>", "directory of the store")

@@ -19,15 +19,16 @@ Examples:
                                    check every checksum, chain and reference
   holdfast doctor state            what durable writes cost in this directory
 
-inspect, log and verify only read: they need no lock and not the application, and work on a damaged
-store and on one in use. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
+inspect, log and verify only read: they need neither the lock nor the
+application, and work on a damaged store and on one in use. doctor leaves
+nothing behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
 
 function makeProgram(): Command {
   const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
   const program = new Command("holdfast")
     .description(
-      "Keeps the state of an engine that cannot wait and cannot lose: a write-ahead-log storage\n" +
-        'engine for Node.js. The library is `import { open } from "holdfast"`; this command runs\n' +
+      "Keeps the state of an engine that cannot wait and cannot lose: a write-ahead-log storage " +
+        'engine for Node.js. The library is `import { open } from "holdfast"`; this command runs ' +
         "the main job and looks into stores.",
     )
     .version(version)
