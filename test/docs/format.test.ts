@@ -15,10 +15,12 @@ function lookUp(name: string): unknown {
 }
 
 /** Rows of the document whose last column, or second one, names a constant. */
-const rows = [...text.matchAll(/^\| (\d+) *\|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map((match) => ({
-  number: Number(match[1]),
-  name: match[2] as string,
-}));
+const rows = [...text.matchAll(/^\| (\d+) *\|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map(
+  (match) => ({
+    number: Number(match[1]),
+    name: match[2] as string,
+  }),
+);
 
 /** Sentences of the form `NAME` = 123. */
 const sentences = [...text.matchAll(/`([A-Z_]+)` = (\d+)/g)].map((match) => ({
