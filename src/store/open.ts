@@ -325,6 +325,10 @@ export function weaknessOf(place: PlaceInfo): string | undefined {
   if (place.volatile) return "it lives in memory, and nothing on it survives power loss";
   if (place.network) return "locks and syncs of network file systems cannot be relied on";
   if (!place.known) return "its guarantees are not known";
+  // An overlay over memory takes O_DIRECT without a murmur, but proves no alignment.
+  if (place.fileSystem === "overlay" && !place.directProven) {
+    return "what lies under it, which may be memory, cannot be told";
+  }
   return undefined;
 }
 
