@@ -168,6 +168,14 @@ describe("refused, with every file as it was", () => {
     expect(await refusedUntouched(idling)).toEqual({ code: "CORRUPT_LOG", file: newest.path });
   });
 
+  test("the end of a closed log wiped out, its seal included: only the manifest knows", async () => {
+    const machine = await closedStore(10);
+    const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
+    const frame = framesOf(machine, DIRECTORY, manifest).at(-3)!;
+    zero(machine, frame.path, frame.offset, machine.read(frame.path).length);
+    expect(await refusedUntouched(machine)).toEqual({ code: "CORRUPT_LOG", file: frame.path });
+  });
+
   test("a missing segment, a shorter one, and a damaged header", async () => {
     for (const harm of ["remove", "shorten", "header"] as const) {
       const { machine, frames } = await killedStore(40);
@@ -240,6 +248,25 @@ test("a segment left by a preparation that was cut short is removed", async () =
   expect(store.recovery.removedFiles).toEqual(["0000000000000077.log"]);
   expect(machine.files()).not.toContain(stray);
   expect(keysOf(store)).toEqual(upTo(5));
+});
+
+test("a frame that was cut short in its padding, at the end of a grown file, is torn", async () => {
+  const machine = await closedStore(0);
+  const store = await openOn(machine, { sealDelayMicros: 60_000_000 });
+  const work = async (): Promise<void> => {
+    for (let key = 0; key < 30; key++) store.table(items).putSync(key, { value: key, text: "" });
+  };
+  await machine.run(Promise.resolve().then(work));
+  expect(store.stats().log.segmentsGrown).toBeGreaterThan(0);
+  machine.crash("kill");
+  const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
+  const last = framesOf(machine, DIRECTORY, manifest).at(-1)!;
+  machine.mutate(last.path, (bytes) => bytes.subarray(0, bytes.length - 512));
+  for (let round = 0; round < 3; round++) {
+    const again = await openOn(machine);
+    expect(keysOf(again)).toEqual(upTo(29));
+    machine.crash("power");
+  }
 });
 
 test("every opening has an epoch of its own, in the manifest before in any frame", async () => {
