@@ -7,6 +7,7 @@ import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
+import { registerVerify } from "./verify.js";
 
 const EXAMPLES = `
 Examples:
@@ -38,6 +39,7 @@ function makeProgram(): Command {
   registerReplay(program);
   registerInspect(program);
   registerLog(program);
+  registerVerify(program);
   registerDoctor(program);
   return program;
 }
