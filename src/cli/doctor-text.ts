@@ -153,9 +153,9 @@ function expectation(diagnosis: Diagnosis): string {
   const most = Math.max(oneByOnePerSecond, inFlightPerSecond);
   return (
     `Expect an awaited put to be durable in about ${formatNumber(p50)} µs: ` +
-    `${rounded(oneByOnePerSecond)} a second one after the other, ${rounded(most)} commits a second ` +
-    "from many at once, each of thousands of rows if need be; what was acknowledged survives a " +
-    "crash and a power cut."
+    `${rounded(oneByOnePerSecond)} a second one after the other, ${rounded(most)} commits a ` +
+    "second from many at once, each of thousands of rows if need be; what was acknowledged " +
+    "survives a crash and a power cut."
   );
 }
 

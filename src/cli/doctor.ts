@@ -43,9 +43,10 @@ export function registerDoctor(program: Command): void {
     .command("doctor")
     .summary("measure what durable writes cost in a directory")
     .description(
-      "Looks at a directory in which a store is or shall be: the file system, the device, and how " +
-        "fast it writes durably, measured for a second or two in a file that is removed again. Exit " +
-        "codes: 0 good for a store, 1 opening with `strict` would refuse it, 2 could not look.",
+      "Looks at a directory in which a store is or shall be: the file system, the device, and " +
+        "how fast it writes durably, measured for a second or two in a file that is removed " +
+        "again. Exit codes: 0 good for a store, 1 opening with `strict` would refuse it, 2 could " +
+        "not look.",
     )
     .argument("<dir>", "a directory that exists; empty, a store, or any other")
     .option("--json", "one JSON object")

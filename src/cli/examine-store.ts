@@ -4,16 +4,11 @@ import { toHex } from "../base/bytes.js";
 import { errnoCode } from "../base/errors.js";
 import { LOG_FORMAT_VERSION } from "../log/format.js";
 import { MANIFEST_FORMAT_VERSION, type MethodChoice } from "../manifest/format.js";
-import { readManifestSlots, type SlotState } from "../manifest/manifest.js";
-import {
-  CREATING_NAME,
-  isPassingFileName,
-  isStoreFileName,
-  isTornFileName,
-} from "../recovery/files.js";
-import { formatRange, formatTime } from "./output.js";
-import type { SegmentView, StoreView } from "./read-store.js";
-import { SegmentFrames } from "./segment-frames.js";
+import type { SlotState } from "../manifest/manifest.js";
+import { isPassingFileName, isStoreFileName, isTornFileName } from "../recovery/files.js";
+import { formatTime } from "./output.js";
+import type { StoreView } from "./read-store.js";
+import { findProblems, isHalfCreated } from "./store-problems.js";
 import { type Problem, type SegmentReport, type TableReport, Tally } from "./tally.js";
 import { type Gap, type LogEnd, walkLog } from "./walk-log.js";
 
@@ -189,11 +184,6 @@ async function sizesOf({ directory, names }: StoreView): Promise<FileSize[]> {
   return sizes;
 }
 
-/** As recovery sees it: nothing beside the marker was ever used, and opening makes it anew. */
-function isHalfCreated({ names, slots }: StoreView): boolean {
-  return names.includes(CREATING_NAME) && slots.slots.some(({ state }) => state !== "valid");
-}
-
 function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean): string[] {
   const notes: string[] = [];
   if (halfCreated) {
@@ -201,8 +191,8 @@ function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean)
   }
   if (end.verdict === "torn") {
     notes.push(
-      `the log ends in an unfinished write of ${end.tornBytes} bytes that was never acknowledged: ` +
-        "opening sets it aside",
+      `the log ends in an unfinished write of ${end.tornBytes} bytes that was never ` +
+        "acknowledged: opening sets it aside",
     );
   }
   if (strays.length > 0) {
@@ -215,98 +205,4 @@ function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean)
     notes.push("the store is in use: what is told here may be older than what is there now");
   }
   return notes;
-}
-
-async function findProblems(
-  store: StoreView,
-  gaps: readonly Gap[],
-  tally: Tally,
-): Promise<Problem[]> {
-  return [
-    ...markerProblems(store),
-    ...slotProblems(store),
-    ...store.segments.flatMap((segment) => segmentProblems(segment, tally, gaps)),
-    ...gaps.map(gapProblem),
-    ...tally.problems,
-    ...(await strayProblems(store)),
-  ];
-}
-
-function markerProblems(store: StoreView): Problem[] {
-  if (!isHalfCreated(store)) return [];
-  const message =
-    "it says that nothing was ever kept here, and there are transactions: do not open the store " +
-    "before you have removed it, or they are removed";
-  return [{ file: `${store.directory}/${CREATING_NAME}`, message }];
-}
-
-function slotProblems({ slots, manifest }: StoreView): Problem[] {
-  return slots.slots.flatMap((slot) => {
-    if (slot.state === "valid") return [];
-    const what = slot.state === "missing" ? "the file is missing" : slot.detail;
-    const also =
-      manifest === undefined ? "" : "; the other one is good, and opening writes this anew";
-    return { file: slot.file, message: `${what}${also}` };
-  });
-}
-
-/** A missing file is a gap. A spare may have a header that was being written when a process died. */
-function segmentProblems(segment: SegmentView, tally: Tally, gaps: readonly Gap[]): Problem[] {
-  const { path: file, entry, fileBytes, headerProblem } = segment;
-  const problems: Problem[] = [];
-  const known = gaps.some((gap) => gap.file === file || gap.why.includes(segment.name));
-  if (!known && entry !== undefined && fileBytes !== undefined && fileBytes < entry.bytes) {
-    const message = `the file has ${fileBytes} bytes where the manifest says ${entry.bytes}`;
-    problems.push({ file, offset: fileBytes, message });
-  }
-  const mayBe = entry?.state === "spare" && tally.segment(segment).frames === 0;
-  if (headerProblem !== undefined && !mayBe) {
-    problems.push({ file, offset: 0, message: `its header: ${headerProblem}` });
-  }
-  return problems;
-}
-
-function gapProblem({ file, offset, resumesAt, sequence, lastSequence, why }: Gap): Problem {
-  const missing = formatRange(sequence, lastSequence);
-  const behind =
-    resumesAt === undefined
-      ? "nothing behind it can be read"
-      : `good again from offset ${resumesAt.offset}` +
-        (resumesAt.file === file ? "" : ` of ${resumesAt.file}`);
-  const message = `${why}; ${behind}; transactions that cannot be read: ${missing}`;
-  return {
-    file,
-    offset,
-    sequence,
-    ...(lastSequence !== undefined && lastSequence >= sequence && { lastSequence }),
-    message,
-  };
-}
-
-/** Transactions in a segment that the manifest does not know: it is older than the log. */
-async function strayProblems({ disk, directory, strays, manifest }: StoreView): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  for (const stray of strays) {
-    if (!(await holdsFrames(disk, stray))) continue;
-    // In a store in use it may have become part of the log since.
-    const { newest } = await readManifestSlots(disk, directory);
-    if (newest?.segments.some(({ id }) => id === stray.id)) continue;
-    const message =
-      `it holds transactions, and the manifest (generation ${manifest?.generation}) does not know ` +
-      "it: the manifest is older than the log";
-    problems.push({ file: stray.path, message });
-  }
-  return problems;
-}
-
-async function holdsFrames(disk: StoreView["disk"], stray: SegmentView): Promise<boolean> {
-  const { place, path, limit } = stray;
-  if (place === undefined) return false;
-  const file = await disk.open(path, { direct: true });
-  try {
-    const frames = new SegmentFrames(file, place, disk.checksum, limit);
-    return (await frames.index(place.alignment)).headers.length > 0;
-  } finally {
-    await file.close();
-  }
 }

@@ -21,9 +21,10 @@ export function registerInspect(program: Command): void {
     .command("inspect")
     .summary("show what a store consists of")
     .description(
-      "Shows what a store consists of: whose it is, its manifest, tables with their fields and rows, " +
-        "log segments, where the log ends, and whether anything is damaged. Reads only; needs neither " +
-        "the application nor the lock. Exit codes: 0 sound, 1 damaged, 2 could not look.",
+      "Shows what a store consists of: whose it is, its manifest, tables with their fields and " +
+        "rows, log segments, where the log ends, and whether anything is damaged. Reads only; " +
+        "needs neither the application nor the lock. Exit codes: 0 sound, 1 damaged, 2 could not " +
+        "look.",
     )
     .argument("<dir>", "directory of the store")
     .option("--json", "one JSON object")
@@ -54,13 +55,16 @@ function formatReport(report: StoreReport): string {
     manifestPart(report),
     writingPart(report),
     tablesPart(report),
-    ...report.tables.map(tablePart),
+    fieldsPart(report),
     segmentsPart(report),
     filesPart(report),
     verdictPart(report),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }
+
+/** A line of fields; with the table's name it is about as wide as the table of segments. */
+const FIELDS_WIDTH = 90;
 
 const UNKNOWN = "unknown: no manifest can be read";
 
@@ -81,7 +85,8 @@ function headPart(report: StoreReport): string {
 
 function lockText({ holder, certain }: StoreReport["lock"]): string {
   if (holder === null) return "no";
-  const who = `process ${holder.pid} on ${holder.host} (writer ${holder.writer}), since ${holder.since}`;
+  const { pid, host, writer, since } = holder;
+  const who = `process ${pid} on ${host} (writer ${writer}), since ${since}`;
   return certain ? `by ${who}` : `perhaps, by ${who}; from here it cannot be told`;
 }
 
@@ -138,13 +143,27 @@ function tablesPart({ tables, rowsComplete }: StoreReport): string {
   );
 }
 
-function tablePart({ name, fields }: TableReport): string {
-  const pairs = fields.map((field): [string, string] => {
-    const otherwise =
-      field.default === undefined ? "" : `, default ${JSON.stringify(field.default)}`;
-    return [`  ${field.name}`, `${field.type}${otherwise}`];
-  });
-  return `fields of ${name}\n${formatPairs(pairs)}`;
+function fieldsPart({ tables }: StoreReport): string {
+  if (tables.length === 0) return "";
+  return formatPairs([["table", "fields"], ...tables.flatMap(fieldLines)]);
+}
+
+/** Fields of a table: as many to a line as fit. */
+function fieldLines({ name, fields }: TableReport): [string, string][] {
+  const lines: string[] = [];
+  let line = "";
+  for (const [index, field] of fields.entries()) {
+    const otherwise = field.default === undefined ? "" : ` = ${JSON.stringify(field.default)}`;
+    const end = index === fields.length - 1 ? "" : ",";
+    const text = `${field.name}: ${field.type}${otherwise}${end}`;
+    const joined = line === "" ? text : `${line} ${text}`;
+    if (line === "" || joined.length <= FIELDS_WIDTH) line = joined;
+    else {
+      lines.push(line);
+      line = text;
+    }
+  }
+  return [...lines, line].map((each, i) => [i === 0 ? name : "", each]);
 }
 
 function segmentsPart({ segments }: StoreReport): string {

@@ -21,9 +21,10 @@ export function registerLog(program: Command): void {
     .command("log")
     .summary("print the transactions of a store")
     .description(
-      "Prints the transactions of a store, oldest first: sequence, time, writer, and what each put " +
-        "or deleted. Reads only; needs neither the application nor the lock. What is readable before " +
-        "and after a damaged place is printed, the place itself is named, and the exit code is 1.",
+      "Prints the transactions of a store, oldest first: sequence, time, writer, and what each " +
+        "put or deleted. Reads only; needs neither the application nor the lock. What is " +
+        "readable before and after a damaged place is printed, the place itself is named, and " +
+        "the exit code is 1.",
     )
     .argument("<dir>", "directory of the store")
     .option("--from <sequence>", "begin with this transaction", sequenceOf)

@@ -1,5 +1,6 @@
-/** Tables without the application's code: keys and rows of the log by the schemas stored with them. */
+/** Keys and rows of the log by the schemas stored with them, without the application's code. */
 import { toHex } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
 import { compileGenericReader, type GenericReader, readWithoutSchema } from "../codec/generic.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { parseSchema, type SchemaDescription } from "../codec/schema-description.js";
@@ -134,16 +135,20 @@ export class ReadableTables {
   }
 
   #keyOf(state: State | undefined): KeyCodec<unknown> {
-    if (state?.key === undefined) throw new Error("the table was never declared");
+    if (state?.key === undefined) throw undeclared("the table");
     return state.key;
   }
 
   #readerOf(state: State | undefined, version: number): GenericReader {
     const reader = state?.readers.get(version);
     if (reader !== undefined) return reader;
-    if (state === undefined) throw new Error("the table was never declared");
-    throw new Error(`version ${version} of table "${state.name}" was never declared`);
+    if (state === undefined) throw undeclared("the table");
+    throw undeclared(`version ${version} of table "${state.name}"`);
   }
+}
+
+function undeclared(what: string): HoldfastError {
+  return new HoldfastError("SCHEMA_MISMATCH", `${what} was never declared`);
 }
 
 function withProblems<T extends object>(operation: T, problems: readonly string[]) {

@@ -9,14 +9,16 @@ export function typeText(type: TypeDescription): string {
     case "float64":
       return type.allowNonFinite ? "float64 with NaN and infinities" : "float64";
     case "enumeration":
-      return `one of ${type.values.join(", ")}`;
+      return type.values.join(" | ");
     case "list":
     case "map":
       return `${type.kind} of ${nested(type.item)}`;
     case "nullable":
       return `${nested(type.item)} or null`;
-    case "record":
-      return `{ ${type.fields.map((field) => `${field.name}: ${typeText(field.type)}`).join(", ")} }`;
+    case "record": {
+      const fields = type.fields.map((field) => `${field.name}: ${typeText(field.type)}`);
+      return `{ ${fields.join(", ")} }`;
+    }
     default:
       return type.kind;
   }

@@ -24,7 +24,7 @@ export interface Gap {
 }
 
 export interface LogEnd {
-  /** "corrupt" and "unreadable": the last event before this one was a gap that reaches to the end. */
+  /** "corrupt" and "unreadable": the event before this one was a gap that reaches to the end. */
   readonly verdict: TailVerdict;
   readonly why: string;
   readonly file: string | undefined;
