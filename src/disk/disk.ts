@@ -2,8 +2,8 @@
  * The one boundary to the machine: files, locking, clock, randomness, and the order in which things
  * complete. Everything above it is plain TypeScript and can be run on a simulated machine.
  *
- * Three implementations: native (the addon, with two back ends), portable (`node:fs` only) and, in the
- * tests, simulated. One contract suite runs on all of them (test/contract).
+ * Three implementations: native (the addon, with two back ends), portable (`node:fs` only) and, in
+ * the tests, simulated. One contract suite runs on all of them (test/contract).
  *
  * Failures are system errors as Node.js throws them: an `Error` with `code` ("EIO", "ENOSPC", ...)
  * and, where they apply, `syscall` and `path`. The layers above wrap them.
@@ -34,7 +34,9 @@ export interface DiskInfo {
 
 /** What is known about the file system and device under a directory. */
 export interface PlaceInfo {
-  /** Name of the file system ("ext4", "xfs", "overlay", "tmpfs", "nfs", ... or "unknown (0x...)"). */
+  /**
+   * Name of the file system ("ext4", "xfs", "overlay", "tmpfs", "nfs", ... or "unknown (0x...)").
+   */
   readonly fileSystem: string;
   /** True for network file systems, whose locks and syncs cannot be trusted. */
   readonly network: boolean;
@@ -44,7 +46,9 @@ export interface PlaceInfo {
   readonly known: boolean;
   /** O_DIRECT was proven: the alignment is reported and an unaligned write was refused. */
   readonly directProven: boolean;
-  /** Required alignment of offset, length and memory of a direct write, in bytes; 0 if not proven. */
+  /**
+   * Required alignment of offset, length and memory of a direct write, in bytes; 0 if not proven.
+   */
   readonly directAlignment: number;
   /** Bytes the device writes as one physical unit: frames are aligned to it. 4096 if not known. */
   readonly physicalBlockBytes: number;
@@ -81,7 +85,9 @@ export interface DiskFile {
   /** Reserves the range and writes zeros to it, so that later writes need no new space. */
   zeroFill(offset: number, length: number): Promise<void>;
   truncate(length: number): Promise<void>;
-  /** Makes content and size durable. A failure must never be retried: what is on disk is unknown. */
+  /**
+   * Makes content and size durable. A failure must never be retried: what is on disk is unknown.
+   */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -231,7 +237,9 @@ export interface Disk {
   /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): Promise<void>;
   map(path: string): Promise<DiskMapping>;
-  /** Takes the lock of a file (which is created if needed), or gives undefined if another has it. */
+  /**
+   * Takes the lock of a file (which is created if needed), or gives undefined if another has it.
+   */
   lock(path: string): Promise<DiskLock | undefined>;
   openCommitQueue(options: CommitQueueOptions): CommitQueue;
 }

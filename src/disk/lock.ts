@@ -2,24 +2,26 @@
  * Who owns a store: at most one program at a time, on any kind of disk.
  *
  * The kernel's lock (flock, native disks) excludes best: it is given back when a process has ended
- * and its writes, which can outlive it, have ended too. The portable disk has no such lock. So every
- * contender, with the lock or without one, also appends a claim to the same LOCK file, and then reads
- * the file. The owner is the first claim, in the order of the file, that is not void. A claim is void
+ * and its writes, which can outlive it, have ended too. The portable disk has no such lock. So
+ * every contender, with the lock or without one, also appends a claim to the same LOCK file, and
+ * then reads the file. The owner is the first claim, in the order of the file, that is not void. A
+ * claim is void
  *
  *   1. if a later line releases it,
  *   2. if its process is dead (this machine was started again, the pid is gone or is another's),
  *   3. if it was made under flock, and the reader holds the flock now, or a later claim was made
  *      under flock: the kernel has given the lock on, so that claim's owner does not have it.
  *
- * Claims whose process cannot be told alive or dead (another machine, another pid namespace) are not
- * void. A claim of the own process is as good as that of another one.
+ * Claims whose process cannot be told alive or dead (another machine, another pid namespace) are
+ * not void. A claim of the own process is as good as that of another one.
  *
- * Why there is at most one owner. Appends are atomic, so the claims have one order. Let A and B both
- * think they own the store, A's claim being the first. B read the file after it had appended, so it
- * saw A's claim and took it for void. Each way to be void is for ever: a release is not taken back,
- * a dead process stays dead, and a flock given on is lost. So A, at that time, did not own the store
- * any more. The file is made shorter only by an owner, while it takes possession: it empties the
- * file, appends its claim anew and decides anew. Whoever finds the own claim gone does the same.
+ * Why there is at most one owner. Appends are atomic, so the claims have one order. Let A and B
+ * both think they own the store, A's claim being the first. B read the file after it had appended,
+ * so it saw A's claim and took it for void. Each way to be void is for ever: a release is not taken
+ * back, a dead process stays dead, and a flock given on is lost. So A, at that time, did not own
+ * the store any more. The file is made shorter only by an owner, while it takes possession: it
+ * empties the file, appends its claim anew and decides anew. Whoever finds the own claim gone does
+ * the same.
  *
  * What this cannot do: exclude a program on another machine, over a network file system whose locks
  * and appends do not reach this one; and know of the last writes that the kernel still does for a
@@ -114,7 +116,9 @@ async function takeLock(disk: Disk, path: string, waitMillis: number): Promise<D
   }
 }
 
-/** A killed process can have writes under way for some time yet; without flock nothing else tells. */
+/**
+ * A killed process can have writes under way for some time yet; without flock nothing else tells.
+ */
 async function waitForTheEnding(disk: Disk, file: DiskFile, waitMillis: number): Promise<void> {
   const end = disk.clock.monotonicMicros() + waitMillis * 1000;
   while (someoneIsEnding(disk, await readClaims(file))) {
@@ -215,10 +219,12 @@ async function readClaims(file: DiskFile): Promise<Claims> {
 
 function lockedBy(disk: Disk, path: string, holder: Claim): HoldfastError {
   const { pid, host, since, writerId } = holder;
-  const who = `process ${pid} on ${host} (writer "${writerId}", ${holder.disk} disk, since ${since})`;
+  const what = `writer "${writerId}", ${holder.disk} disk, since ${since}`;
+  const who = `process ${pid} on ${host} (${what})`;
   const unsure =
     disk.isAlive(holder) === undefined
-      ? `. From here it cannot be told whether it still runs: if you are sure that it does not, remove ${path}`
+      ? ". From here it cannot be told whether it still runs: if you are sure that it does not, " +
+        `remove ${path}`
       : "";
   return new HoldfastError("LOCKED", `the store is in use by ${who}${unsure}`, {
     file: path,

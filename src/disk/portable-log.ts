@@ -12,7 +12,8 @@
  *   the same place. The pool may then still read from its source while the slot is used anew, so it
  *   never reads from the slot but from a copy.
  * - That second, late write could land on top of a newer one. A newer synchronous write of the same
- *   range therefore changes the copy first; newer asynchronous ones wait for their turn in the pool,
+ *   range therefore changes the copy first; newer asynchronous ones wait for their turn in the
+ * pool,
  *   and closing the file waits for all of them.
  */
 import * as fs from "node:fs";

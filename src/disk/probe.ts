@@ -92,10 +92,11 @@ export function chooseMethod(measured: readonly Measured[]): WriteMethod {
 }
 
 /**
- * How many writes may be under way at once. The kernel reports a failed write-back of the page cache
- * once for a descriptor, to whichever sync asks first: with several under way one could fail for the
- * pages of another, which would then be told that all is well. So past the page cache as many as are
- * wanted, through it one. (The portable disk holds to that by itself, for each of its descriptors.)
+ * How many writes may be under way at once. The kernel reports a failed write-back of the page
+ * cache once for a descriptor, to whichever sync asks first: with several under way one could fail
+ * for the pages of another, which would then be told that all is well. So past the page cache as
+ * many as are wanted, through it one. (The portable disk holds to that by itself, for each of its
+ * descriptors.)
  */
 export function writesInFlight(disk: Disk, method: WriteMethod, wanted: number): number {
   return disk.info.kind === "native" && method !== "direct-dsync" ? 1 : wanted;

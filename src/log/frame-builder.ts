@@ -30,8 +30,8 @@ export interface FrameStamp {
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * Between `beginRecord` and `endRecord` the encoder of operations writes at `position` and moves it;
- * it must stay below `end`.
+ * Between `beginRecord` and `endRecord` the encoder of operations writes at `position` and moves
+ * it; it must stay below `end`.
  */
 export class FrameBuilder {
   bytes: Uint8Array = NO_BYTES;

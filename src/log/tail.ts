@@ -4,8 +4,8 @@
  * test/log/tail.test.ts walks every combination of its inputs.
  *
  * The principle (Alagappan et al., "Protocol-Aware Recovery", FAST 2018): a checksum alone cannot
- * tell a torn tail from bit rot in a committed record. So every frame says how far the log was known
- * to be durable when it was submitted, and a later word to that effect is the proof.
+ * tell a torn tail from bit rot in a committed record. So every frame says how far the log was
+ * known to be durable when it was submitted, and a later word to that effect is the proof.
  */
 
 /** What stands where the next frame should be. */

@@ -4,7 +4,8 @@
  * Invariants:
  * - A sequence is acknowledged only when its frame and every frame before it are durable.
  * - Frames of one segment are durable before the first frame of the next is submitted. So a frame
- *   in a later segment proves everything in the earlier ones, and only the last segment can be torn.
+ *   in a later segment proves everything in the earlier ones, and only the last segment can be
+ * torn.
  * - After a failed write nothing more is written, ever: what is on disk is unknown.
  */
 import { assert } from "../base/assert.js";
@@ -400,8 +401,8 @@ export class LogWriter {
 
   /**
    * A caller that never yields to the event loop keeps the next segment from being prepared. The
-   * current one then grows: slower (each write allocates), but as durable, since a synchronous write
-   * makes the new size durable with it.
+   * current one then grows: slower (each write allocates), but as durable, since a synchronous
+   * write makes the new size durable with it.
    */
   #growSegment(frameBytes: number): void {
     const { failure } = this.#o.segments;

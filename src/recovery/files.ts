@@ -101,8 +101,8 @@ export async function findStraySegments(
     if (await holdsFrames(disk, path, id, manifest)) {
       throw new HoldfastError(
         "CORRUPT_MANIFEST",
-        `${path} holds transactions, but the manifest (generation ${manifest.generation}) does not ` +
-          "know it: the manifest is older than the log. Nothing was changed",
+        `${path} holds transactions, but the manifest (generation ${manifest.generation}) ` +
+          "does not know it: the manifest is older than the log. Nothing was changed",
         { file: path },
       );
     }

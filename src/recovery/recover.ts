@@ -270,8 +270,8 @@ class Recovery {
 }
 
 /**
- * An active segment that was never written is about to get the header of a new epoch. If that is cut
- * short, the next opening finds a header that does not fit, which only a spare may have.
+ * An active segment that was never written is about to get the header of a new epoch. If that is
+ * cut short, the next opening finds a header that does not fit, which only a spare may have.
  */
 async function demote(keeper: ManifestKeeper, id: number): Promise<void> {
   await keeper.publish((current) => ({

@@ -51,8 +51,8 @@ export interface LogVisitor {
 /**
  * Replays the log that the manifest describes, from its first segment to its end.
  *
- * Throws MISSING_FILE, CORRUPT_LOG, FORMAT_VERSION or IO at the first thing that stands in the way of
- * knowing what was acknowledged.
+ * Throws MISSING_FILE, CORRUPT_LOG, FORMAT_VERSION or IO at the first thing that stands in the way
+ * of knowing what was acknowledged.
  */
 export async function scanLog(
   disk: Disk,
@@ -299,8 +299,8 @@ class LogScanner {
     const last = Math.max(sequence, lastSequence);
     return new HoldfastError(
       "CORRUPT_LOG",
-      `${path} is damaged at offset ${scan.endOffset}: ${why}; transactions ${sequence} to ${last} ` +
-        "are concerned. Nothing was changed",
+      `${path} is damaged at offset ${scan.endOffset}: ${why}; ` +
+        `transactions ${sequence} to ${last} are concerned. Nothing was changed`,
       {
         file: path,
         offset: scan.endOffset,
