@@ -49,9 +49,12 @@ function checkMarker(store: StoreView, { transactions }: WalkedLog): Finding[] {
 
 /** Transactions that are lost with a whole segment, or with its end. */
 function lostIn({ entry, path }: SegmentView, before: number, walked: WalkedLog): Sequences | null {
-  const known = walked.findings.find(({ file, sequences }) => file === path && sequences !== null);
-  if (known !== undefined) return known.sequences;
-  return entry?.state === "sealed" ? sequencesOf(before + 1, entry.lastSequence) : null;
+  const sealed = entry?.state === "sealed" ? entry.lastSequence : undefined;
+  const known = walked.findings.findLast((one) => one.file === path && one.sequences !== null);
+  if (known?.sequences != null) {
+    return { first: known.sequences.first, last: sealed ?? known.sequences.last };
+  }
+  return sealed === undefined ? null : sequencesOf(before + 1, sealed);
 }
 
 function checkSize(segment: SegmentView, sequences: Sequences | null): Finding[] {

@@ -87,7 +87,7 @@ function compareSlots({ slots, lock }: StoreView): Finding[] {
     return [damage("manifest", b.file, 0, message)];
   }
   const last = lock.claims?.claims.at(-1);
-  const isLeft = last !== undefined && !lock.claims?.released.has(last.token);
+  const isLeft = last === undefined || !lock.claims?.released.has(last.token);
   if (isLeft && newer.manifest.generation - older.manifest.generation === 1) {
     if (lock.holder !== undefined) return [];
     const message = `a change was cut short: this half is of ${generations}; opening mends that`;

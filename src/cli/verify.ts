@@ -66,10 +66,11 @@ function formatVerification(result: Verification): string {
 /** `damage: 0000000000000001.log at 8192: ...` */
 function formatFinding(finding: Finding, directory: string): string {
   const { severity, kind, file, offset, sequences, message } = finding;
+  const noun = sequences?.first === sequences?.last ? "transaction" : "transactions";
   const concerned =
     sequences === null
       ? ""
-      : `; transactions ${formatRange(sequences.first, sequences.last ?? undefined)}`;
+      : `; ${noun} ${formatRange(sequences.first, sequences.last ?? undefined)}`;
   const name = relative(directory, file);
   return `${severity}: ${name} at ${offset}: ${kind}: ${message}${concerned}`;
 }
