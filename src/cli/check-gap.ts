@@ -77,7 +77,7 @@ async function placesIn(
 /** Nothing lies in between: the frame there is whole and breaks the chain, or there is an end. */
 async function atBoundary(probe: PlaceProbe, { start }: Range, gap: Gap): Promise<BadPlace> {
   const { path } = probe;
-  if (gap.resumesAt?.offset !== start) {
+  if (gap.resumesAt?.offset !== start || gap.resumesAt.file !== path) {
     return { path, offset: start, kind: "sealed-end", message: gap.why };
   }
   const header = await probe.header(start);

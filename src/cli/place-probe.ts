@@ -102,7 +102,8 @@ export class PlaceProbe {
 
   /** The bytes, fewer only at the end of the segment; or why they cannot be had. */
   async #read(offset: number, length: number): Promise<Uint8Array | string> {
-    const wanted = Math.min(length, this.#limit - offset);
+    const wanted = Math.max(0, Math.min(length, this.#limit - offset));
+    if (wanted === 0) return new Uint8Array(0);
     const at = offset - this.#chunkOffset;
     if (at >= 0 && at + wanted <= this.#chunk.length) return this.#chunk.subarray(at, at + wanted);
     const most = Math.min(Math.max(length, FRAME_BYTES_MAX), this.#limit - offset);

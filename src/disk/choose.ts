@@ -30,7 +30,7 @@ export function chooseDisk(
     }
     onWarning({
       code: "PORTABLE_DISK",
-      message: `the native addon cannot be loaded, so durable writes are slower: ${why}`,
+      message: `${why}; durable writes are slower without it`,
     });
     return portableDisk({ reason: why });
   }

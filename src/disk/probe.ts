@@ -11,7 +11,7 @@ const WARM_UP = 4;
  * O_DIRECT is kept unless another way takes less than this part of its time: past the page cache
  * there is nothing in memory that can differ from what the device has after a failure.
  */
-export const DIRECT_PREFERENCE = 0.75;
+export const DIRECT_PREFERENCE = 0.5;
 
 export interface Measured {
   readonly method: WriteMethod;

@@ -47,7 +47,9 @@ export async function openLog(
   const names = (await disk.list(directory)).filter((name) => !isPassingFileName(name));
   const slots = await readManifestSlots(disk, directory);
   const complete = slots.slots.every((slot) => slot.state === "valid");
-  const halfCreated = names.includes(CREATING_NAME) && !complete;
+  // A manifest of a later generation has been in use, whatever stands beside it.
+  const used = slots.newest !== undefined && slots.newest.generation > 1;
+  const halfCreated = names.includes(CREATING_NAME) && !complete && !used;
   if (halfCreated || names.every((name) => name === LOCK_NAME)) {
     visitor.scanned?.();
     return createLog(disk, directory, settings, names);

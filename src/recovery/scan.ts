@@ -246,13 +246,15 @@ class LogScanner {
       const path = `${this.#directory}/${segmentFileName(entry.id)}`;
       const file = await openSegment(this.#disk, path, this.#chain.nextSequence);
       try {
+        const fileBytes = await file.size();
+        if (fileBytes < entry.bytes) throw this.#truncated(entry, path, fileBytes);
         // A chain of its own, which takes whatever comes: this is only about what there is.
         const scan = await scanSegment({
           file,
           place: this.#place(entry),
           checksum: this.#disk.checksum,
           chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
-          limit: await file.size(),
+          limit: fileBytes,
           visit: () => {},
           onFrame: (frame) => {
             if (index === 0 && frame.offset === entry.alignment) first = frame;

@@ -162,7 +162,11 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     publish: (spare) => ledger.addSpare(spare, writer.durableSequence),
     onReady: () => writer.resume(),
     onFailure: (error, first) => {
-      if (first) options.onWarning({ code: "DISK_FULL", message: error.message });
+      if (first)
+        options.onWarning({
+          code: error.code === "DISK_FULL" ? "DISK_FULL" : "IO",
+          message: error.message,
+        });
       writer.segmentFailed();
     },
     onFatal: (error) => writer.halt(error),

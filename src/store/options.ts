@@ -76,6 +76,7 @@ export interface StoreWarning {
     | "TORN_TAIL"
     | "SLOW_DISK"
     | "DISK_FULL"
+    | "IO"
     | "POISONED";
   readonly message: string;
 }

@@ -20,6 +20,8 @@ function openStore(): Promise<Store> {
       tables: [blobs],
       segmentBytes: 64 * 1024,
       frameBytesMax: 8192,
+      // So that whoever outgrows a frame has to wait for the one before it.
+      framesInFlight: 1,
       onWarning: () => {},
     }),
   );
@@ -66,13 +68,16 @@ describe("a transaction that catches an error of its own", () => {
       .table(blobs)
       .put(2, large)
       .catch((error: unknown) => error);
+    store
+      .table(blobs)
+      .put(3, large)
+      .catch(() => {});
     let caught: unknown;
     const work = store.transact((transaction) => {
       transaction.put(blobs, 10, small(1));
       try {
-        // Does not fit the frame any more, which is written to make room.
+        // Does not fit the frame any more, which has to wait for the one that fails.
         transaction.put(blobs, 11, large);
-        transaction.put(blobs, 12, large);
       } catch (error) {
         caught = error;
       }
@@ -83,11 +88,11 @@ describe("a transaction that catches an error of its own", () => {
     await expect(work).rejects.toMatchObject({ code: "POISONED" });
     expect(caught).toMatchObject({ code: "POISONED" });
     expect(await lost).toMatchObject({ code: "OUTCOME_UNKNOWN" });
-    expect(keysOf(store)).toEqual([1, 2]);
-    expect(store.lastSequence).toBe(lastSequence + 1);
+    expect(keysOf(store)).toEqual([1, 2, 3]);
+    expect(store.lastSequence).toBe(lastSequence + 2);
     await machine.run(store.close().catch(() => {}));
     store = await openStore();
-    expect(keysOf(store).filter((key) => key !== 2)).toEqual([1]);
+    expect(keysOf(store).filter((key) => key !== 2 && key !== 3)).toEqual([1]);
   });
 
   test("is refused if there was no room for the frame before it, whatever it catches", async () => {
