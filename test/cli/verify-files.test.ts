@@ -77,6 +77,18 @@ describe("files that are not what they were", () => {
     });
   });
 
+  test("a segment of which not even the header is whole", async () => {
+    const { directory, frames } = await copied(healthy);
+    const file = join(directory, segmentFileName(1));
+    await truncate(file, 279);
+    const last = frames.filter(({ path }) => path === file).at(-1)!.lastSequence;
+    const result = await verify(directory);
+    expect(result).toMatchObject({ code: 1, transactions: TRANSACTIONS - last });
+    expect(placesOf(result)).toEqual([
+      { kind: "truncated", file, offset: 279, sequences: { first: 1, last } },
+    ]);
+  });
+
   test("a segment that is missing", async () => {
     const { directory, frames } = await copied(healthy);
     const file = join(directory, segmentFileName(2));
