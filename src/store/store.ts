@@ -331,7 +331,7 @@ export class Store {
       has: (key) => read(() => state.has(key)),
       count: () => read(() => state.rows.size),
       put: (key, row) => this.#put(state, key, row),
-      putSync: (key, row) => this.transactSync(() => runner.putRow(state, key, row)),
+      putSync: (key, row) => this.#putSync(state, key, row),
       update: (key, change) => this.transact(() => runner.update(definition, key, change)),
       delete: (key) => this.transact(() => runner.deleteRow(state, key)),
       deleteSync: (key) => this.transactSync(() => runner.deleteRow(state, key)),
@@ -350,6 +350,16 @@ export class Store {
       return Promise.reject(error);
     }
     return this.#acknowledgement();
+  }
+
+  #putSync<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
+    // A cached table's row would stay in memory; as a transaction it goes to the log.
+    if (this.#checks.length > 0 || state.rank === TIER_RANK.cached) {
+      this.transactSync(() => this.#runner.putRow(state, key, row));
+      return;
+    }
+    this.#putAlone(state, key, row);
+    this.#writer.flushSync();
   }
 
   #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
