@@ -77,7 +77,8 @@ function compareSlots({ slots, lock }: StoreView): Finding[] {
   const [a, b] = slots.slots;
   if (a.state !== "valid" || b.state !== "valid") return [];
   const [older, newer] = a.manifest.generation <= b.manifest.generation ? [a, b] : [b, a];
-  const generations = `generation ${older.manifest.generation}, the other one ${newer.manifest.generation}`;
+  const [from, to] = [older.manifest.generation, newer.manifest.generation];
+  const generations = `generation ${from}, the other one ${to}`;
   if (older.manifest.storeId !== newer.manifest.storeId) {
     return [damage("manifest", older.file, 0, "the two halves are of different stores")];
   }

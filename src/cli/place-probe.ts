@@ -166,5 +166,6 @@ function salvage(bytes: Uint8Array, header: FrameHeader): string {
     }
     at += length;
   }
-  return `${good.length} of its ${header.recordCount} transactions are whole by their own checksums`;
+  const whole = `${good.length} of its ${header.recordCount}`;
+  return `${whole} transactions are whole by their own checksums`;
 }

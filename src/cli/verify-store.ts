@@ -41,7 +41,8 @@ const READINGS = 3;
 const PAUSE_MILLIS = 50;
 
 /**
- * Throws NOT_A_STORE, FORMAT_VERSION, or the system's error if there is no looking. Changes nothing.
+ * Throws NOT_A_STORE, FORMAT_VERSION, or the system's error if there is no looking. Changes
+ * nothing.
  *
  * In a store in use files change while they are read, so that what is whole can look torn: a place
  * that is really damaged is found by every reading.

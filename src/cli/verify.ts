@@ -19,10 +19,11 @@ export function registerVerify(program: Command): void {
     .command("verify")
     .summary("check every checksum, chain and reference of a store")
     .description(
-      "Checks a store from its first byte to its last: every checksum (by two implementations), the\n" +
-        "chain of frames, sequences and times, every key and row against its schema, every file the\n" +
-        "manifest names. Goes on behind damage and names every place. Reads only; needs neither the\n" +
-        "application nor the lock. Exit codes: 0 sound, 1 damaged, 2 could not look.",
+      "Checks a store from its first byte to its last: every checksum (by two\n" +
+        "implementations), the chain of frames, sequences and times, every key and row\n" +
+        "against its schema, every file the manifest names. Goes on behind damage and names\n" +
+        "every place. Reads only; needs neither the application nor the lock. Exit codes:\n" +
+        "0 sound, 1 damaged, 2 could not look.",
     )
     .argument("<dir>", "directory of the store")
     .option("--json", "one JSON object")
