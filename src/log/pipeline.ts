@@ -43,6 +43,21 @@ export class Pipeline {
     return oldest?.completed === true && oldest.error === undefined;
   }
 
+  /** What is durable without a gap, acknowledged or not: the most that can be proven. */
+  get knownDurable(): number {
+    let sequence = this.#durableSequence;
+    for (const frame of this.#frames) {
+      if (!frame.completed || frame.error !== undefined) break;
+      sequence = frame.lastSequence;
+    }
+    return sequence;
+  }
+
+  /** Everything submitted is durable, acknowledged or not. */
+  get allCompleted(): boolean {
+    return this.#frames.every((frame) => frame.completed && frame.error === undefined);
+  }
+
   get oldestCompleted(): boolean {
     return this.#frames[0]?.completed === true;
   }

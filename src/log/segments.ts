@@ -83,6 +83,10 @@ export class SegmentSupply implements SegmentSource {
     this.#nextId = options.nextId;
   }
 
+  get ready(): boolean {
+    return this.#ready !== undefined;
+  }
+
   get failure(): HoldfastError | undefined {
     return this.#failure;
   }

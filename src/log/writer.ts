@@ -28,6 +28,8 @@ export interface OpenSegment {
 
 /** Where the writer gets its next segment. */
 export interface SegmentSource {
+  /** `take` would give one. */
+  readonly ready: boolean;
   /** The next segment, if it is ready; a new one is then prepared in the background. */
   take(): OpenSegment | undefined;
   /** Why there is no next segment and none is in sight, or undefined. */
@@ -359,21 +361,22 @@ export class LogWriter {
       offset: this.#offset,
       alignment: this.#o.alignment,
       firstSequence,
-      durableThrough: this.durableSequence,
+      durableThrough: this.#pipeline.knownDurable,
       previousChecksum: this.#previousChecksum,
     };
   }
 
   /** Goes on in the next segment: a barrier, so that only the last segment can ever be torn. */
   #rotate(): boolean {
-    if (this.#pipeline.length > 0) return false;
+    if (!this.#pipeline.allCompleted) return false;
     const next = this.#o.segments.take();
     if (next === undefined) return false;
     const full = this.#segment;
     this.#segment = next;
     const usedBytes = this.#offset;
     this.#offset = this.#o.alignment;
-    this.#o.onRotate(full.id, this.durableSequence, usedBytes);
+    const lastSequence = this.#pipeline.newest?.lastSequence ?? this.durableSequence;
+    this.#o.onRotate(full.id, lastSequence, usedBytes);
     // Everything in it is durable, so that a failure to close it can harm nothing.
     full.log.close().catch(() => {});
     return true;
@@ -443,9 +446,24 @@ export class LogWriter {
    * own, and the pipeline stays as full as it was. Returns true if the next one can follow.
    */
   deliver(): boolean {
-    if (!this.#acknowledgeOne()) return false;
+    if (!this.#mayAcknowledge || !this.#acknowledgeOne()) return false;
     if (this.#flushWanted) this.#trySubmit();
-    return this.#pipeline.canAcknowledge;
+    return this.#mayAcknowledge;
+  }
+
+  /**
+   * At a rotation the frame being filled waits until every frame before it is durable. Whoever was
+   * acknowledged meanwhile would write into that one frame, and many frames in flight would become
+   * one, for good. So acknowledgements wait, too: a round trip, once for each segment.
+   */
+  get #mayAcknowledge(): boolean {
+    if (!this.#pipeline.canAcknowledge) return false;
+    const rotates =
+      this.#flushWanted &&
+      this.#poison === undefined &&
+      this.#o.segments.ready &&
+      !this.#fits(this.frame.frameBytes(this.#o.alignment));
+    return !rotates || this.#pipeline.allCompleted;
   }
 
   #acknowledgeOne(): boolean {

@@ -161,7 +161,11 @@ export class HandWriter {
 
   #source(make: () => OpenSegment) {
     const failure = (): HoldfastError | undefined => this.segmentFailure;
+    const ready = (): boolean => this.spares > 0;
     return {
+      get ready() {
+        return ready();
+      },
       take: () => (this.spares-- > 0 ? make() : undefined),
       get failure() {
         return failure();

@@ -270,3 +270,31 @@ test("a record that fits no frame is refused, and the next one is not harmed", (
   hand.writer.abandonRecord();
   expect(hand.commit()).toBe(1);
 });
+
+test("a rotation keeps as many frames in flight as there were", async () => {
+  const hand = new HandWriter({ framesInFlight: 4, segmentBytes: 5 * 4096, spares: 8 });
+  // Four writers, each of which writes again when it is acknowledged.
+  const again = (): void => void hand.put().then(again);
+  for (let writer = 0; writer < 4; writer++) {
+    again();
+    hand.endTurn();
+  }
+  expect(hand.inFlight).toHaveLength(4);
+  // The segment is full: the next frame waits, and so do the acknowledgements behind the first.
+  for (let round = 0; round < 4; round++) {
+    for (const slot of [...hand.inFlight]) {
+      hand.complete(slot);
+      while (hand.writer.deliver()) {
+        await Promise.resolve();
+        await Promise.resolve();
+        hand.endTurn();
+      }
+      await Promise.resolve();
+      await Promise.resolve();
+      hand.endTurn();
+    }
+  }
+  expect(hand.rotated).toEqual([1, 2, 3, 4]);
+  expect(hand.inFlight).toHaveLength(4);
+  expect(hand.submitted.slice(-4).map((one) => one.recordCount)).toEqual([1, 1, 1, 1]);
+});
