@@ -14,7 +14,8 @@
 namespace holdfast {
 namespace {
 
-constexpr size_t kZeroChunk = 1 << 20;
+/** Small enough that a commit which comes in between does not wait long behind one. */
+constexpr size_t kZeroChunk = 128 << 10;
 // Enough for the direct I/O of every file system known; a larger demand shows as EINVAL.
 constexpr size_t kAlignment = 4096;
 

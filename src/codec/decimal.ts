@@ -35,11 +35,25 @@ export class Decimal {
   /** Digits after the point. */
   readonly scale: number;
 
+  #kept = false;
+
   // Not frozen here: that would make arithmetic four times as slow (measured, 7 against 26 ns).
   // Decimals in rows are frozen, since there a change would be a change of the store.
   private constructor(coefficient: number | bigint, scale: number) {
     this.coefficient = coefficient;
     this.scale = scale;
+  }
+
+  /**
+   * Freezes it, once: to freeze what is frozen takes 10 ns, and rows take the same decimals again and
+   * again.
+   *
+   * @internal
+   */
+  keep(): this {
+    if (this.#kept) return this;
+    this.#kept = true;
+    return Object.freeze(this) as this;
   }
 
   /**

@@ -229,7 +229,7 @@ function decimalCode(scale: number, v: string, slowly: string): FieldCode {
   const isAtScale = `${v} instanceof Decimal && ${v}.scale === ${scale}`;
   return {
     // As normalizeDecimal, with the usual case in line: a call would cost 10 ns.
-    normalize: `if (${isAtScale}) freeze(${v}); else ${slowly}`,
+    normalize: `if (${isAtScale}) ${v}.keep(); else ${slowly}`,
     bound: "18",
     write: `writeDecimal(target, at, ${v})`,
     read: `readDecimal(source, cursor, ${scale})`,

@@ -97,7 +97,7 @@ function normalizeAnyFloat(value: unknown): number {
 export function normalizeDecimal(value: unknown, scale: number): Decimal {
   if (!(value instanceof Decimal) && typeof value !== "string") throw expected("a decimal", value);
   try {
-    return Object.freeze(Decimal.of(value, scale));
+    return Decimal.of(value, scale).keep();
   } catch (error) {
     if (isHoldfastError(error)) throw new ValueProblem(error.message);
     throw error;

@@ -73,7 +73,7 @@ export function readDecimal(source: Uint8Array, cursor: Cursor, scale: number): 
       throw new ValueProblem("expected a decimal, found one of too many digits");
     }
   }
-  return Object.freeze(Decimal.fromCoefficient(coefficient, scale));
+  return Decimal.fromCoefficient(coefficient, scale).keep();
 }
 
 export function readEnumeration(
