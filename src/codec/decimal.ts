@@ -45,8 +45,8 @@ export class Decimal {
   }
 
   /**
-   * Freezes it, once: to freeze what is frozen takes 10 ns, and rows take the same decimals again and
-   * again.
+   * Freezes it, once: to freeze what is frozen takes 10 ns, and rows take the same decimals again
+   * and again.
    *
    * @internal
    */
