@@ -104,11 +104,6 @@ export class ManifestKeeper {
     return next;
   }
 
-  /** Resolves when no change is under way. */
-  async settled(): Promise<void> {
-    await this.#queue;
-  }
-
   async #publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     await this.#assertStillOurs();
     const generation = this.#current.generation + 1;

@@ -9,11 +9,10 @@ export class Entry<K> {
   readonly key: K;
   /** The row, or undefined while it is only there as bytes. */
   row: unknown;
-  /** Encoded form of a row that came from the log: bytes[start, end) in that schema version. */
+  /** Encoded form of a row that came from the log: bytes[start, end). */
   bytes: Uint8Array | undefined;
   start = 0;
   end = 0;
-  schemaVersion = 0;
 
   constructor(key: K) {
     this.key = key;

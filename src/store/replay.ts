@@ -49,7 +49,6 @@ export class Replayer {
     entry.bytes = this.#arena.bytes;
     entry.start = this.#arena.start;
     entry.end = this.#arena.end;
-    entry.schemaVersion = operation.schemaVersion;
   };
 
   #parse(record: LogRecord, from: number, to: number): unknown {

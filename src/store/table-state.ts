@@ -21,8 +21,6 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   row: RowCodec<Row, Input>;
   /** The tier of the definition in force, as a number. */
   rank: number;
-  /** The code has declared this table; only then can it be written. */
-  bound = false;
   /** For tables of tier "cached": keys whose newest row is not in the log yet. */
   readonly unlogged = new Map<MapKey, Key>();
 
@@ -40,7 +38,6 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.definition = definition;
     this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
-    this.bound = true;
   }
 
   /** The row of an entry, decoded if it was not yet. Not for callers: see `copyOut`. */

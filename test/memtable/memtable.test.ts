@@ -102,7 +102,6 @@ describe("a memtable", () => {
     entry.bytes = Uint8Array.of(9, 8, 7);
     entry.start = 1;
     entry.end = 3;
-    entry.schemaVersion = 4;
     const before = [table.before(1, 1)];
     put(table, 1, 5);
     before.push(table.before(1, 1));
