@@ -110,7 +110,7 @@ describe("a memtable", () => {
     put(table, 1, 6);
     for (const one of before.reverse()) table.undo(one);
     expect(table.get(1)).toBe(entry);
-    expect(entry).toMatchObject({ key: 1, row: undefined, start: 1, end: 3, schemaVersion: 4 });
+    expect(entry).toMatchObject({ key: 1, row: undefined, start: 1, end: 3 });
     expect(entry.bytes).toEqual(Uint8Array.of(9, 8, 7));
   });
 });
