@@ -14,11 +14,13 @@ const RANKS: Readonly<Record<string, number>> = {
   log: 2,
   memtable: 2,
   manifest: 2,
-  recovery: 3,
-  store: 4,
-  "index.ts": 5,
-  replay: 6,
-  cli: 7,
+  run: 3,
+  recovery: 4,
+  snapshot: 4,
+  store: 5,
+  "index.ts": 6,
+  replay: 7,
+  cli: 8,
 };
 
 /** log, manifest and memtable use the disk's types; nobody else skips a neighbour's door. */

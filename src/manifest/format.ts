@@ -10,7 +10,7 @@ import { getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
 import { MANIFEST_BYTES_MAX } from "../base/limits.js";
 import type { Checksum, WriteMethod } from "../disk/disk.js";
 
-export const MANIFEST_FORMAT_VERSION = 1;
+export const MANIFEST_FORMAT_VERSION = 2;
 
 /** "HFMF" as little-endian uint32. */
 export const MANIFEST_MAGIC = 0x464d4648;
@@ -48,6 +48,90 @@ export interface ManifestSegment {
   readonly bytes: number;
   /** Last sequence in it or before it; sealed segments only. */
   readonly lastSequence: number;
+  /** It was another segment before: what stands behind its last frame is of that life. */
+  readonly recycled: boolean;
+}
+
+/** A place in the log, between two frames. */
+export interface ReplayPosition {
+  /** 0 stands for the first segment there is. */
+  readonly segmentId: number;
+  /** Of the next frame in that segment. */
+  readonly offset: number;
+  /** Of the first record of that frame. */
+  readonly sequence: number;
+  /** Link of the frame before. */
+  readonly frameChecksum: number;
+}
+
+/** One file of a run. */
+export interface ManifestFile {
+  readonly id: number;
+  readonly bytes: number;
+  readonly rows: number;
+  readonly tombstones: number;
+  /** Full keys: the table's id in two bytes, big-endian, stands in front. */
+  readonly firstKey: Uint8Array;
+  readonly lastKey: Uint8Array;
+  /** Of its footer: tells it from any other file of that name. */
+  readonly checksum: number;
+}
+
+/** The newest rows of the keys that a range of transactions changed. */
+export interface ManifestRun {
+  readonly id: number;
+  /** How often its rows have been merged; see snapshot/policy.ts. */
+  readonly tier: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Ids of its files, in the order of their keys. */
+  readonly files: readonly number[];
+}
+
+/** What a store holds, but for the tail of its log. */
+export interface ManifestState {
+  /** The newest first. */
+  readonly runs: readonly ManifestRun[];
+  /** All transactions up to this one are in the runs, and none behind it. */
+  readonly runsThrough: number;
+  /** Where replay begins; the first frame may have records up to `runsThrough` in front. */
+  readonly replayFrom: ReplayPosition;
+}
+
+export interface ManifestSnapshot {
+  readonly name: string;
+  readonly sequence: number;
+  readonly createdMicros: number;
+  readonly state: ManifestState;
+  /** Segments that hold the log from `state.replayFrom` to `sequence`. */
+  readonly segments: readonly number[];
+}
+
+/** A segment kept for its history. */
+export interface ManifestArchive {
+  /** Of the segment. */
+  readonly id: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Time of its last transaction. */
+  readonly lastMicros: number;
+  readonly bytes: number;
+  readonly epoch: number;
+  readonly alignment: number;
+}
+
+/** A merge into the last run that is half done. */
+export interface ManifestMerge {
+  /** Ids of the runs that go into the last one. */
+  readonly runs: readonly number[];
+  /** All full keys up to this one are done. */
+  readonly throughKey: Uint8Array;
+}
+
+/** What reading the log back costs on this machine. */
+export interface ReplayCost {
+  readonly microsPerOperation: number;
+  readonly microsPerKilobyte: number;
 }
 
 /** One measured way of writing. */
@@ -90,12 +174,17 @@ export interface Manifest {
   readonly framesInFlight: number;
   readonly frameBytesMax: number;
   readonly methods: readonly MethodChoice[];
-  /** What came before the first segment listed. */
-  readonly base: { readonly sequence: number; readonly frameChecksum: number };
   /** A sequence known to be durable when this was written. */
   readonly durableThrough: number;
   readonly segments: readonly ManifestSegment[];
   readonly tables: readonly ManifestTable[];
+  readonly replay: ReplayCost;
+  readonly state: ManifestState;
+  /** Every run file that `state` or a snapshot names. */
+  readonly files: readonly ManifestFile[];
+  readonly merge: ManifestMerge | null;
+  readonly snapshots: readonly ManifestSnapshot[];
+  readonly archives: readonly ManifestArchive[];
 }
 
 /** Encodes a whole slot. */
