@@ -14,6 +14,10 @@ export const ERROR_CODES = [
   "CHECK_FAILED",
   "NESTED_TRANSACTION",
   "CLOSED",
+  "SNAPSHOT_EXISTS",
+  "SNAPSHOT_NOT_FOUND",
+  // The store has more to do than it can; nothing was written.
+  "OVERLOADED",
   // The store cannot be opened as asked; nothing was changed.
   "LOCKED",
   "WRONG_ENVIRONMENT",
@@ -23,6 +27,7 @@ export const ERROR_CODES = [
   "UNSUPPORTED_FILE_SYSTEM",
   // The disk or what is on it.
   "CORRUPT_LOG",
+  "CORRUPT_RUN",
   "CORRUPT_MANIFEST",
   "MISSING_FILE",
   "IO",

@@ -7,6 +7,9 @@ export const ROW_BYTES_MAX = 1024 * 1024;
 /** One key, encoded. Keys are copied into indexes and error messages, so they stay small. */
 export const KEY_BYTES_MAX = 1024;
 
+/** A key behind its table's id, as runs have it. */
+export const FULL_KEY_BYTES_MAX = 2 + KEY_BYTES_MAX;
+
 /** Elements of a tuple key. */
 export const KEY_PARTS_MAX = 8;
 
@@ -54,7 +57,47 @@ export const FRAMES_IN_FLIGHT_MAX = 64;
 /** One manifest, encoded: bounds what recovery reads before it can check anything. */
 export const MANIFEST_BYTES_MAX = 16 * 1024 * 1024;
 
+/**
+ * Largest content of a block of rows, keys or filters: a row and its key always fit one. Bounds what
+ * is decompressed at once.
+ */
+export const BLOCK_RAW_BYTES_MAX = 1118208;
+
+/** The properties of a run file hold the descriptions of its tables, as a manifest does. */
+export const PROPERTIES_BYTES_MAX = MANIFEST_BYTES_MAX;
+
+/** One run file: offsets in it stay integers of 32 bits with a sign, which are the fast ones. */
+export const RUN_FILE_BYTES_MAX = 2 ** 31 - 1;
+
+/** Named snapshots of a store: every manifest lists them, with their runs. */
+export const SNAPSHOTS_MAX = 1000;
+
+/**
+ * A file of a run is finished once it is about this long: a merge into the last run goes file by file,
+ * and so this is what one step of it costs.
+ */
+export const RUN_FILE_BYTES = 16 * 1024 * 1024;
+
+/** Memory of one flush for rows: two segments' worth, if no key is written twice. */
+export const FLUSH_ARENA_BYTES = 32 * 1024 * 1024;
+
+/** The same where flushes run on the thread of the store, which must not stand still for long. */
+export const FLUSH_ARENA_INLINE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Runs of a tier that are merged into one of the next. More would make each row be rewritten less often,
+ * and each read look into more runs; between 4 and 10 the product of both hardly changes.
+ */
+export const RUNS_PER_TIER = 8;
+
+/**
+ * With so many runs, merges no longer wait for the budget: reads and the memory for open files
+ * matter more then. See snapshot/policy.ts for how many there are in a healthy store.
+ */
+export const RUNS_HURRY = 40;
+
 /** Names of tables, fields, environments and writers, in UTF-8 bytes. */
 export const NAME_BYTES_MAX = 128;
 
 assert(ROW_BYTES_MAX + KEY_BYTES_MAX + 8192 < FRAME_BYTES_MAX, "a row must fit a frame");
+assert(ROW_BYTES_MAX + KEY_BYTES_MAX + 4096 < BLOCK_RAW_BYTES_MAX, "a row must fit a block");

@@ -3,9 +3,10 @@ import { expect, test } from "vitest";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
 import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
+import * as run from "../../src/run/format.js";
 
 const text = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
-const constants: Record<string, unknown> = { ...log, ...manifest, FRAME_BYTES_MAX };
+const constants: Record<string, unknown> = { ...log, ...manifest, ...run, FRAME_BYTES_MAX };
 
 /** The value that a name such as "FRAME_AT.offset" has in the code. */
 function lookUp(name: string): unknown {
@@ -15,7 +16,7 @@ function lookUp(name: string): unknown {
 }
 
 /** Rows of the document whose last column, or second one, names a constant. */
-const rows = [...text.matchAll(/^\| (\d+) *\|.*?`([A-Z_]+(?:\.[a-zA-Z]+)?)`.*$/gm)].map(
+const rows = [...text.matchAll(/^\| (\d+) *\|.*?`([A-Z_]+(?:\.[a-zA-Z0-9]+)?)`.*$/gm)].map(
   (match) => ({
     number: Number(match[1]),
     name: match[2] as string,
@@ -39,6 +40,10 @@ test("every offset, kind and size of the code stands in docs/format.md", () => {
     OPERATION_AT: log.OPERATION_AT,
     OPERATION: log.OPERATION,
     MANIFEST_AT: manifest.MANIFEST_AT,
+    RUN_AT: run.RUN_AT,
+    BLOCK_AT: run.BLOCK_AT,
+    ENTRY_AT: run.ENTRY_AT,
+    FOOTER_AT: run.FOOTER_AT,
   };
   const wanted = Object.entries({ ...groups, ...more }).flatMap(([group, fields]) =>
     Object.keys(fields).map((field) => `${group}.${field}`),
@@ -50,7 +55,19 @@ test.each([
   ["HFSG", log.SEGMENT_MAGIC],
   ["HFRM", log.FRAME_MAGIC],
   ["HFMF", manifest.MANIFEST_MAGIC],
+  ["HFRN", run.RUN_MAGIC],
+  ["HFRE", run.FOOTER_MAGIC],
 ])("magic %s", (letters, magic) => {
   expect(Buffer.from(letters).readUInt32LE(0)).toBe(magic);
   expect(text).toContain(`"${letters}" = 0x${magic.toString(16)}`);
+});
+
+test("kinds and compressions of blocks are those of docs/format.md", () => {
+  const { data, filter, index, root, properties, archive } = run.BLOCK_KIND;
+  const kinds = `${data} data, ${filter} filter, ${index} index, ${root} root, ${properties} prop`;
+  expect(text).toContain(kinds);
+  expect(text).toContain(`Blocks of kind ${archive} follow`);
+  expect(text).toContain(`compression: ${run.COMPRESSION.none} none, ${run.COMPRESSION.lz4} LZ4`);
+  expect(text).toContain(`${run.TOMBSTONE} for a tombstone`);
+  expect(text).toContain(`one line for each ${run.FILTER_LINE_KEYS} keys`);
 });

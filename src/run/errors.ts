@@ -1,0 +1,27 @@
+/** How the errors of run files are made. */
+import { errnoCode, HoldfastError } from "../base/errors.js";
+
+/** A part of a run file that is not what was written there. */
+export function corruptRun(
+  file: string,
+  offset: number,
+  what: string,
+  cause?: unknown,
+): HoldfastError {
+  const message = `${file} is damaged at ${offset}: ${what}`;
+  return new HoldfastError("CORRUPT_RUN", message, { file, offset }, cause);
+}
+
+/** What the system refused, as an error of this package; anything else as it is. */
+export function systemRefused(file: string, doing: string, cause: unknown, at?: number): unknown {
+  const code = errnoCode(cause);
+  if (code === undefined) return cause;
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  const where = at === undefined ? file : `${file} at ${at}`;
+  return new HoldfastError(
+    full ? "DISK_FULL" : "IO",
+    `${doing} ${where} failed: ${code}`,
+    at === undefined ? { file } : { file, offset: at },
+    cause,
+  );
+}
