@@ -1,0 +1,121 @@
+/**
+ * What the background does, as plain data that can cross to another thread: a job says everything it
+ * needs, and its result everything it has done. A job publishes nothing: until the manifest names
+ * what it has made, that is a stray, which the next opening removes.
+ */
+import type { LogEnd } from "../log/pipeline.js";
+import type {
+  ManifestArchive,
+  ManifestFile,
+  ManifestRun,
+  ManifestSegment,
+  ManifestTable,
+  ReplayPosition,
+} from "../manifest/format.js";
+
+/** Ids that a job may give to the files it makes. */
+export interface FileIds {
+  readonly first: number;
+  readonly count: number;
+}
+
+interface JobBase {
+  readonly directory: string;
+  /** 32 hex digits. */
+  readonly storeId: string;
+}
+
+/** Makes a run of what the log holds behind `runsThrough`. */
+export interface FlushJob extends JobBase {
+  readonly kind: "flush";
+  readonly segments: readonly ManifestSegment[];
+  readonly from: ReplayPosition;
+  readonly runsThrough: number;
+  /** The last sequence that may go into the run; durable. */
+  readonly through: number;
+  /** Nothing behind this is read. */
+  readonly end: LogEnd;
+  readonly tables: readonly ManifestTable[];
+  readonly dropTombstones: boolean;
+  readonly fileIds: FileIds;
+  readonly fileBytes: number;
+  /** Memory for rows; the job stops at the end of the frame that fills it. */
+  readonly arenaBytes: number;
+}
+
+export interface FlushResult {
+  readonly files: readonly ManifestFile[];
+  readonly firstSequence: number;
+  /** All transactions up to this one are in runs now; less than asked for where memory was full. */
+  readonly through: number;
+  readonly replayFrom: ReplayPosition;
+  readonly records: number;
+  readonly operations: number;
+  /** Schemas that the range declares: the manifest must have them before it names the run. */
+  readonly declarations: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly readMicros: number;
+  readonly totalMicros: number;
+}
+
+/** Makes one run of several, or of a range of their keys. */
+export interface MergeJob extends JobBase {
+  readonly kind: "merge";
+  /** The newest first. */
+  readonly runs: readonly ManifestRun[];
+  /** Entries of at least the files of `runs`. */
+  readonly files: readonly ManifestFile[];
+  /** Keys behind this one only. */
+  readonly afterKey: Uint8Array | undefined;
+  /** Keys up to this one only. */
+  readonly throughKey: Uint8Array | undefined;
+  readonly dropTombstones: boolean;
+  readonly tables: readonly ManifestTable[];
+  readonly fileIds: FileIds;
+  readonly fileBytes: number;
+}
+
+export interface MergeResult {
+  readonly files: readonly ManifestFile[];
+  readonly rows: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly totalMicros: number;
+}
+
+/** Makes the archive of a sealed segment. */
+export interface ArchiveJob extends JobBase {
+  readonly kind: "archive";
+  readonly segment: ManifestSegment;
+}
+
+export interface ArchiveResult {
+  readonly archive: ManifestArchive;
+  readonly frames: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly totalMicros: number;
+}
+
+/** Removes files that no manifest names any more. */
+export interface RemoveJob extends JobBase {
+  readonly kind: "remove";
+  readonly names: readonly string[];
+}
+
+export interface RemoveResult {
+  readonly removed: number;
+}
+
+export type Job = FlushJob | MergeJob | ArchiveJob | RemoveJob;
+
+/** What each kind of job resolves with. */
+export interface JobResults {
+  readonly flush: FlushResult;
+  readonly merge: MergeResult;
+  readonly archive: ArchiveResult;
+  readonly remove: RemoveResult;
+}
+
+export type ResultOf<J extends Job> = JobResults[J["kind"]];

@@ -1,0 +1,28 @@
+/** One door to all kinds of jobs. */
+import { archive } from "./archive.js";
+import type { JobContext } from "./context.js";
+import { flush } from "./flush.js";
+import type { Job, ResultOf } from "./jobs.js";
+import { merge } from "./merge.js";
+import { remove } from "./remove.js";
+
+/**
+ * Does a job. Rejects with an error of this package; then, and after a cancellation, which is
+ * CLOSED, nothing of what it had begun is left where the disk lets it be removed.
+ */
+export async function runJob<J extends Job>(job: J, context: JobContext): Promise<ResultOf<J>> {
+  return (await start(job, context)) as ResultOf<J>;
+}
+
+function start(job: Job, context: JobContext): Promise<ResultOf<Job>> {
+  switch (job.kind) {
+    case "flush":
+      return flush(job, context);
+    case "merge":
+      return merge(job, context);
+    case "archive":
+      return archive(job, context);
+    case "remove":
+      return remove(job, context);
+  }
+}
