@@ -45,6 +45,8 @@ export interface TableDefinition<Key = unknown, Row = unknown, Input = unknown> 
   readonly key: KeyNode | readonly KeyNode[];
   readonly fields: readonly FieldNode[];
   readonly checks: readonly TableCheck<Key, Row>[];
+  /** All rows stay in memory: no read of the table ever waits for the disk. */
+  readonly resident: boolean;
   /** Exists for type inference only. */
   readonly [TYPES]?: { readonly key: Key; readonly row: Row; readonly input: Input };
 }
@@ -85,19 +87,24 @@ export interface TableOptions<K extends KeyTypes, F extends Fields> {
   readonly tier?: Tier;
   readonly key: K;
   readonly fields: F;
+  /**
+   * Keep all rows in memory, so that no read ever waits for the disk; opening reads them all.
+   * Default: false, which keeps those that are new or in use.
+   */
+  readonly resident?: boolean;
   /** Rules by name: true, or false or a text where a row breaks the rule. */
   readonly checks?: Readonly<
     Record<string, (row: RowOfFields<NoInfer<F>>, key: KeyOfTypes<NoInfer<K>>) => boolean | string>
   >;
 }
 
-const OPTION_NAMES = ["name", "version", "tier", "key", "fields", "checks"];
+const OPTION_NAMES = ["name", "version", "tier", "key", "fields", "checks", "resident"];
 
 /** Defines a table. Throws INVALID_SCHEMA, naming table and field, for what cannot be stored. */
 export function defineTable<const K extends KeyTypes, const F extends Fields>(
   options: TableOptions<K, F>,
 ): TableDefinition<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>> {
-  const { name, version, tier = "critical", key, fields, checks = {} } = options;
+  const { name, version, tier = "critical", key, fields, checks = {}, resident = false } = options;
   checkTableName(name);
   for (const option of Object.keys(options)) {
     if (OPTION_NAMES.includes(option)) continue;
@@ -108,7 +115,8 @@ export function defineTable<const K extends KeyTypes, const F extends Fields>(
   const parts: unknown = Array.isArray(key)
     ? key.map((part: KeyFieldType<unknown> | undefined) => part?.node)
     : (key as KeyFieldType<unknown> | undefined)?.node;
-  return makeTable({ name, version, tier, key: parts, fields: fieldNodes(fields), checks });
+  const unchecked = { name, version, tier, key: parts, fields: fieldNodes(fields), checks };
+  return makeTable({ ...unchecked, resident });
 }
 
 /** A table from data that is not checked yet: from `defineTable`, or from a description. */
@@ -119,6 +127,7 @@ export interface UncheckedTable {
   readonly key: unknown;
   readonly fields: readonly FieldNode[];
   readonly checks: Readonly<Record<string, unknown>>;
+  readonly resident?: boolean;
 }
 
 /** Checks and freezes a table. Throws INVALID_SCHEMA. */
@@ -129,6 +138,12 @@ export function makeTable<Key, Row, Input>(
   checkTableName(name);
   checkVersion(name, table.version);
   checkTier(name, table.tier);
+  const { resident = false } = table;
+  if (typeof resident !== "boolean") {
+    throw new HoldfastError("INVALID_SCHEMA", `table "${name}": resident must be true or false`, {
+      table: name,
+    });
+  }
   const checks = Object.entries(table.checks).map(([check, holds]) => {
     if (typeof holds === "function" && check !== "") {
       return Object.freeze({ name: check, holds: holds as TableCheck<Key, Row>["holds"] });
@@ -145,5 +160,6 @@ export function makeTable<Key, Row, Input>(
     key: checkKey(name, table.key),
     fields: checkedFields(name, table.fields),
     checks: Object.freeze(checks),
+    resident,
   });
 }

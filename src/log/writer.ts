@@ -73,6 +73,7 @@ export interface LogStats {
   readonly frames: number;
   readonly sealFrames: number;
   readonly transactions: number;
+  readonly operations: number;
   /** Bytes of the records. */
   readonly logicalBytes: number;
   /** Bytes of the frames: what was sent to the device. */
@@ -115,6 +116,7 @@ export class LogWriter {
   #frames = 0;
   #sealFrames = 0;
   #transactions = 0;
+  #operations = 0;
   #logicalBytes = 0;
   #writtenBytes = 0;
   #stalls = 0;
@@ -169,6 +171,7 @@ export class LogWriter {
       frames: this.#frames,
       sealFrames: this.#sealFrames,
       transactions: this.#transactions,
+      operations: this.#operations,
       logicalBytes: this.#logicalBytes,
       writtenBytes: this.#writtenBytes,
       stalls: this.#stalls,
@@ -228,8 +231,10 @@ export class LogWriter {
     const now = this.#o.clock.nowMicros();
     if (now > this.#lastTimeMicros) this.#lastTimeMicros = now;
     this.#logicalBytes += frame.recordBytes;
+    const operations = frame.operationCount;
     frame.endRecord(this.#lastTimeMicros);
     this.#transactions++;
+    this.#operations += operations;
     this.#lastSequence++;
     filling.lastSequence = this.#lastSequence;
     return this.#lastSequence;

@@ -1,103 +1,282 @@
-/** The newest row of every key: points by a hash, ranges by an ordered index. */
-import { type KeyRange, OrderedIndex } from "./ordered-index.js";
-
-/** A primitive that stands for a key in a Map. */
-export type MapKey = string | number | bigint;
-
-/** One key and its row, which is decoded when it is first asked for. */
-export class Entry<K> {
-  readonly key: K;
-  /** The row, or undefined while it is only there as bytes. */
-  row: unknown;
-  /** Encoded form of a row that came from the log: bytes[start, end). */
-  bytes: Uint8Array | undefined;
-  start = 0;
-  end = 0;
-
-  constructor(key: K) {
-    this.key = key;
-  }
-}
+/**
+ * The rows of one table that are in memory: those that no run holds yet, deletions included, and
+ * those of runs that were asked for. Points by a hash, ranges by an ordered index.
+ */
+import { Entry, FROM_RUN, isLive, type MapKey, sizeOfRow, type Version } from "./entry.js";
+import type { Horizon } from "./horizon.js";
+import { type IndexCursor, type KeyRange, OrderedIndex } from "./ordered-index.js";
+import type { RowMemory } from "./row-memory.js";
 
 /** What an entry was before a transaction changed it. */
 export interface Before<K> {
   readonly mapKey: MapKey;
   readonly entry: Entry<K>;
   readonly existed: boolean;
-  readonly row: unknown;
-  readonly bytes: Uint8Array | undefined;
+  readonly version: Version | undefined;
+}
+
+export interface MemtableOptions<K> {
+  readonly compare: (a: K, b: K) => number;
+  readonly horizon: Horizon;
+  readonly memory: RowMemory;
+  /** Rows stay in memory, whatever they take; deletions may still go. */
+  readonly resident?: boolean;
 }
 
 export class Memtable<K> {
   readonly #entries = new Map<MapKey, Entry<K>>();
-  readonly #compare: (a: K, b: K) => number;
+  readonly #o: MemtableOptions<K>;
   /**
    * Made when the first range is asked for: many tables never are, and a replay that kept the order
    * up to date took twice as long.
    */
   #order: OrderedIndex<K, Entry<K>> | undefined;
+  #hand: IterableIterator<[MapKey, Entry<K>]> | undefined;
+  #live = 0;
+  #bytes = 0;
+  #resident: boolean;
+  /**
+   * Memory has every row of the table: a key that is not here is nowhere. True until a row that
+   * only a run has left, or was never here.
+   */
+  complete = true;
 
-  constructor(compare: (a: K, b: K) => number) {
-    this.#compare = compare;
+  constructor(options: MemtableOptions<K>) {
+    this.#o = options;
+    this.#resident = options.resident ?? false;
+    options.memory.add(this as Memtable<unknown>);
   }
 
-  get size(): number {
+  get resident(): boolean {
+    return this.#resident;
+  }
+
+  /** Rows of a resident table are not counted against the bound of memory. */
+  set resident(resident: boolean) {
+    if (resident === this.#resident) return;
+    this.#resident = resident;
+    this.#o.memory.bytes += resident ? -this.#bytes : this.#bytes;
+  }
+
+  /** Rows in memory. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** Keys in memory, deleted ones included. */
+  get entries(): number {
     return this.#entries.size;
   }
 
+  /** The newest that memory knows of a key; it may say that it was deleted. */
   get(mapKey: MapKey): Entry<K> | undefined {
     return this.#entries.get(mapKey);
   }
 
-  /** The entry of a key, made if it is not there. Its row is the caller's to set, at once. */
-  upsert(mapKey: MapKey, key: K): Entry<K> {
-    let entry = this.#entries.get(mapKey);
-    if (entry === undefined) {
-      entry = new Entry(key);
-      this.#entries.set(mapKey, entry);
-      this.#order?.add(entry);
-    }
+  /** What the transaction `sequence` made of a key. `encodedBytes` is the length of its row. */
+  put(mapKey: MapKey, key: K, row: unknown, sequence: number, encodedBytes: number): void {
+    const entry = this.#change(mapKey, key, sequence, sizeOfRow(encodedBytes));
+    if (!isLive(entry)) this.#live++;
+    entry.row = row;
+    entry.bytes = undefined;
+    this.#relieve();
+  }
+
+  /** The same, for a row that is decoded when it is first asked for. */
+  putBytes(
+    mapKey: MapKey,
+    key: K,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    sequence: number,
+  ): void {
+    const entry = this.#change(mapKey, key, sequence, sizeOfRow(end - start));
+    if (!isLive(entry)) this.#live++;
+    entry.row = undefined;
+    entry.bytes = bytes;
+    entry.start = start;
+    entry.end = end;
+  }
+
+  /** The transaction `sequence` deleted a key: remembered, since a run may hold it. */
+  delete(mapKey: MapKey, key: K, sequence: number): void {
+    const entry = this.#change(mapKey, key, sequence, sizeOfRow(0));
+    if (isLive(entry)) this.#live--;
+    entry.row = undefined;
+    entry.bytes = undefined;
+  }
+
+  /** Keeps a row of a run, until its room is needed. The key must not be there. */
+  load(mapKey: MapKey, key: K, row: unknown, encodedBytes: number): Entry<K> {
+    const entry = new Entry(key);
+    entry.sequence = FROM_RUN;
+    entry.row = row;
+    entry.size = sizeOfRow(encodedBytes);
+    this.#entries.set(mapKey, entry);
+    this.#account(entry.size);
+    this.#live++;
+    this.#relieve();
     return entry;
   }
 
-  delete(mapKey: MapKey): boolean {
+  /** Forgets a key that no run holds: only while nobody else looks, as at recovery. */
+  forget(mapKey: MapKey): void {
     const entry = this.#entries.get(mapKey);
-    if (entry === undefined) return false;
-    this.#entries.delete(mapKey);
-    this.#order?.remove(entry.key);
-    return true;
+    if (entry !== undefined) this.#drop(mapKey, entry);
   }
+
+  // ---- taking back -----------------------------------------------------------------------------
 
   /** What `undo` needs to take back a put or a delete of that key. */
   before(mapKey: MapKey, key: K): Before<K> {
     const entry = this.#entries.get(mapKey);
-    return {
-      mapKey,
-      entry: entry ?? new Entry(key),
-      existed: entry !== undefined,
-      row: entry?.row,
-      bytes: entry?.bytes,
-    };
+    if (entry === undefined) {
+      return { mapKey, entry: new Entry(key), existed: false, version: undefined };
+    }
+    return { mapKey, entry, existed: true, version: copyOf(entry, entry.older) };
   }
 
   undo(before: Before<K>): void {
-    const { mapKey, entry } = before;
-    if (!before.existed) {
-      this.delete(mapKey);
+    const { mapKey, version } = before;
+    const entry = this.#entries.get(mapKey);
+    if (entry === undefined) return;
+    if (version === undefined) {
+      this.#drop(mapKey, entry);
       return;
     }
-    entry.row = before.row;
-    entry.bytes = before.bytes;
-    if (this.#entries.has(mapKey)) return;
-    this.#entries.set(mapKey, entry);
-    this.#order?.add(entry);
+    this.#live += Number(isLive(version)) - Number(isLive(entry));
+    this.#account(totalSize(version) - totalSize(entry));
+    const { sequence, row, bytes, start, end, size, older } = version;
+    Object.assign(entry, { sequence, row, bytes, start, end, size, older });
   }
 
-  range(range: KeyRange<K>): Generator<Entry<K>, void, undefined> {
-    if (this.#order === undefined) {
-      this.#order = new OrderedIndex(this.#compare);
-      this.#order.load(this.#entries.values());
-    }
-    return this.#order.range(range);
+  // ---- views -----------------------------------------------------------------------------------
+
+  /** What a view at `sequence` shows of an entry; undefined: what its runs say. */
+  static visible<K>(entry: Entry<K>, sequence: number): Version | undefined {
+    let version: Version | undefined = entry;
+    while (version !== undefined && version.sequence > sequence) version = version.older;
+    return version === undefined || version.sequence === FROM_RUN ? undefined : version;
   }
+
+  // ---- order -----------------------------------------------------------------------------------
+
+  /** Every key that was written, deleted ones included; not those that were only read. */
+  cursor(range: KeyRange<K>): IndexCursor<K, Entry<K>> {
+    if (this.#order === undefined) {
+      this.#order = new OrderedIndex(this.#o.compare);
+      const written = [...this.#entries.values()].filter((entry) => entry.sequence !== FROM_RUN);
+      for (const entry of written) entry.ordered = true;
+      this.#order.load(written);
+    }
+    return this.#order.cursor(range);
+  }
+
+  // ---- room ------------------------------------------------------------------------------------
+
+  /**
+   * Looks at up to `steps` entries, drops those that the runs have (deletions only, unless `rows`),
+   * and ends early at the end of a round.
+   */
+  sweep(steps: number, rows: boolean): { passed: number; dropped: number } {
+    let passed = 0;
+    let dropped = 0;
+    this.#hand ??= this.#entries.entries();
+    while (passed < steps) {
+      const next = this.#hand.next();
+      if (next.done === true) {
+        this.#hand = undefined;
+        break;
+      }
+      passed++;
+      const [mapKey, entry] = next.value;
+      if (entry.used) entry.used = false;
+      else if (this.#canGo(entry, rows)) {
+        if (isLive(entry)) this.complete = false;
+        this.#drop(mapKey, entry);
+        dropped++;
+      }
+    }
+    return { passed, dropped };
+  }
+
+  #canGo(entry: Entry<K>, rows: boolean): boolean {
+    const { horizon } = this.#o;
+    if (entry.sequence > horizon.through) return false;
+    if (isLive(entry) && (this.#resident || !rows)) return false;
+    if (entry.older !== undefined) this.#prune(entry);
+    return entry.older === undefined && !horizon.neededByView(entry.sequence);
+  }
+
+  #drop(mapKey: MapKey, entry: Entry<K>): void {
+    this.#entries.delete(mapKey);
+    if (isLive(entry)) this.#live--;
+    this.#account(-totalSize(entry));
+    if (entry.ordered) this.#order?.remove(entry.key);
+    entry.ordered = false;
+  }
+
+  #relieve(): void {
+    const { memory, horizon } = this.#o;
+    if (memory.bytes > memory.limitBytes) memory.relieve(horizon.version);
+  }
+
+  // ---- changes ---------------------------------------------------------------------------------
+
+  /** The entry of a key, about to be given its new row. */
+  #change(mapKey: MapKey, key: K, sequence: number, size: number): Entry<K> {
+    const { horizon } = this.#o;
+    let entry = this.#entries.get(mapKey);
+    if (entry === undefined) {
+      entry = new Entry(key);
+      this.#entries.set(mapKey, entry);
+    } else if (entry.sequence <= horizon.newestView) {
+      this.#keepForViews(entry);
+    }
+    if (!entry.ordered && this.#order !== undefined) {
+      entry.ordered = true;
+      this.#order.add(entry);
+    }
+    this.#account(size - entry.size);
+    entry.size = size;
+    entry.sequence = sequence;
+    return entry;
+  }
+
+  #account(bytes: number): void {
+    this.#bytes += bytes;
+    if (!this.#resident) this.#o.memory.bytes += bytes;
+  }
+
+  #keepForViews(entry: Entry<K>): void {
+    this.#prune(entry);
+    if (!this.#o.horizon.neededByView(entry.sequence)) return;
+    entry.older = copyOf(entry, entry.older);
+    this.#account(entry.size);
+  }
+
+  /** Lets go of older rows that no view asks for any more. */
+  #prune(entry: Entry<K>): void {
+    const { horizon } = this.#o;
+    let last: Version = entry;
+    for (let version = entry.older; version !== undefined; version = version.older) {
+      if (horizon.neededByView(version.sequence)) last = version;
+      else {
+        this.#account(-version.size);
+        last.older = version.older;
+      }
+    }
+  }
+}
+
+function copyOf(version: Version, older: Version | undefined): Version {
+  const { sequence, row, bytes, start, end, size } = version;
+  return { sequence, row, bytes, start, end, size, older };
+}
+
+function totalSize(version: Version): number {
+  let size = 0;
+  for (let one: Version | undefined = version; one !== undefined; one = one.older) size += one.size;
+  return size;
 }

@@ -76,35 +76,33 @@ export class OrderedIndex<K, E extends Keyed<K>> {
     if (chunk.length === 0) this.#chunks.splice(c, 1);
   }
 
-  /**
-   * The entries of a range in order. Changes made meanwhile ahead of the cursor are seen, those
-   * behind it are not.
-   */
-  *range(range: KeyRange<K>): Generator<E, void, undefined> {
-    const step = range.reverse ? -1 : 1;
-    let [c, at] = range.reverse
-      ? this.#seekLast(range.upper, range.upperExclusive)
-      : this.#seekFirst(range.lower, range.lowerExclusive);
-    for (;;) {
-      const chunk = this.#chunks[c];
-      const entry = chunk?.[at];
-      if (entry === undefined) {
-        c += step;
-        const next = this.#chunks[c];
-        if (next === undefined) return;
-        at = range.reverse ? next.length - 1 : 0;
-        continue;
-      }
-      if (this.#isPast(entry.key, range)) return;
-      const { version } = this;
-      yield entry;
-      if (this.version === version) at += step;
-      else if (range.reverse) [c, at] = this.#seekLast(entry.key, true);
-      else [c, at] = this.#seekFirst(entry.key, true);
-    }
+  /** A cursor before the first entry of a range. */
+  cursor(range: KeyRange<K>): IndexCursor<K, E> {
+    return new IndexCursor(this, range);
   }
 
-  #isPast(key: K, range: KeyRange<K>): boolean {
+  /** @internal For the cursor. */
+  at(chunk: number, position: number): E | undefined {
+    return this.#chunks[chunk]?.[position];
+  }
+
+  /** @internal */
+  lengthOf(chunk: number): number | undefined {
+    return this.#chunks[chunk]?.length;
+  }
+
+  /** @internal The first place of a range in its direction, or the one after `after`. */
+  seek(range: KeyRange<K>, after: E | undefined): [chunk: number, at: number] {
+    if (range.reverse) {
+      if (after !== undefined) return this.#seekLast(after.key, true);
+      return this.#seekLast(range.upper, range.upperExclusive);
+    }
+    if (after !== undefined) return this.#seekFirst(after.key, true);
+    return this.#seekFirst(range.lower, range.lowerExclusive);
+  }
+
+  /** @internal The key lies behind the end of the range, in its direction. */
+  isPast(key: K, range: KeyRange<K>): boolean {
     if (range.reverse) {
       if (range.lower === undefined) return false;
       const order = this.#compare(key, range.lower);
@@ -188,5 +186,48 @@ export class OrderedIndex<K, E extends Keyed<K>> {
       else high = middle;
     }
     return low;
+  }
+}
+
+/**
+ * Goes through a range in order. Changes made meanwhile ahead of the cursor are seen, those behind
+ * it are not.
+ */
+export class IndexCursor<K, E extends Keyed<K>> {
+  readonly #index: OrderedIndex<K, E>;
+  readonly #range: KeyRange<K>;
+  /** The last one that was passed. */
+  #passed: E | undefined;
+  #version = -1;
+  #chunk = 0;
+  #at = 0;
+
+  constructor(index: OrderedIndex<K, E>, range: KeyRange<K>) {
+    this.#index = index;
+    this.#range = range;
+  }
+
+  /** The next entry, or undefined at the end of the range. */
+  peek(): E | undefined {
+    const index = this.#index;
+    if (this.#version !== index.version) {
+      [this.#chunk, this.#at] = index.seek(this.#range, this.#passed);
+      this.#version = index.version;
+    }
+    let entry = index.at(this.#chunk, this.#at);
+    if (entry === undefined) {
+      this.#chunk += this.#range.reverse ? -1 : 1;
+      const length = index.lengthOf(this.#chunk);
+      if (length === undefined) return undefined;
+      this.#at = this.#range.reverse ? length - 1 : 0;
+      entry = index.at(this.#chunk, this.#at) as E;
+    }
+    return index.isPast(entry.key, this.#range) ? undefined : entry;
+  }
+
+  /** Goes on behind the entry that `peek` gave. */
+  pass(entry: E): void {
+    this.#passed = entry;
+    if (this.#version === this.#index.version) this.#at += this.#range.reverse ? -1 : 1;
   }
 }

@@ -9,6 +9,8 @@ import {
   sameSchema,
 } from "../codec/schema-description.js";
 import type { ManifestTable } from "../manifest/format.js";
+import type { RunSet } from "../run/run-set.js";
+import type { Layers } from "./layers.js";
 import { TableState } from "./table-state.js";
 
 /** A schema that the log does not hold yet. */
@@ -18,12 +20,31 @@ export interface Declaration {
 }
 
 export class Catalog {
+  readonly layers: Layers;
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();
 
+  constructor(layers: Layers) {
+    this.layers = layers;
+  }
+
   get tables(): Iterable<TableState> {
     return this.#byId.values();
+  }
+
+  /** The runs there are at opening: what they may hold of a table, memory does not have. */
+  openRuns(runs: RunSet, through: number): void {
+    this.useRuns(runs, through);
+    for (const table of this.tables) {
+      if (runs.mayHoldTable(table.id)) table.rows.complete = false;
+    }
+  }
+
+  /** Other runs, which hold all transactions up to `through`, in place of those there were. */
+  useRuns(runs: RunSet, through: number): void {
+    this.layers.runs = runs;
+    this.layers.horizon.advance(through);
   }
 
   byId(id: number): TableState | undefined {
@@ -36,7 +57,7 @@ export class Catalog {
     const schema = describeSchema(definition);
     let table = this.#byId.get(id);
     if (table === undefined) {
-      table = new TableState(id, definition);
+      table = new TableState(id, definition, this.layers);
       this.#byId.set(id, table);
       this.#byName.set(table.name, table);
     } else if (table.schemas.some((known) => sameSchema(known, schema))) {

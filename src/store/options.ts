@@ -12,6 +12,7 @@ import {
 } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
+import type { History } from "../snapshot/history.js";
 import type { Change, Transaction } from "./transaction.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
@@ -58,6 +59,34 @@ export interface OpenOptions {
   readonly sealDelayMicros?: number;
   /** How long to wait for a dead process's last writes, in milliseconds. Default: 10,000. */
   readonly lockWaitMillis?: number;
+  /**
+   * How long recovery may take to read the log back, in milliseconds: 1 to 60,000. When the log
+   * would take longer, a run is made of it in the background. Default: 50.
+   */
+  readonly recoveryBudgetMillis?: number;
+  /** Make a run of what is new at least so often, in milliseconds; 0, the default: on need only. */
+  readonly snapshotEveryMillis?: number;
+  /**
+   * How long closing may take to make a run of the rest of the log, in milliseconds, so that the
+   * next opening has nothing to read back; 0: none is made. Default: 1,000.
+   */
+  readonly finalSnapshotMillis?: number;
+  /**
+   * Bytes a second that background work may read and write on average: 64 KiB and more. It is
+   * exceeded only where the log itself, or the number of runs, would grow without bound. Default:
+   * 10,000,000.
+   */
+  readonly backgroundBytesPerSecond?: number;
+  /**
+   * What becomes of the log when its rows are in runs: "none", the default, and its room is used
+   * again; "all", and it is kept, compressed; or it is kept for so many milliseconds, or bytes.
+   */
+  readonly history?: History;
+  /**
+   * Memory for rows that were read from disk, and for blocks of runs, in bytes: 1 MiB and more.
+   * Rows that no run holds yet, and tables that are resident, come on top. Default: 48 MiB.
+   */
+  readonly cacheBytes?: number;
   /** Told of what is not an error but should be known. Default: `process.emitWarning`. */
   readonly onWarning?: (warning: StoreWarning) => void;
   /** For tests and experiments: a disk of one's own, instead of `backend`. */
@@ -77,7 +106,9 @@ export interface StoreWarning {
     | "SLOW_DISK"
     | "DISK_FULL"
     | "IO"
-    | "POISONED";
+    | "POISONED"
+    | "BACKGROUND"
+    | "BACK_PRESSURE";
   readonly message: string;
 }
 
@@ -97,6 +128,12 @@ const DEFAULTS = {
   cachedDelayMicros: 1_000_000,
   sealDelayMicros: 5_000,
   lockWaitMillis: 10_000,
+  recoveryBudgetMillis: 50,
+  snapshotEveryMillis: 0,
+  finalSnapshotMillis: 1_000,
+  backgroundBytesPerSecond: 10_000_000,
+  history: "none",
+  cacheBytes: 48 * 1024 * 1024,
   frameBytesMax: FRAME_BYTES_MAX,
 } as const;
 
@@ -134,6 +171,13 @@ export function toOptions(given: OpenOptions): Options {
   checkRange("cachedDelayMicros", options.cachedDelayMicros, 0, 3_600_000_000);
   checkRange("sealDelayMicros", options.sealDelayMicros, 1000, 60_000_000);
   checkRange("lockWaitMillis", options.lockWaitMillis, 0, 600_000);
+  checkRange("recoveryBudgetMillis", options.recoveryBudgetMillis, 1, 60_000);
+  checkRange("snapshotEveryMillis", options.snapshotEveryMillis, 0, 86_400_000);
+  checkRange("finalSnapshotMillis", options.finalSnapshotMillis, 0, 600_000);
+  const most = Number.MAX_SAFE_INTEGER;
+  checkRange("backgroundBytesPerSecond", options.backgroundBytesPerSecond, 65_536, most);
+  checkRange("cacheBytes", options.cacheBytes, 1024 * 1024, most);
+  checkHistory(options.history);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   return options;
@@ -186,6 +230,17 @@ function checkChecks(checks: unknown, tables: readonly Named[]): void {
       throw invalid(`check "${name}" concerns table "${table.name}", which is not opened`);
     }
   }
+}
+
+function checkHistory(history: unknown): void {
+  if (history === "none" || history === "all") return;
+  const entries = Object.entries((history ?? {}) as Record<string, unknown>);
+  const [name, value] = entries[0] ?? [];
+  if (entries.length === 1 && (name === "keepForMillis" || name === "keepBytes")) {
+    checkRange(`history.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
+    return;
+  }
+  throw invalid('history must be "none", "all", { keepForMillis } or { keepBytes }');
 }
 
 function checkType(option: string, value: unknown, type: "boolean" | "function" | "object"): void {

@@ -1,7 +1,10 @@
 /** Range options as callers give them, and the iterators over a table's rows. */
 import { HoldfastError } from "../base/errors.js";
-import type { Entry } from "../memtable/memtable.js";
+import { type Entry, isLive, type Version } from "../memtable/entry.js";
+import { Memtable } from "../memtable/memtable.js";
 import type { KeyRange } from "../memtable/ordered-index.js";
+import type { RunSet } from "../run/run-set.js";
+import { RunWalk } from "./run-walk.js";
 import type { TableState } from "./table-state.js";
 
 /**
@@ -50,45 +53,123 @@ function toLimit(limit: number | undefined): number {
   throw new HoldfastError("INVALID_ARGUMENT", `limit must be a whole number, got ${limit}`);
 }
 
+/** Which state of a table is read: the newest, or a view's. */
+export interface RangeSource<Key, Row> {
+  readonly table: TableState<Key, Row>;
+  /** The runs to read; asked for again at every step, since they are replaced now and then. */
+  runs(): RunSet | undefined;
+  /** What memory says of a key; undefined: nothing, ask the runs. */
+  visible(entry: Entry<Key>): Version | undefined;
+}
+
+/** The newest state. Runs are read only where memory does not have the whole table. */
+export function newest<Key, Row>(table: TableState<Key, Row>): RangeSource<Key, Row> {
+  return {
+    table,
+    runs: () => (table.rows.complete ? undefined : table.layers.runs),
+    visible: (entry) => entry,
+  };
+}
+
+/** The state at `sequence`, of which `runs` hold the beginning. */
+export function asOf<Key, Row>(
+  table: TableState<Key, Row>,
+  runs: RunSet | undefined,
+  sequence: number,
+): RangeSource<Key, Row> {
+  return { table, runs: () => runs, visible: (entry) => Memtable.visible(entry, sequence) };
+}
+
 /** Rows in key order. Options are checked at once, not at the first step. */
 export function entriesOf<Key, Row>(
-  table: TableState<Key, Row>,
+  source: RangeSource<Key, Row>,
   options: RangeOptions<Key> = {},
 ): IterableIterator<readonly [Key, Row]> {
-  return walk(table, toKeyRange(table, options), toLimit(options.limit), (entry) => [
-    entry.key,
-    table.row.copyOut(table.rowOf(entry)),
-  ]);
+  const range = toKeyRange(source.table as TableState<Key>, options);
+  const limit = toLimit(options.limit);
+  return walk(source, range, limit, true, (key, row) => [key, row as Row] as const);
 }
 
 /** Keys in order. */
 export function keysOf<Key>(
-  table: TableState<Key>,
+  source: RangeSource<Key, unknown>,
   options: RangeOptions<Key> = {},
 ): IterableIterator<Key> {
-  return walk(table, toKeyRange(table, options), toLimit(options.limit), (entry) => entry.key);
+  const range = toKeyRange(source.table, options);
+  return walk(source, range, toLimit(options.limit), false, (key) => key);
 }
 
 /** Rows in the order of their keys. */
 export function valuesOf<Key, Row>(
-  table: TableState<Key, Row>,
+  source: RangeSource<Key, Row>,
   options: RangeOptions<Key> = {},
 ): IterableIterator<Row> {
-  return walk(table, toKeyRange(table, options), toLimit(options.limit), (entry) =>
-    table.row.copyOut(table.rowOf(entry)),
-  );
+  const range = toKeyRange(source.table as TableState<Key>, options);
+  return walk(source, range, toLimit(options.limit), true, (_, row) => row as Row);
 }
 
+const EVERYTHING = {
+  lower: undefined,
+  lowerExclusive: false,
+  upper: undefined,
+  upperExclusive: false,
+  reverse: false,
+} as const;
+
+/** Number of rows: known where memory has them all, counted key by key where it has not. */
+export function countOf<Key, Row>(table: TableState<Key, Row>): number {
+  if (table.rows.complete) return table.rows.live;
+  return countIn(newest(table));
+}
+
+export function countIn<Key, Row>(source: RangeSource<Key, Row>): number {
+  let count = 0;
+  for (const _ of walk(source, EVERYTHING, Number.POSITIVE_INFINITY, false, () => true)) count++;
+  return count;
+}
+
+/** Memory and runs side by side, in the order of the keys; what memory says of a key counts. */
 function* walk<Key, Row, T>(
-  table: TableState<Key, Row>,
+  source: RangeSource<Key, Row>,
   range: KeyRange<Key>,
   limit: number,
-  take: (entry: Entry<Key>) => T,
+  wantsRow: boolean,
+  take: (key: Key, row: Row | undefined) => T,
 ): Generator<T, void, undefined> {
-  if (limit === 0) return;
-  let left = limit;
-  for (const entry of table.rows.range(range)) {
-    yield take(entry);
-    if (--left === 0) return;
+  const { table } = source;
+  const memory = table.rows.cursor(range);
+  const runs = new RunWalk(source, range);
+  const step = range.reverse ? -1 : 1;
+  for (let left = limit; left > 0; ) {
+    const entry = memory.peek();
+    const hasRun = runs.peek();
+    if (entry === undefined) {
+      if (!hasRun) return;
+      const key = runs.key;
+      const row = wantsRow ? runs.row() : undefined;
+      runs.pass();
+      yield take(key, row === undefined ? row : table.row.copyOut(row));
+      left--;
+      continue;
+    }
+    const order = hasRun ? table.key.compare(entry.key, runs.key) * step : -1;
+    if (order > 0) {
+      const key = runs.key;
+      const row = wantsRow ? runs.row() : undefined;
+      runs.pass();
+      yield take(key, row === undefined ? row : table.row.copyOut(row));
+      left--;
+      continue;
+    }
+    memory.pass(entry);
+    runs.mark(entry.key);
+    const version = source.visible(entry);
+    // Memory knows the key, but nothing of it that this state shows: the runs have their say.
+    if (version === undefined) continue;
+    if (order === 0) runs.pass();
+    if (!isLive(version)) continue;
+    const row = wantsRow ? table.row.copyOut(table.rowOf(version)) : undefined;
+    yield take(entry.key, row);
+    left--;
   }
 }

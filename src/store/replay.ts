@@ -40,15 +40,13 @@ export class Replayer {
     const key = table.key.decode(record.bytes, keyStart, keyEnd);
     const mapKey = table.key.mapKey(key);
     if (operation.kind === OPERATION.delete) {
-      table.rows.delete(mapKey);
+      if (table.rows.complete) table.rows.forget(mapKey);
+      else table.rows.delete(mapKey, key, record.sequence);
       return;
     }
-    const entry = table.rows.upsert(mapKey, key);
-    this.#arena.copy(this.#source, keyEnd, rowEnd);
-    entry.row = undefined;
-    entry.bytes = this.#arena.bytes;
-    entry.start = this.#arena.start;
-    entry.end = this.#arena.end;
+    const arena = this.#arena;
+    arena.copy(this.#source, keyEnd, rowEnd);
+    table.rows.putBytes(mapKey, key, arena.bytes, arena.start, arena.end, record.sequence);
   };
 
   #parse(record: LogRecord, from: number, to: number): unknown {

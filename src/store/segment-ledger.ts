@@ -20,7 +20,7 @@ export class SegmentLedger {
 
   /** Resolves when the manifest knows the segment: only then may it be written. */
   async addSpare(
-    spare: { readonly id: number; readonly bytes: number },
+    spare: { readonly id: number; readonly bytes: number; readonly recycled: boolean },
     durableSequence: number,
   ): Promise<void> {
     const entry: ManifestSegment = {

@@ -1,16 +1,19 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
-import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
-import type { Disk, DiskInfo, PlaceInfo, Timer, WriteMethod } from "../disk/disk.js";
+import type { Disk, DiskInfo, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogStats, LogWriter } from "../log/writer.js";
-import type { MapKey } from "../memtable/memtable.js";
 import type { RecoveryReport } from "../recovery/opening.js";
+import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
+import type { Background, BackgroundStats } from "./background.js";
 import type { Options, StoreCheck } from "./options.js";
-import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
+import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
+import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
+import { StoreView, type View } from "./view.js";
 
 /** What `store.stats()` tells. Figures count from the opening of the store. */
 export interface StoreStats {
@@ -25,12 +28,29 @@ export interface StoreStats {
   readonly log: LogStats;
   /** As the option says, or 1 where the way of writing allows no more. */
   readonly framesInFlightMax: number;
-  /** Rows by table. */
-  readonly tables: Readonly<Record<string, number>>;
+  /** Runs, and the work that makes and merges them. */
+  readonly background: BackgroundStats;
+  readonly memory: MemoryStats;
+  /** By table: all rows while memory has the whole table, else those it has. */
+  readonly rowsInMemory: Readonly<Record<string, number>>;
   /** Rows of cached tables that are not in the log yet. */
   readonly unloggedRows: number;
   /** "open", or why nothing can be written. */
   readonly state: "open" | "poisoned" | "closed";
+}
+
+/** Memory for rows and blocks, in bytes; roughly, for rows. */
+export interface MemoryStats {
+  /** Rows of tables that are not resident, those that no run holds yet included. */
+  readonly rowBytes: number;
+  readonly rowBytesMax: number;
+  /** Rows that were dropped because their room was needed. */
+  readonly rowsEvicted: number;
+  readonly blockBytes: number;
+  readonly blockHits: number;
+  readonly blockMisses: number;
+  /** Views that are open. */
+  readonly views: number;
 }
 
 /** What `open` hands over. */
@@ -45,12 +65,11 @@ export interface StoreParts {
   readonly catalog: Catalog;
   readonly writer: LogWriter;
   readonly recovery: RecoveryReport;
+  readonly background: Background;
   /** Gives everything back; called once, after the log is drained or has failed. */
   readonly release: (durableSequence: number, clean: boolean) => Promise<void>;
 }
 
-/** Rows of cached tables go to the log in transactions of at most so many bytes. */
-const CACHED_BATCH_BYTES = 256 * 1024;
 const RESOLVED: Promise<void> = Promise.resolve();
 
 /**
@@ -65,9 +84,10 @@ export class Store {
   readonly #catalog: Catalog;
   readonly #writer: LogWriter;
   readonly #runner: TransactionRunner;
+  readonly #cached: CachedRows;
   readonly #checks: readonly (StoreCheck & { readonly names: ReadonlySet<string> })[];
   readonly #handles = new Map<unknown, unknown>();
-  #cachedTimer: Timer | undefined;
+  readonly #views = new Set<StoreView>();
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -78,6 +98,14 @@ export class Store {
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
+    this.#cached = new CachedRows({
+      catalog: parts.catalog,
+      writer: parts.writer,
+      runner: this.#runner,
+      scheduler: parts.disk.scheduler,
+      delayMicros: parts.options.cachedDelayMicros,
+      isShort: parts.background.isShort,
+    });
     this.#checks = parts.options.checks.map((check) => ({
       ...check,
       holds: check.holds.bind(check),
@@ -142,7 +170,7 @@ export class Store {
    */
   async durable(sequence?: number): Promise<number> {
     this.#assertOpen();
-    if (sequence === undefined) this.#flushCached();
+    if (sequence === undefined) this.#cached.flush();
     const wanted = sequence === undefined ? this.#writer.lastSequence : sequence;
     if (!Number.isSafeInteger(wanted) || wanted < 0 || wanted > this.#writer.lastSequence) {
       throw new HoldfastError(
@@ -169,10 +197,69 @@ export class Store {
       disk: { ...disk.info, method, fileSystem: place.fileSystem },
       log: this.#writer.stats(),
       framesInFlightMax: this.#parts.framesInFlight,
-      tables: Object.fromEntries(tables.map((table) => [table.name, table.rows.size])),
+      background: this.#parts.background.stats(),
+      memory: this.#memory(),
+      rowsInMemory: Object.fromEntries(tables.map((table) => [table.name, table.rows.live])),
       unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
       state: this.#closed ? "closed" : alive,
     };
+  }
+
+  /**
+   * The state as it is now, held while writes go on. To be released; `using` does that by itself.
+   * Throws CLOSED, NESTED_TRANSACTION, and what a write throws while rows of cached tables are put
+   * into the log.
+   */
+  view(): View {
+    this.#assertOpen();
+    this.#runner.assertNotActive();
+    this.#cached.flush();
+    const view: StoreView = new StoreView(this.#catalog, this.#writer.lastSequence, () => {
+      this.#views.delete(view);
+    });
+    this.#views.add(view);
+    return view;
+  }
+
+  /**
+   * Keeps the state of this moment, all of it, under a name; resolves when it is durable. It shares
+   * with the store what both hold, so that it takes no time to speak of, and room only for what
+   * changes later. Without a name it gets one that begins with "snapshot-".
+   *
+   * Errors: SNAPSHOT_EXISTS, INVALID_ARGUMENT, TOO_LARGE (a store has at most 1,000), DISK_FULL, IO,
+   * and those of `durable`.
+   */
+  async snapshot(name?: string): Promise<SnapshotInfo> {
+    this.#assertOpen();
+    this.#runner.assertNotActive();
+    if (name !== undefined) checkSnapshotName(name);
+    this.#cached.flush();
+    return this.#parts.background.snapshot(name, this.#writer.lastSequence);
+  }
+
+  /** The named snapshots there are, the oldest first. */
+  snapshots(): SnapshotInfo[] {
+    this.#assertOpen();
+    return this.#parts.background.snapshots();
+  }
+
+  /** Forgets a snapshot; what only it needed is removed. Errors: SNAPSHOT_NOT_FOUND, IO. */
+  async dropSnapshot(name: string): Promise<void> {
+    this.#assertOpen();
+    checkSnapshotName(name);
+    await this.#parts.background.dropSnapshot(name);
+  }
+
+  /**
+   * Resolves when all there is now is in runs, so that an opening would have nothing to read back.
+   * The store does this by itself as often as `recoveryBudgetMillis` asks for.
+   */
+  async flush(): Promise<void> {
+    this.#assertOpen();
+    this.#cached.flush();
+    const sequence = this.#writer.lastSequence;
+    await this.#writer.durable(sequence);
+    await this.#parts.background.flush(sequence);
   }
 
   /**
@@ -244,7 +331,7 @@ export class Store {
       this.#writer.abandonRecord();
       runner.settleCached(false);
       runner.end();
-      this.#flushCachedLater();
+      this.#cached.flushLater();
     }
   }
 
@@ -260,62 +347,6 @@ export class Store {
     return RESOLVED;
   }
 
-  // ---- cached tables ---------------------------------------------------------------------------
-
-  #flushCachedLater(): void {
-    const millis = this.#parts.options.cachedDelayMicros / 1000;
-    this.#cachedTimer ??= this.#parts.disk.scheduler.after(millis, this.#cachedTurn, true);
-  }
-
-  readonly #cachedTurn = (): void => {
-    this.#cachedTimer = undefined;
-    if (this.#closed || this.#writer.poison !== undefined) return;
-    try {
-      this.#flushCached();
-      this.#writer.flushLater();
-    } catch {
-      // The disk is full: best effort, so try again later.
-      this.#flushCachedLater();
-    }
-  };
-
-  /** Puts the newest rows of cached tables into the log. */
-  #flushCached(): void {
-    for (const table of this.#catalog.tables) {
-      while (table.unlogged.size > 0) this.#flushCachedBatch(table);
-    }
-  }
-
-  #flushCachedBatch(table: TableState): void {
-    const runner = this.#runner;
-    runner.begin();
-    const done: MapKey[] = [];
-    try {
-      for (const [mapKey, key] of table.unlogged) {
-        if (!this.#logCached(table, mapKey, key, done.length > 0)) break;
-        done.push(mapKey);
-        if (this.#writer.frame.recordBytes >= CACHED_BATCH_BYTES) break;
-      }
-      this.#writer.commitRecord();
-      runner.end();
-    } catch (error) {
-      runner.rollback();
-      throw error;
-    }
-    for (const mapKey of done) table.unlogged.delete(mapKey);
-  }
-
-  /** False if there is no room for it in a transaction that has others already. */
-  #logCached(table: TableState, mapKey: MapKey, key: unknown, hasOthers: boolean): boolean {
-    try {
-      this.#runner.logRow(table, mapKey, key);
-      return true;
-    } catch (error) {
-      if (hasOthers && isHoldfastError(error, "TOO_LARGE")) return false;
-      throw error;
-    }
-  }
-
   // ---- tables ----------------------------------------------------------------------------------
 
   #makeTable<K, R, I>(state: TableState<K, R, I>): Table<K, R, I> {
@@ -329,15 +360,15 @@ export class Store {
       name: state.name,
       get: (key) => read(() => state.get(key)),
       has: (key) => read(() => state.has(key)),
-      count: () => read(() => state.rows.size),
+      count: () => read(() => countOf(state)),
       put: (key, row) => this.#put(state, key, row),
       putSync: (key, row) => this.#putSync(state, key, row),
       update: (key, change) => this.transact(() => runner.update(definition, key, change)),
       delete: (key) => this.transact(() => runner.deleteRow(state, key)),
       deleteSync: (key) => this.transactSync(() => runner.deleteRow(state, key)),
-      entries: (range?: RangeOptions<K>) => read(() => entriesOf(state, range)),
-      keys: (range?: RangeOptions<K>) => read(() => keysOf(state as TableState<K>, range)),
-      values: (range?: RangeOptions<K>) => read(() => valuesOf(state, range)),
+      entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
+      keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
+      values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
     };
   }
 
@@ -365,7 +396,7 @@ export class Store {
   #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
     this.#assertOpen();
     this.#runner.putAlone(state, key, row);
-    if (this.#runner.rank === TIER_RANK.cached) this.#flushCachedLater();
+    if (this.#runner.rank === TIER_RANK.cached) this.#cached.flushLater();
   }
 
   // ---- closing ---------------------------------------------------------------------------------
@@ -373,7 +404,7 @@ export class Store {
   async #close(): Promise<void> {
     let failure: unknown;
     try {
-      if (this.#writer.poison === undefined) this.#flushCached();
+      if (this.#writer.poison === undefined) this.#cached.flush();
     } catch (error) {
       failure = error;
     }
@@ -383,10 +414,21 @@ export class Store {
     } catch (error) {
       failure ??= error;
     }
-    this.#cachedTimer?.cancel();
+    this.#cached.stop();
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
     await this.#parts.release(this.#writer.durableSequence, failure === undefined);
     if (failure !== undefined) throw failure;
+  }
+
+  #memory(): MemoryStats {
+    const { memory, horizon } = this.#catalog.layers;
+    return {
+      rowBytes: memory.bytes,
+      rowBytesMax: memory.limitBytes,
+      rowsEvicted: memory.evicted,
+      ...this.#parts.background.blockStats(),
+      views: horizon.views,
+    };
   }
 
   #assertOpen(): void {

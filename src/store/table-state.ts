@@ -1,13 +1,20 @@
-/** One table of an open store: its schemas, its codecs and its rows. */
+/** One table of an open store: its schemas, its codecs and its rows, in memory and in runs. */
 import { HoldfastError } from "../base/errors.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { SchemaDescription } from "../codec/schema-description.js";
-import { type Entry, type MapKey, Memtable } from "../memtable/memtable.js";
+import { type Entry, isLive, type MapKey, type Version } from "../memtable/entry.js";
+import { Memtable } from "../memtable/memtable.js";
+import { newRowPlace } from "../run/run-file.js";
+import type { RunSet } from "../run/run-set.js";
+import { type Layers, TABLE_ID_BYTES, writeTableId } from "./layers.js";
 
 /** Tiers by how soon they have to be on disk: the greatest of a transaction's tables decides. */
 export const TIER_RANK = { cached: 0, important: 1, critical: 2 } as const;
+
+/** Where the row of a lookup stands; used again by every one of them. */
+const place = newRowPlace();
 
 /** Schema versions are declared in order; the last one is in force. */
 export class TableState<Key = unknown, Row = unknown, Input = unknown> {
@@ -15,6 +22,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   readonly name: string;
   readonly key: KeyCodec<Key>;
   readonly rows: Memtable<Key>;
+  readonly layers: Layers;
   readonly schemas: SchemaDescription[] = [];
   /** The definition in force: the code's, once it was bound, and the stored one before. */
   definition: TableDefinition<Key, Row, Input>;
@@ -24,39 +32,75 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   /** For tables of tier "cached": keys whose newest row is not in the log yet. */
   readonly unlogged = new Map<MapKey, Key>();
 
-  constructor(id: number, definition: TableDefinition<Key, Row, Input>) {
+  constructor(id: number, definition: TableDefinition<Key, Row, Input>, layers: Layers) {
     this.id = id;
     this.name = definition.name;
     this.definition = definition;
+    this.layers = layers;
     this.key = compileKey<Key>(definition.key);
     this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
-    this.rows = new Memtable<Key>(this.key.compare);
+    const { horizon, memory } = layers;
+    this.rows = new Memtable<Key>({ compare: this.key.compare, horizon, memory });
   }
 
   bind(definition: TableDefinition<Key, Row, Input>): void {
     this.definition = definition;
     this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
+    this.rows.resident = definition.resident;
   }
 
-  /** The row of an entry, decoded if it was not yet. Not for callers: see `copyOut`. */
-  rowOf(entry: Entry<Key>): Row {
-    if (entry.row === undefined) {
-      const bytes = entry.bytes as Uint8Array;
-      entry.row = this.row.decode(bytes, entry.start, entry.end);
-      entry.bytes = undefined;
+  /** The row of a version, decoded if it was not yet. Not for callers: see `copyOut`. */
+  rowOf(version: Version): Row {
+    if (version.row === undefined) {
+      const bytes = version.bytes as Uint8Array;
+      version.row = this.row.decode(bytes, version.start, version.end);
+      version.bytes = undefined;
     }
-    return entry.row as Row;
+    return version.row as Row;
+  }
+
+  /** The entry of a key that has a row, read from a run if memory does not have it. */
+  find(key: Key, mapKey: MapKey): Entry<Key> | undefined {
+    const entry = this.rows.get(mapKey);
+    if (entry !== undefined) {
+      entry.used = true;
+      return isLive(entry) ? entry : undefined;
+    }
+    return this.rows.complete ? undefined : this.#load(key, mapKey);
   }
 
   get(key: Key): Row | undefined {
-    const entry = this.rows.get(this.key.mapKey(this.key.validate(key, this.name)));
+    const valid = this.key.validate(key, this.name);
+    const entry = this.find(valid, this.key.mapKey(valid));
     return entry === undefined ? undefined : this.row.copyOut(this.rowOf(entry));
   }
 
   has(key: Key): boolean {
-    return this.rows.get(this.key.mapKey(this.key.validate(key, this.name))) !== undefined;
+    const valid = this.key.validate(key, this.name);
+    return this.find(valid, this.key.mapKey(valid)) !== undefined;
+  }
+
+  #load(key: Key, mapKey: MapKey): Entry<Key> | undefined {
+    const { runs } = this.layers;
+    if (runs === undefined || !this.lookUp(runs, key)) return undefined;
+    const row = this.row.decode(place.block, place.start, place.end);
+    return this.rows.load(mapKey, key, row, place.end - place.start);
+  }
+
+  /** The row that runs have of a key; undefined if they have none, or it was deleted. */
+  rowIn(runs: RunSet, key: Key): Row | undefined {
+    if (!this.lookUp(runs, key)) return undefined;
+    return this.row.decode(place.block, place.start, place.end);
+  }
+
+  /** True if runs have a row of that key; it stands in `place` then, until the next lookup. */
+  lookUp(runs: RunSet, key: Key): boolean {
+    const { scratch } = this.layers;
+    writeTableId(scratch, this.id);
+    const end = this.key.encode(key, scratch, TABLE_ID_BYTES, scratch.length);
+    return runs.get(scratch, end, place) && place.end >= 0;
   }
 
   /** Runs the table's own checks on a row. Throws CHECK_FAILED. */

@@ -2,23 +2,39 @@
 import type { RangeOptions } from "./range.js";
 
 /**
- * Reads are synchronous. A write returns a promise that resolves when the write is durable for the
- * table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
- * waits for the disk). The write itself has happened when the method returns: a read that follows
- * sees it.
+ * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a run
+ * (some ten microseconds where the page cache has it, a read of the device where it has not).
  *
- * Every method may throw or reject with INVALID_KEY and CLOSED; every write also with INVALID_ROW,
- * CHECK_FAILED, TOO_LARGE, DISK_FULL and POISONED, after which nothing has been written, and with
- * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
- * Inside a transaction every write throws NESTED_TRANSACTION.
+ * Every method may throw INVALID_KEY, CLOSED, and where a run cannot be read CORRUPT_RUN or IO.
  */
-export interface Table<Key, Row, Input> {
+export interface ReadTable<Key, Row> {
   readonly name: string;
   /** The row of a key; undefined if there is none. Rows are frozen. */
   get(key: Key): Row | undefined;
   has(key: Key): boolean;
-  /** Number of rows. */
+  /**
+   * Number of rows. At once while memory has the whole table, as for tables that are resident or
+   * were never larger than memory since the opening; otherwise it goes through all keys.
+   */
   count(): number;
+  /** Keys and rows in key order. Changes made meanwhile behind the cursor are not seen. */
+  entries(range?: RangeOptions<Key>): IterableIterator<readonly [Key, Row]>;
+  keys(range?: RangeOptions<Key>): IterableIterator<Key>;
+  values(range?: RangeOptions<Key>): IterableIterator<Row>;
+}
+
+/**
+ * Reads are synchronous (see `ReadTable`). A write returns a promise that resolves when the write is durable for the
+ * table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
+ * waits for the disk). The write itself has happened when the method returns: a read that follows
+ * sees it.
+ *
+ * Every write may throw or reject with INVALID_KEY, CLOSED, INVALID_ROW,
+ * CHECK_FAILED, TOO_LARGE, DISK_FULL and POISONED, after which nothing has been written, and with
+ * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
+ * Inside a transaction every write throws NESTED_TRANSACTION.
+ */
+export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
   put(key: Key, row: Input): Promise<void>;
   /** Returns when the row is durable, whatever the table's tier; the event loop waits. */
   putSync(key: Key, row: Input): void;
@@ -31,8 +47,4 @@ export interface Table<Key, Row, Input> {
   delete(key: Key): Promise<boolean>;
   /** As `delete`, but returns when it is durable; the event loop waits. */
   deleteSync(key: Key): boolean;
-  /** Keys and rows in key order. Changes made meanwhile behind the cursor are not seen. */
-  entries(range?: RangeOptions<Key>): IterableIterator<readonly [Key, Row]>;
-  keys(range?: RangeOptions<Key>): IterableIterator<Key>;
-  values(range?: RangeOptions<Key>): IterableIterator<Row>;
 }

@@ -4,9 +4,10 @@ import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../bas
 import type { TableDefinition } from "../codec/schema.js";
 import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
-import type { Before, MapKey } from "../memtable/memtable.js";
+import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
+import type { Before } from "../memtable/memtable.js";
 import type { Catalog } from "./catalog.js";
-import { entriesOf, keysOf, type RangeOptions, valuesOf } from "./range.js";
+import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 
 /** One change that a transaction makes, for checks. */
@@ -68,6 +69,8 @@ export class TransactionRunner implements Transaction {
   #broken: unknown;
   /** For the messages of the codec; the same object for every put. */
   readonly #context: { table: string; key: unknown } = { table: "", key: undefined };
+  /** Length of the row that was encoded last. */
+  #rowBytes = 0;
   /** Greatest rank of the tables written. */
   rank = 0;
 
@@ -142,7 +145,8 @@ export class TransactionRunner implements Transaction {
       const keys = seen.get(table) ?? new Set();
       if (keys.has(mapKey)) continue;
       seen.set(table, keys.add(mapKey));
-      const kind = table.rows.get(mapKey) === undefined ? "delete" : "put";
+      const now = table.rows.get(mapKey);
+      const kind = now !== undefined && isLive(now) ? "put" : "delete";
       changes.push({ table: table.name, key: entry.key, kind });
     }
     return changes;
@@ -151,9 +155,12 @@ export class TransactionRunner implements Transaction {
   /** Keys of cached tables: in the log now, or still only in memory. */
   settleCached(logged: boolean): void {
     for (const { table, before } of this.#undo) {
-      if (table.definition.tier !== "cached") continue;
-      if (logged) table.unlogged.delete(before.mapKey);
-      else table.unlogged.set(before.mapKey, before.entry.key);
+      if (table.rank !== TIER_RANK.cached) continue;
+      const { mapKey, entry } = before;
+      if (logged) table.unlogged.delete(mapKey);
+      else table.unlogged.set(mapKey, entry.key);
+      const now = table.rows.get(mapKey);
+      if (!logged && now !== undefined) now.sequence = UNLOGGED;
     }
   }
 
@@ -172,19 +179,19 @@ export class TransactionRunner implements Transaction {
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {
-    return this.#readable(table).rows.size;
+    return countOf(this.#readable(table));
   }
 
   entries<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
-    return entriesOf(this.#readable(table), range);
+    return entriesOf(newest(this.#readable(table)), range);
   }
 
   keys<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
-    return keysOf(this.#readable(table) as TableState<K>, range);
+    return keysOf(newest(this.#readable(table)), range);
   }
 
   values<K, R, I>(table: TableDefinition<K, R, I>, range?: RangeOptions<K>) {
-    return valuesOf(this.#readable(table), range);
+    return valuesOf(newest(this.#readable(table)), range);
   }
 
   put<K, R, I>(definition: TableDefinition<K, R, I>, key: K, input: I): void {
@@ -216,9 +223,7 @@ export class TransactionRunner implements Transaction {
     this.#write(table as TableState, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
     this.#remember(table as TableState, mapKey, key);
-    const entry = table.rows.upsert(mapKey, key);
-    entry.row = row;
-    entry.bytes = undefined;
+    table.rows.put(mapKey, key, row, this.#sequence, this.#rowBytes);
   }
 
   /**
@@ -233,13 +238,13 @@ export class TransactionRunner implements Transaction {
       this.#check(table as TableState, key, row);
       this.#write(table as TableState, OPERATION.put, key, row);
       this.rank = table.rank;
-      if (this.rank > TIER_RANK.cached) this.#writer.commitRecord();
+      const logged = this.rank > TIER_RANK.cached;
+      let sequence = UNLOGGED;
+      if (logged) sequence = this.#writer.commitRecord();
       else this.#writer.abandonRecord();
       const mapKey = table.key.mapKey(key);
-      const entry = table.rows.upsert(mapKey, key);
-      entry.row = row;
-      entry.bytes = undefined;
-      if (this.rank === TIER_RANK.cached) table.unlogged.set(mapKey, key);
+      table.rows.put(mapKey, key, row, sequence, this.#rowBytes);
+      if (!logged) table.unlogged.set(mapKey, key);
       this.#active = false;
     } catch (error) {
       this.rollback();
@@ -250,18 +255,19 @@ export class TransactionRunner implements Transaction {
   deleteRow<K, R, I>(table: TableState<K, R, I>, rawKey: K): boolean {
     const key = table.key.validate(rawKey, table.name);
     const mapKey = table.key.mapKey(key);
-    if (table.rows.get(mapKey) === undefined) return false;
+    if (table.find(key, mapKey) === undefined) return false;
     this.#write(table as TableState, OPERATION.delete, key, undefined);
     this.#remember(table as TableState, mapKey, key);
-    table.rows.delete(mapKey);
+    table.rows.delete(mapKey, key, this.#sequence);
     return true;
   }
 
   /** Writes the newest row of a cached table's key, or its end; the table stays as it is. */
   logRow(table: TableState, mapKey: MapKey, key: unknown): void {
     const entry = table.rows.get(mapKey);
-    if (entry === undefined) this.#write(table, OPERATION.delete, key, undefined);
-    else this.#write(table, OPERATION.put, key, table.rowOf(entry));
+    if (entry === undefined || !isLive(entry)) {
+      this.#write(table, OPERATION.delete, key, undefined);
+    } else this.#write(table, OPERATION.put, key, table.rowOf(entry));
   }
 
   #check(table: TableState, key: unknown, row: unknown): void {
@@ -279,6 +285,11 @@ export class TransactionRunner implements Transaction {
     context.table = table.name;
     context.key = key;
     return table.row.normalize(input, context);
+  }
+
+  /** Of the transaction that is being built, if it goes to the log. */
+  get #sequence(): number {
+    return this.#writer.lastSequence + 1;
   }
 
   #remember(table: TableState, mapKey: MapKey, key: unknown): void {
@@ -349,6 +360,7 @@ export class TransactionRunner implements Transaction {
     writeOperationHeader(view, start, kind, id, definition.version, keyBytes, rowEnd - keyEnd);
     frame.position = rowEnd;
     frame.operationCount++;
+    this.#rowBytes = rowEnd - keyEnd;
     return true;
   }
 

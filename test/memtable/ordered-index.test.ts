@@ -20,7 +20,13 @@ function makeIndex(): OrderedIndex<number, Item> {
 }
 
 function keysOf(index: OrderedIndex<number, Item>, range: KeyRange<number>): number[] {
-  return [...index.range(range)].map((item) => item.key);
+  const cursor = index.cursor(range);
+  const keys: number[] = [];
+  for (let item = cursor.peek(); item !== undefined; item = cursor.peek()) {
+    keys.push(item.key);
+    cursor.pass(item);
+  }
+  return keys;
 }
 
 /** What a range must give. */
@@ -103,7 +109,7 @@ describe("an ordered index", () => {
           const index = makeIndex();
           const model = new Set<number>(keys);
           for (const key of keys) index.add({ key });
-          const cursor = index.range(range);
+          const cursor = index.cursor(range);
           let at: number | undefined;
           const ahead = (): number | undefined => {
             const rest = expected(model, range);
@@ -113,8 +119,11 @@ describe("an ordered index", () => {
           for (const [advance, batch] of [...changes, [Infinity, []] as const]) {
             for (let i = 0; i < advance; i++) {
               const next = ahead();
-              expect(cursor.next().value?.key).toBe(next);
-              if (next === undefined) return;
+              const item = cursor.peek();
+              expect(item?.key).toBe(next);
+              expect(cursor.peek()).toBe(item);
+              if (item === undefined || next === undefined) return;
+              cursor.pass(item);
               at = next;
             }
             for (const { key, add } of batch) {

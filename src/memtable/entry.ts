@@ -1,0 +1,59 @@
+/** One key in memory, with its newest row and, while views are open, the rows they show. */
+
+/** A primitive that stands for a key in a Map. */
+export type MapKey = string | number | bigint;
+
+/** Sequence of a row that was read from a run: it can be read again. */
+export const FROM_RUN = -1;
+
+/** Sequence of a row that is in no log yet: of a table of tier "cached". */
+export const UNLOGGED = Number.MAX_SAFE_INTEGER;
+
+/**
+ * One row of a key: decoded, or as bytes[start, end) until it is first asked for. With neither it
+ * says that the key was deleted.
+ */
+export interface Version {
+  /** Of the transaction that wrote it. */
+  sequence: number;
+  row: unknown;
+  bytes: Uint8Array | undefined;
+  start: number;
+  end: number;
+  /** Memory it is thought to take, in bytes. */
+  size: number;
+  /** What was there before, where a view may ask for it. */
+  older: Version | undefined;
+}
+
+export class Entry<K> implements Version {
+  readonly key: K;
+  sequence = 0;
+  row: unknown;
+  bytes: Uint8Array | undefined;
+  start = 0;
+  end = 0;
+  size = 0;
+  older: Version | undefined;
+  /** Asked for since the sweep last came by. */
+  used = false;
+  /** It stands in the ordered index, if there is one. */
+  ordered = false;
+
+  constructor(key: K) {
+    this.key = key;
+  }
+}
+
+/** False for a deleted key. */
+export function isLive(version: Version): boolean {
+  return version.row !== undefined || version.bytes !== undefined;
+}
+
+/**
+ * Memory of an entry whose row has so many bytes when encoded, roughly: the entry, its place in the
+ * map and its key; a decoded row takes some three times its encoded form.
+ */
+export function sizeOfRow(encodedBytes: number): number {
+  return 250 + 3 * encodedBytes;
+}

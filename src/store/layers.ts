@@ -1,0 +1,27 @@
+/** What the tables of a store share: the runs below their memtables, and the bounds of memory. */
+import { KEY_BYTES_MAX } from "../base/limits.js";
+import { Horizon } from "../memtable/horizon.js";
+import { RowMemory } from "../memtable/row-memory.js";
+import type { RunSet } from "../run/run-set.js";
+
+/** Bytes of a table's id in front of its keys. */
+export const TABLE_ID_BYTES = 2;
+
+export class Layers {
+  readonly horizon = new Horizon();
+  readonly memory: RowMemory;
+  /** Replaced as a whole, between two turns of the event loop, when a new run is in the manifest. */
+  runs: RunSet | undefined;
+  /** For the full key of a lookup; its user must be done with it before it returns. */
+  readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
+
+  constructor(memoryBytes: number) {
+    this.memory = new RowMemory(memoryBytes);
+  }
+}
+
+/** Writes a table's id in front of a full key. */
+export function writeTableId(target: Uint8Array, tableId: number): void {
+  target[0] = tableId >>> 8;
+  target[1] = tableId & 0xff;
+}

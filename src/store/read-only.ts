@@ -1,0 +1,208 @@
+/** A named snapshot, opened for reading: without the lock, beside whoever writes the store. */
+
+import { fromHex } from "../base/bytes.js";
+import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { TableDefinition } from "../codec/schema.js";
+import type { Disk } from "../disk/disk.js";
+import { walkRecords } from "../log/record.js";
+import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
+import { readManifestSlots } from "../manifest/manifest.js";
+import { assertIsStore } from "../recovery/recover.js";
+import { BlockCache } from "../run/block-cache.js";
+import { RunSet } from "../run/run-set.js";
+import { IoBudget } from "../snapshot/budget.js";
+import { LogCursor } from "../snapshot/log-cursor.js";
+import { Catalog } from "./catalog.js";
+import { Layers } from "./layers.js";
+import type { Options } from "./options.js";
+import { Replayer } from "./replay.js";
+import { loadResident } from "./resident.js";
+import { findSnapshot, type SnapshotInfo } from "./snapshots.js";
+import type { ReadTable } from "./table.js";
+import { StoreView } from "./view.js";
+
+/** Whoever writes the store may replace what is being opened: then it is tried again. */
+const ATTEMPTS = 5;
+
+/** What `open` with `at` gives: the state of a named snapshot. Nothing can be written. */
+export interface ReadOnlyStore extends AsyncDisposable {
+  readonly snapshot: SnapshotInfo;
+  /** Shows every transaction up to this one. */
+  readonly sequence: number;
+  /** A table that was named at opening. Throws INVALID_ARGUMENT for any other. */
+  table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a snapshot. Changes nothing in the directory.
+ *
+ * Errors: SNAPSHOT_NOT_FOUND, NOT_A_STORE, WRONG_ENVIRONMENT, FORMAT_VERSION, SCHEMA_MISMATCH,
+ * CORRUPT_MANIFEST, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE, IO.
+ */
+export async function openSnapshot(
+  disk: Disk,
+  directory: string,
+  name: string,
+  options: Options,
+): Promise<ReadOnlyStore> {
+  for (let attempt = 1; ; attempt++) {
+    const manifest = await readManifest(disk, directory);
+    checkEnvironment(manifest, directory, options);
+    const snapshot = findSnapshot(manifest, name);
+    try {
+      return await openAt(disk, directory, manifest, snapshot, options);
+    } catch (error) {
+      if (attempt >= ATTEMPTS || !mayHaveChanged(error)) throw error;
+      const now = await readManifest(disk, directory);
+      if (now.generation === manifest.generation) throw error;
+    }
+  }
+}
+
+/** A file that is not there or not what was expected: it may have been replaced just now. */
+function mayHaveChanged(error: unknown): boolean {
+  if (errnoCode(error) === "ENOENT") return true;
+  return (
+    isHoldfastError(error) && ["MISSING_FILE", "CORRUPT_RUN", "CORRUPT_LOG"].includes(error.code)
+  );
+}
+
+async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
+  let names: string[];
+  try {
+    names = await disk.list(directory);
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    throw new HoldfastError(
+      "NOT_A_STORE",
+      `${directory} does not exist, and a snapshot can only be opened where there is one`,
+      { file: directory },
+      error,
+    );
+  }
+  const slots = await readManifestSlots(disk, directory);
+  if (slots.slots.every((slot) => slot.state === "missing")) {
+    throw new HoldfastError("NOT_A_STORE", `${directory} holds no store`, { file: directory });
+  }
+  assertIsStore(directory, slots, names);
+  return slots.newest as Manifest;
+}
+
+function checkEnvironment(manifest: Manifest, directory: string, options: Options): void {
+  if (manifest.environment === options.environment || options.allowEnvironmentChange) return;
+  throw new HoldfastError(
+    "WRONG_ENVIRONMENT",
+    `${directory} belongs to environment "${manifest.environment}", and this is ` +
+      `"${options.environment}"`,
+    { file: directory },
+  );
+}
+
+async function openAt(
+  disk: Disk,
+  directory: string,
+  manifest: Manifest,
+  snapshot: ManifestSnapshot,
+  options: Options,
+): Promise<ReadOnlyStore> {
+  const layers = new Layers(options.cacheBytes);
+  const catalog = new Catalog(layers);
+  for (const table of manifest.tables) {
+    for (const schema of table.schemas) catalog.declare(table.id, schema);
+  }
+  const runs = await RunSet.open({
+    disk,
+    directory,
+    storeId: fromHex(manifest.storeId) as Uint8Array,
+    runs: snapshot.state.runs,
+    files: manifest.files,
+    cache: new BlockCache(options.cacheBytes),
+  });
+  try {
+    catalog.openRuns(runs, snapshot.state.runsThrough);
+    await replayTail(disk, directory, manifest, snapshot, new Replayer(catalog));
+    catalog.bind(options.tables);
+    loadResident(catalog);
+  } catch (error) {
+    await runs.release();
+    throw error;
+  }
+  return new OpenedSnapshot(catalog, snapshot, runs);
+}
+
+/** The log behind the runs, up to the snapshot's last transaction. */
+async function replayTail(
+  disk: Disk,
+  directory: string,
+  manifest: Manifest,
+  snapshot: ManifestSnapshot,
+  replayer: Replayer,
+): Promise<void> {
+  const { state, sequence } = snapshot;
+  if (sequence === state.runsThrough) return;
+  const named = new Set(snapshot.segments);
+  const unlimited = { bytesPerSecond: Number.POSITIVE_INFINITY, burstBytes: 1 };
+  const cursor = new LogCursor(
+    {
+      directory,
+      storeId: manifest.storeId,
+      segments: manifest.segments.filter(({ id }) => named.has(id)),
+      from: state.replayFrom,
+      end: { segmentId: Math.max(0, ...named), bytes: Number.MAX_SAFE_INTEGER },
+    },
+    {
+      disk,
+      budget: new IoBudget(unlimited, disk.clock, disk.scheduler),
+      signal: new AbortController().signal,
+    },
+  );
+  try {
+    while (cursor.position.sequence <= sequence) {
+      const frame = await cursor.peek();
+      if (frame === undefined) throw cursor.corrupt("the log ends before the snapshot does");
+      const { bytes, view, position, header } = frame;
+      const wrong = walkRecords(bytes, view, position, header, (record) => {
+        const wanted = record.sequence > state.runsThrough && record.sequence <= sequence;
+        if (wanted) replayer.apply(record);
+      });
+      if (wrong !== undefined) throw cursor.corrupt(wrong);
+      cursor.advance(header);
+    }
+  } finally {
+    await cursor.close();
+  }
+}
+
+class OpenedSnapshot implements ReadOnlyStore {
+  readonly snapshot: SnapshotInfo;
+  readonly #view: StoreView;
+  readonly #runs: RunSet;
+  #closing: Promise<void> | undefined;
+
+  constructor(catalog: Catalog, snapshot: ManifestSnapshot, runs: RunSet) {
+    const { name, sequence, createdMicros } = snapshot;
+    this.snapshot = { name, sequence, createdMicros };
+    this.#view = new StoreView(catalog, sequence, () => {});
+    this.#runs = runs;
+  }
+
+  get sequence(): number {
+    return this.#view.sequence;
+  }
+
+  table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
+    return this.#view.table(definition);
+  }
+
+  close(): Promise<void> {
+    this.#view.release();
+    this.#closing ??= this.#runs.release();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
