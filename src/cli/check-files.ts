@@ -17,7 +17,8 @@ export interface WalkedLog {
 
 export async function checkFiles(store: StoreView, walked: WalkedLog): Promise<Finding[]> {
   const findings: Finding[] = [...checkMarker(store, walked)];
-  let before = store.manifest?.base.sequence ?? 0;
+  const from = store.manifest?.state.replayFrom;
+  let before = from?.segmentId === 0 ? from.sequence - 1 : 0;
   for (const segment of store.segments) {
     const { entry } = segment;
     findings.push(...checkSize(segment, lostIn(segment, before, walked)));

@@ -109,7 +109,7 @@ function contentProblems(manifest: Manifest): string[] {
   if (segments.filter(({ state }) => state === "active").length > 1) {
     problems.push("it lists more than one active segment");
   }
-  let sequence = manifest.base.sequence;
+  let sequence = 0;
   let epoch = 0;
   let isOpen = false;
   for (const entry of segments) {

@@ -78,10 +78,11 @@ class LogWalk {
 
   constructor(store: StoreView) {
     this.#store = store;
-    const base = store.manifest?.base;
-    this.#nextSequence = (base?.sequence ?? 0) + 1;
-    this.#previousChecksum = base?.frameChecksum ?? 0;
-    this.#anyLink = base === undefined;
+    const from = store.manifest?.state.replayFrom;
+    this.#nextSequence = from?.sequence ?? 1;
+    this.#previousChecksum = from?.frameChecksum ?? 0;
+    // What came before the first segment there is, nothing says unless replay begins with it.
+    this.#anyLink = from?.segmentId !== 0;
   }
 
   async *run(): AsyncGenerator<LogEvent, void, void> {
@@ -321,6 +322,7 @@ class LogWalk {
           checksum: this.#store.disk.checksum,
           chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
           limit,
+          recycled: segment.entry?.recycled ?? false,
           visit: () => {},
           onFrame: (header) => {
             durableThrough = Math.max(durableThrough, header.durableThrough);

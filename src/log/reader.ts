@@ -4,12 +4,11 @@ import { errnoCode } from "../base/errors.js";
 import type { Checksum, DiskFile } from "../disk/disk.js";
 import {
   decodeFrameHeader,
-  FRAME_AT,
   FRAME_HEADER_BYTES,
-  FRAME_MAGIC,
   type FrameHeader,
   type FramePlace,
 } from "./format.js";
+import { isOfAnotherLife, looksLikeFrame } from "./life.js";
 import { type LogRecord, walkRecords } from "./record.js";
 import type { Found } from "./tail.js";
 
@@ -41,8 +40,10 @@ export interface SegmentScan {
   readonly laterDurableThrough: number;
   /** A frame whose checksum is good but whose content is not: what is wrong. */
   readonly malformed: string | undefined;
-  /** Last byte after `endOffset` that is neither zero nor of another life, plus one. */
+  /** Last byte after `endOffset` that may be of this life of the segment, plus one. */
   readonly dirtyEnd: number;
+  /** Bytes read from the file, those behind the end included. */
+  readonly bytesRead: number;
   /** The system's error, where `found` is "unreadable". */
   readonly cause: unknown;
 }
@@ -56,6 +57,8 @@ export interface ScanOptions {
   readonly limit: number;
   /** Where to begin; the first block after the header by default. */
   readonly startOffset?: number;
+  /** The segment was another one before: what does not look like this life's is of that one. */
+  readonly recycled: boolean;
   readonly visit: (record: LogRecord) => void;
   readonly onFrame?: (header: FrameHeader) => void;
 }
@@ -81,6 +84,7 @@ class Scanner {
   #found: Found = "absent";
   #malformed: string | undefined;
   #cause: unknown;
+  #bytesRead = 0;
 
   constructor(options: ScanOptions) {
     this.#o = options;
@@ -108,6 +112,7 @@ class Scanner {
     }
     this.#view = viewOf(this.#chunk);
     this.#chunkOffset = offset;
+    this.#bytesRead += this.#chunk.length;
     return true;
   }
 
@@ -167,25 +172,18 @@ class Scanner {
     this.#found = this.#isAbsent(at) ? "absent" : "broken";
   }
 
-  /** Zeros, or the beginning of a frame that says itself that it belongs to another life. */
+  /**
+   * Zeros, or the beginning of a frame that says itself that it belongs to another life. In a
+   * recycled segment also whatever is not like the header of a frame of this life.
+   */
   #isAbsent(at: number): boolean {
-    const end = Math.min(at + this.#o.place.alignment, this.#chunk.length);
-    return isZero(this.#chunk, at, end) || this.#isOfAnotherLife(at);
-  }
-
-  /** A header whose checksum is good and which names another segment or epoch. */
-  #isOfAnotherLife(at: number): boolean {
-    if (at + FRAME_HEADER_BYTES > this.#chunk.length) return false;
-    const view = this.#view;
-    if (view.getUint32(at + FRAME_AT.magic, true) !== FRAME_MAGIC) return false;
-    const from = at + FRAME_AT.payloadChecksum;
-    const actual = this.#o.checksum.crc32c(this.#chunk, from, at + FRAME_HEADER_BYTES);
-    if (view.getUint32(at + FRAME_AT.checksum, true) !== actual) return false;
-    const { place } = this.#o;
-    return (
-      view.getUint32(at + FRAME_AT.epoch, true) !== place.epoch ||
-      view.getUint32(at + FRAME_AT.segmentId, true) !== place.segmentId % 0x1_0000_0000
-    );
+    const { place, recycled } = this.#o;
+    const end = Math.min(at + place.alignment, this.#chunk.length);
+    if (isZero(this.#chunk, at, end)) return true;
+    if (isOfAnotherLife(this.#chunk, this.#view, at, place, this.#o.checksum)) return true;
+    if (!recycled) return false;
+    const offset = this.#chunkOffset + at;
+    return !looksLikeFrame(this.#chunk, this.#view, at, offset, place);
   }
 
   /** Looks at every aligned place after the end for frames of the same segment and epoch. */
@@ -207,10 +205,9 @@ class Scanner {
         continue;
       }
       if (this.#isAbsent(at)) continue;
-      dirtyEnd = Math.min(offset + place.alignment, limit);
-      if (offset === end) continue;
       const later = decodeFrameHeader(this.#chunk, this.#view, at, offset, place, checksum);
-      if (later === undefined) continue;
+      dirtyEnd = Math.max(dirtyEnd, Math.min(offset + this.#extent(later), limit));
+      if (later === undefined || offset === end) continue;
       if (firstLaterOffset === 0) firstLaterOffset = offset;
       lastLaterOffset = offset;
       laterDurableThrough = Math.max(laterDurableThrough, later.durableThrough);
@@ -225,7 +222,19 @@ class Scanner {
       laterDurableThrough,
       malformed: this.#malformed,
       dirtyEnd,
+      bytesRead: this.#bytesRead,
       cause: this.#cause,
     };
+  }
+
+  /**
+   * How far the dirt reaches that begins at a block. In a recycled segment only the first block of
+   * a frame can be told from what was there before; where its length cannot be trusted it may be
+   * as long as any.
+   */
+  #extent(header: FrameHeader | undefined): number {
+    const { place, recycled } = this.#o;
+    if (!recycled) return place.alignment;
+    return header?.frameBytes ?? place.frameBytesMax;
   }
 }

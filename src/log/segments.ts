@@ -7,6 +7,17 @@ import type { OpenSegment, SegmentSource } from "./writer.js";
 /** How long after a failure the next try comes by itself. */
 const RETRY_MILLIS = 1000;
 
+/** Retired segments that wait to be used again; what is more than that gives its room back. */
+export const RETIRED_SEGMENTS_MAX = 2;
+
+/** A segment that can be written once the manifest knows it. */
+export interface PreparedSegment {
+  readonly id: number;
+  readonly bytes: number;
+  /** It was another segment before, and what was in that may still be in it. */
+  readonly recycled: boolean;
+}
+
 export interface SegmentSupplyOptions {
   readonly disk: Disk;
   readonly queue: CommitQueue;
@@ -17,9 +28,9 @@ export interface SegmentSupplyOptions {
   /** Id of the next segment to create. */
   readonly nextId: number;
   /** Spares left by the last writer, whose headers still have to be written. */
-  readonly spares: readonly { readonly id: number; readonly bytes: number }[];
+  readonly spares: readonly PreparedSegment[];
   /** Puts a prepared segment into the manifest; it may be used once that has resolved. */
-  readonly publish: (segment: { id: number; bytes: number }) => Promise<void>;
+  readonly publish: (segment: PreparedSegment) => Promise<void>;
   /** A segment has become ready. */
   readonly onReady: () => void;
   /** Preparing failed, and is tried again from time to time. */
@@ -67,7 +78,10 @@ export async function createSegment(
 
 export class SegmentSupply implements SegmentSource {
   readonly #o: SegmentSupplyOptions;
-  readonly #spares: { readonly id: number; readonly bytes: number }[];
+  readonly #spares: PreparedSegment[];
+  /** Ids under which retired segments still stand, whole and durable, for the next one to take. */
+  readonly #retired: number[] = [];
+  #retiring: Promise<void> = Promise.resolve();
   #nextId: number;
   /** The segment of that id may be in the manifest: its file must stay, whatever happens. */
   #offeredId = 0;
@@ -113,13 +127,51 @@ export class SegmentSupply implements SegmentSource {
     this.start();
   }
 
+  /**
+   * Takes a segment that no manifest names any more, in neither slot: it is used again as the next
+   * one, or removed. What becomes of it is of no consequence: a file that is left over is removed by
+   * the next opening.
+   */
+  retire(id: number): void {
+    this.#retiring = this.#retiring.then(() => this.#keepOrRemove(id));
+  }
+
   /** Waits for what is under way, then closes what was never used. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#retryTimer?.cancel();
+    await this.#retiring;
     await this.#working;
     await this.#ready?.log.close();
     this.#ready = undefined;
+    for (const id of this.#retired.splice(0)) await this.#remove(id);
+  }
+
+  async #keepOrRemove(id: number): Promise<void> {
+    const room = this.#retired.length < RETIRED_SEGMENTS_MAX;
+    if (!room || this.#closed || !(await this.#isWhole(id))) return this.#remove(id);
+    this.#retired.push(id);
+    if (this.#failure !== undefined) this.start();
+  }
+
+  /** One that was cut off or has grown is not like a new one: its room is not all allocated. */
+  async #isWhole(id: number): Promise<boolean> {
+    const { disk, directory, header } = this.#o;
+    try {
+      const file = await disk.open(`${directory}/${segmentFileName(id)}`);
+      try {
+        return (await file.size()) === header.segmentBytes;
+      } finally {
+        await file.close();
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  async #remove(id: number): Promise<void> {
+    const { disk, directory } = this.#o;
+    await disk.remove(`${directory}/${segmentFileName(id)}`).catch(() => {});
   }
 
   #succeeded(segment: OpenSegment): void {
@@ -150,28 +202,52 @@ export class SegmentSupply implements SegmentSource {
     const id = spare?.id ?? this.#nextId;
     const bytes = spare?.bytes ?? header.segmentBytes;
     const full = { ...header, segmentId: id, segmentBytes: bytes, createdMicros };
+    let recycled = spare?.recycled ?? false;
     if (spare !== undefined) await writeSegmentHeader(disk, directory, full);
-    else await this.#create(full);
+    else recycled = await this.#make(full);
     this.#offeredId = id;
-    await this.#o.publish({ id, bytes });
+    await this.#o.publish({ id, bytes, recycled });
     const log = await queue.openLog(`${directory}/${segmentFileName(id)}`, method);
     if (spare !== undefined) this.#spares.shift();
     else this.#nextId++;
     return { id, bytes, log };
   }
 
-  /** What a full disk left half made is removed at once: the next try may need its room. */
-  async #create(header: SegmentHeader): Promise<void> {
+  /**
+   * A new segment, or a retired one under a new name: true for that. What a failure left half made
+   * is removed at once: the next try may need its room.
+   */
+  async #make(header: SegmentHeader): Promise<boolean> {
     const { disk, directory } = this.#o;
+    const { segmentId } = header;
+    // One that may be in the manifest already is in it as what it was then.
+    const retired = segmentId === this.#offeredId ? undefined : this.#retired.shift();
     try {
-      await createSegment(disk, directory, header);
+      if (retired === undefined) await createSegment(disk, directory, header);
+      else await recycleSegment(disk, directory, retired, header);
+      return retired !== undefined;
     } catch (error) {
-      if (header.segmentId !== this.#offeredId) {
-        await disk.remove(`${directory}/${segmentFileName(header.segmentId)}`).catch(() => {});
-      }
+      if (segmentId !== this.#offeredId) await this.#remove(segmentId);
+      if (retired !== undefined) await this.#remove(retired);
       throw error;
     }
   }
+}
+
+/**
+ * Makes the next segment of one that nobody needs any more: its room is allocated and written, so
+ * that this takes no zeros. The name is durable before the header is, and that before anybody is told.
+ */
+async function recycleSegment(
+  disk: Disk,
+  directory: string,
+  retiredId: number,
+  header: SegmentHeader,
+): Promise<void> {
+  const from = `${directory}/${segmentFileName(retiredId)}`;
+  await disk.rename(from, `${directory}/${segmentFileName(header.segmentId)}`);
+  await disk.syncDirectory(directory);
+  await writeSegmentHeader(disk, directory, header);
 }
 
 function describeFailure(error: unknown, directory: string): HoldfastError {

@@ -6,9 +6,12 @@
  * loss of either one loses nothing.
  */
 import { decode, encode } from "@msgpack/msgpack";
-import { getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
+import { assert } from "../base/assert.js";
+import { alignUp, fromHex, getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
 import { MANIFEST_BYTES_MAX } from "../base/limits.js";
 import type { Checksum, WriteMethod } from "../disk/disk.js";
+import { manifestProblem } from "./check.js";
+import { fromVersion1 } from "./version1.js";
 
 export const MANIFEST_FORMAT_VERSION = 2;
 
@@ -17,6 +20,8 @@ export const MANIFEST_MAGIC = 0x464d4648;
 export const MANIFEST_HEADER_BYTES = 64;
 /** Slots are written in whole blocks of this size. */
 export const MANIFEST_BLOCK_BYTES = 4096;
+/** A slot file has room for twice what is in it, in steps of this size: see manifest.ts. */
+export const MANIFEST_SLOT_BYTES = 64 * 1024;
 
 export const MANIFEST_AT = {
   magic: 0,
@@ -187,32 +192,25 @@ export interface Manifest {
   readonly archives: readonly ManifestArchive[];
 }
 
-/** Encodes a whole slot. */
+/** Encodes a whole slot. What would not be read back is a mistake of the program. */
 export function encodeManifest(manifest: Manifest, checksum: Checksum): Uint8Array {
+  const problem = manifestProblem(manifest);
+  assert(problem === undefined, `a manifest is what a manifest must be: ${problem}`);
   const payload = encode(manifest);
   const used = MANIFEST_HEADER_BYTES + payload.length;
   if (used > MANIFEST_BYTES_MAX) throw new RangeError(`a manifest of ${used} bytes is too large`);
-  const size = Math.ceil(used / MANIFEST_BLOCK_BYTES) * MANIFEST_BLOCK_BYTES;
-  const bytes = new Uint8Array(size);
+  const bytes = new Uint8Array(alignUp(used, MANIFEST_BLOCK_BYTES));
   const view = viewOf(bytes);
   bytes.set(payload, MANIFEST_HEADER_BYTES);
   view.setUint32(MANIFEST_AT.magic, MANIFEST_MAGIC, true);
   view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION, true);
-  view.setUint32(
-    MANIFEST_AT.payloadChecksum,
-    checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used),
-    true,
-  );
+  const content = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used);
+  view.setUint32(MANIFEST_AT.payloadChecksum, content, true);
   view.setUint32(MANIFEST_AT.payloadBytes, payload.length, true);
   setUint53(view, MANIFEST_AT.generation, manifest.generation);
-  for (let i = 0; i < 16; i++) {
-    bytes[MANIFEST_AT.storeId + i] = Number.parseInt(manifest.storeId.slice(2 * i, 2 * i + 2), 16);
-  }
-  view.setUint32(
-    MANIFEST_AT.headerChecksum,
-    checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES),
-    true,
-  );
+  bytes.set(fromHex(manifest.storeId) as Uint8Array, MANIFEST_AT.storeId);
+  const header = checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
+  view.setUint32(MANIFEST_AT.headerChecksum, header, true);
   return bytes;
 }
 
@@ -220,67 +218,56 @@ export type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
   | { readonly ok: false; readonly why: "damaged" | "version"; readonly detail: string };
 
+/** What a good header says; or what is wrong with it, for people. */
+function decodeHeader(bytes: Uint8Array, checksum: Checksum) {
+  if (bytes.length < MANIFEST_HEADER_BYTES) return "it is too short";
+  const view = viewOf(bytes);
+  if (view.getUint32(MANIFEST_AT.magic, true) !== MANIFEST_MAGIC) return "no manifest";
+  const header = checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
+  if (view.getUint32(MANIFEST_AT.headerChecksum, true) !== header) {
+    return "its header fails its checksum";
+  }
+  return {
+    version: view.getUint32(MANIFEST_AT.formatVersion, true),
+    end: MANIFEST_HEADER_BYTES + view.getUint32(MANIFEST_AT.payloadBytes, true),
+    payloadChecksum: view.getUint32(MANIFEST_AT.payloadChecksum, true),
+    generation: getUint53(view, MANIFEST_AT.generation),
+    storeId: toHex(bytes.subarray(MANIFEST_AT.storeId, MANIFEST_AT.storeId + 16)),
+  };
+}
+
+/** How long a slot's manifest is by its header, if that is good: all that must be read of a file. */
+export function manifestBytes(bytes: Uint8Array, checksum: Checksum): number | undefined {
+  const header = decodeHeader(bytes, checksum);
+  return typeof header === "string" || header.end > MANIFEST_BYTES_MAX ? undefined : header.end;
+}
+
 /** Never throws, whatever the bytes are. */
 export function decodeManifest(bytes: Uint8Array, checksum: Checksum): ManifestResult {
   const damaged = (detail: string) => ({ ok: false, why: "damaged", detail }) as const;
-  if (bytes.length < MANIFEST_HEADER_BYTES) return damaged("it is too short");
-  const view = viewOf(bytes);
-  if (view.getUint32(MANIFEST_AT.magic, true) !== MANIFEST_MAGIC) return damaged("no manifest");
-  const header = checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
-  if (view.getUint32(MANIFEST_AT.headerChecksum, true) !== header) {
-    return damaged("its header fails its checksum");
-  }
-  const version = view.getUint32(MANIFEST_AT.formatVersion, true);
-  if (version !== MANIFEST_FORMAT_VERSION) {
+  const header = decodeHeader(bytes, checksum);
+  if (typeof header === "string") return damaged(header);
+  const { version, end } = header;
+  if (version !== MANIFEST_FORMAT_VERSION && version !== 1) {
     return { ok: false, why: "version", detail: `it is of format version ${version}` };
   }
-  const end = MANIFEST_HEADER_BYTES + view.getUint32(MANIFEST_AT.payloadBytes, true);
   if (end > bytes.length || end > MANIFEST_BYTES_MAX) return damaged("it is cut off");
-  const payload = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, end);
-  if (view.getUint32(MANIFEST_AT.payloadChecksum, true) !== payload) {
+  if (checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, end) !== header.payloadChecksum) {
     return damaged("its content fails its checksum");
   }
-  let manifest: Manifest;
+  let content: unknown;
   try {
-    manifest = decode(bytes.subarray(MANIFEST_HEADER_BYTES, end)) as Manifest;
+    // A copy: keys are views of it, and the caller's memory is the caller's.
+    content = decode(bytes.slice(MANIFEST_HEADER_BYTES, end));
   } catch {
     return damaged("its content is not msgpack");
   }
-  const generation = getUint53(view, MANIFEST_AT.generation);
-  const storeId = toHex(bytes.subarray(MANIFEST_AT.storeId, MANIFEST_AT.storeId + 16));
-  if (!isManifest(manifest) || manifest.generation !== generation || manifest.storeId !== storeId) {
-    return damaged("its content is not that of a manifest");
+  const current = version === 1 ? fromVersion1(content) : content;
+  const problem = typeof current === "string" ? current : manifestProblem(current);
+  if (problem !== undefined) return damaged(`its content cannot be: ${problem}`);
+  const manifest = current as Manifest;
+  if (manifest.generation !== header.generation || manifest.storeId !== header.storeId) {
+    return damaged("its header is that of another manifest");
   }
   return { ok: true, manifest };
-}
-
-/** The shape that everything above relies on; a good checksum over it is not enough. */
-function isManifest(value: unknown): value is Manifest {
-  if (typeof value !== "object" || value === null) return false;
-  const m = value as Record<string, unknown>;
-  const numbers = ["generation", "createdMicros", "epoch", "framesInFlight", "durableThrough"];
-  return (
-    numbers.every((name) => Number.isSafeInteger(m[name])) &&
-    Number.isSafeInteger(m.frameBytesMax) &&
-    typeof m.storeId === "string" &&
-    /^[0-9a-f]{32}$/.test(m.storeId) &&
-    typeof m.environment === "string" &&
-    typeof m.writer === "object" &&
-    typeof m.base === "object" &&
-    Array.isArray(m.methods) &&
-    Array.isArray(m.tables) &&
-    Array.isArray(m.segments) &&
-    m.segments.every(isSegment)
-  );
-}
-
-function isSegment(value: unknown): value is ManifestSegment {
-  if (typeof value !== "object" || value === null) return false;
-  const s = value as Record<string, unknown>;
-  const numbers = [s.id, s.epoch, s.alignment, s.bytes, s.lastSequence];
-  return (
-    numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0) &&
-    (s.alignment as number) >= 512 &&
-    (s.state === "sealed" || s.state === "active" || s.state === "spare")
-  );
 }

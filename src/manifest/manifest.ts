@@ -1,15 +1,16 @@
 /** Reading the two slots, and changing the manifest while the store is open. */
 import { assert } from "../base/assert.js";
-import { bytesEqual } from "../base/bytes.js";
+import { alignUp, bytesEqual } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
-import { MANIFEST_BYTES_MAX } from "../base/limits.js";
-import type { Disk } from "../disk/disk.js";
+import type { Disk, DiskFile } from "../disk/disk.js";
 import {
   decodeManifest,
   encodeManifest,
+  MANIFEST_SLOT_BYTES,
   MANIFEST_SLOT_NAMES,
   type Manifest,
   type ManifestResult,
+  manifestBytes,
 } from "./format.js";
 
 export type SlotState =
@@ -61,10 +62,15 @@ async function tryToReadSlot(disk: Disk, file: string): Promise<SlotState> {
   return { state: result.why, file, detail: result.detail };
 }
 
+/** All of the manifest, and little of the room behind it. */
 async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
   const file = await disk.open(path, { direct: true });
   try {
-    return await file.read(0, Math.min(await file.size(), MANIFEST_BYTES_MAX));
+    const bytes = await file.read(0, MANIFEST_SLOT_BYTES);
+    if (bytes.length < MANIFEST_SLOT_BYTES) return bytes;
+    const used = manifestBytes(bytes, disk.checksum);
+    if (used === undefined || used <= bytes.length) return bytes;
+    return await file.read(0, used);
   } finally {
     await file.close();
   }
@@ -169,6 +175,7 @@ async function writeSlot(
   try {
     const file = await disk.open(path, { write: true, create: true });
     try {
+      await makeRoom(file, bytes.length);
       await file.write(0, bytes);
       await file.sync();
     } finally {
@@ -188,10 +195,32 @@ async function writeSlot(
   }
 }
 
+/**
+ * A slot has its room long before it needs it, so that a full disk does not keep a change from being
+ * written: it may be the one that gives room back. Fails only if the manifest itself does not fit.
+ */
+async function makeRoom(file: DiskFile, needed: number): Promise<void> {
+  const size = await file.size();
+  const wanted = alignUp(2 * needed, MANIFEST_SLOT_BYTES);
+  if (size >= wanted) return;
+  try {
+    await file.zeroFill(size, wanted - size);
+  } catch (error) {
+    const code = errnoCode(error);
+    if (size < needed || (code !== "ENOSPC" && code !== "EDQUOT")) throw error;
+  }
+}
+
 /** Past the page cache: after a failed write that would show what the device does not have. */
 async function verifySlot(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
-  const written = await readWhole(disk, path);
-  if (written.length >= bytes.length && bytesEqual(written, 0, bytes, 0, bytes.length)) return;
+  const file = await disk.open(path, { direct: true });
+  let written: Uint8Array;
+  try {
+    written = await file.read(0, bytes.length);
+  } finally {
+    await file.close();
+  }
+  if (written.length === bytes.length && bytesEqual(written, 0, bytes, 0, bytes.length)) return;
   throw new HoldfastError("IO", "the manifest does not read back as it was written", {
     file: path,
   });

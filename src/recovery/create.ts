@@ -6,8 +6,9 @@ import { toHex } from "../base/bytes.js";
 import type { Disk } from "../disk/disk.js";
 import { createSegment } from "../log/segments.js";
 import { createManifest } from "../manifest/manifest.js";
+import { REPLAY_COST_DEFAULT } from "../manifest/replay-cost.js";
 import { CREATING_NAME, LOCK_NAME } from "./files.js";
-import { type OpenedLog, type OpeningSettings, segmentEntry, writerOf } from "./opening.js";
+import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
 
 /** `leftovers` are the names there are: of a creation that was cut short, if any. */
 export async function createLog(
@@ -40,6 +41,7 @@ export async function createLog(
     writerId: settings.writerId,
   };
   await createSegment(disk, directory, header);
+  const active = { id: 1, bytes: settings.segmentBytes, recycled: false };
   const keeper = await createManifest(disk, directory, {
     generation: 1,
     storeId: toHex(storeId),
@@ -50,10 +52,19 @@ export async function createLog(
     framesInFlight: settings.framesInFlight,
     frameBytesMax: settings.frameBytesMax,
     methods: [],
-    base: { sequence: 0, frameChecksum: 0 },
     durableThrough: 0,
-    segments: [segmentEntry(1, "active", 1, settings.alignment, settings.segmentBytes, 0)],
+    segments: [openEntry(active, "active", 1, settings.alignment)],
     tables: [],
+    replay: REPLAY_COST_DEFAULT,
+    state: {
+      runs: [],
+      runsThrough: 0,
+      replayFrom: { segmentId: 0, offset: 0, sequence: 1, frameChecksum: 0 },
+    },
+    files: [],
+    merge: null,
+    snapshots: [],
+    archives: [],
   });
   await disk.remove(`${directory}/${CREATING_NAME}`);
   await disk.syncDirectory(directory);
@@ -62,7 +73,7 @@ export async function createLog(
     keeper,
     storeId,
     epoch: 1,
-    active: { id: 1, bytes: settings.segmentBytes },
+    active,
     spares: [],
     nextSegmentId: 2,
     lastSequence: 0,
@@ -73,7 +84,11 @@ export async function createLog(
       epoch: 1,
       segments: 1,
       frames: 0,
+      runs: 0,
+      runFiles: 0,
       transactionsReplayed: 0,
+      operationsReplayed: 0,
+      bytesRead: 0,
       lastSequence: 0,
       tail: "end",
       why: "the store is new",

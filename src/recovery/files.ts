@@ -9,7 +9,9 @@ import {
   FRAME_HEADER_BYTES,
   parseSegmentFileName,
 } from "../log/format.js";
+import { archiveFileName, parseArchiveFileName } from "../manifest/archive-name.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
+import { parseRunFileName, runFileName } from "../run/format.js";
 
 export const LOCK_NAME = "LOCK";
 /** Stands while a store is being created; what it stands beside was never used. */
@@ -36,6 +38,8 @@ export function isStoreFileName(name: string): boolean {
     name === CREATING_NAME ||
     (MANIFEST_SLOT_NAMES as readonly string[]).includes(name) ||
     parseSegmentFileName(name) !== undefined ||
+    parseRunFileName(name) !== undefined ||
+    parseArchiveFileName(name) !== undefined ||
     isTornFileName(name)
   );
 }
@@ -63,15 +67,41 @@ export async function listOrUndefined(
 
 /**
  * Makes sure that what is about to be read is what a power cut would leave: a process that died
- * may have left writes in the page cache that the disk does not have.
+ * may have left writes in the page cache that the disk does not have. The directory, too.
  */
-export async function syncBeforeReading(
+export async function syncManifest(
   disk: Disk,
   directory: string,
   names: readonly string[],
 ): Promise<void> {
-  const read = names.filter((name) => isStoreFileName(name) && name !== LOCK_NAME);
-  for (const name of read) {
+  const read = new Set<string>([...MANIFEST_SLOT_NAMES, CREATING_NAME]);
+  await syncFiles(
+    disk,
+    directory,
+    names.filter((name) => read.has(name)),
+  );
+  await disk.syncDirectory(directory);
+}
+
+/**
+ * The same for the segments that are about to be read. Those before them, runs and archives were
+ * durable before a manifest named them: an opening does not take longer the larger the store is.
+ */
+export async function syncLog(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+  manifest: Manifest,
+): Promise<void> {
+  const read = names.filter((name) => {
+    const id = parseSegmentFileName(name);
+    return id !== undefined && !isBeforeReplay(id, manifest);
+  });
+  await syncFiles(disk, directory, read);
+}
+
+async function syncFiles(disk: Disk, directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
     const file = await disk.open(`${directory}/${name}`, { write: true });
     try {
       await file.sync();
@@ -79,12 +109,59 @@ export async function syncBeforeReading(
       await file.close();
     }
   }
-  await disk.syncDirectory(directory);
+}
+
+/** Segments that lie wholly before where replay begins; also those that are long gone. */
+function isBeforeReplay(id: number, { segments, state }: Manifest): boolean {
+  if (id < state.replayFrom.segmentId) return true;
+  return segments.length > 0 && segments.every((segment) => id < segment.id);
+}
+
+/** Throws MISSING_FILE where the directory lacks a run file or an archive that is named. */
+export function assertNamedFilesArePresent(
+  directory: string,
+  names: readonly string[],
+  manifest: Manifest,
+): void {
+  const present = new Set(names);
+  const missing = namedFiles(manifest).find((name) => !present.has(name));
+  if (missing === undefined) return;
+  throw new HoldfastError(
+    "MISSING_FILE",
+    `${directory}/${missing} is missing, and the manifest (generation ${manifest.generation}) ` +
+      "says that a part of the store is in it. Nothing was changed",
+    { file: `${directory}/${missing}` },
+  );
+}
+
+function namedFiles({ files, archives }: Manifest): string[] {
+  return [
+    ...files.map((file) => runFileName(file.id)),
+    ...archives.map((archive) => archiveFileName(archive.id)),
+  ];
 }
 
 /**
- * Segments that the manifest does not know: of a preparation that was cut short. Throws
- * CORRUPT_MANIFEST if one holds frames, which means that the manifest is older than the log.
+ * Files that the manifest does not know: of what was cut short before it was published, or of what
+ * had become of no use. Throws CORRUPT_MANIFEST as `findStraySegments` does.
+ */
+export async function findStrays(
+  disk: Disk,
+  directory: string,
+  names: readonly string[],
+  manifest: Manifest,
+): Promise<string[]> {
+  const known = new Set(namedFiles(manifest));
+  const isNamed = (name: string): boolean =>
+    parseRunFileName(name) !== undefined || parseArchiveFileName(name) !== undefined;
+  const strays = names.filter((name) => isNamed(name) && !known.has(name));
+  return [...strays, ...(await findStraySegments(disk, directory, names, manifest))];
+}
+
+/**
+ * Segments that the manifest does not know: of a preparation that was cut short, or retired. Throws
+ * CORRUPT_MANIFEST if one that would follow those it knows holds frames, which means that the
+ * manifest is older than the log.
  */
 export async function findStraySegments(
   disk: Disk,
@@ -98,7 +175,7 @@ export async function findStraySegments(
     const id = parseSegmentFileName(name);
     if (id === undefined || known.has(id)) continue;
     const path = `${directory}/${name}`;
-    if (await holdsFrames(disk, path, id, manifest)) {
+    if (!isBeforeReplay(id, manifest) && (await holdsFrames(disk, path, id, manifest))) {
       throw new HoldfastError(
         "CORRUPT_MANIFEST",
         `${path} holds transactions, but the manifest (generation ${manifest.generation}) ` +

@@ -1,5 +1,6 @@
 /** What opening a log takes and gives, and the parts of the manifest that every opening writes. */
 import type { Disk } from "../disk/disk.js";
+import type { PreparedSegment } from "../log/segments.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/manifest.js";
 
@@ -22,7 +23,13 @@ export interface RecoveryReport {
   readonly epoch: number;
   readonly segments: number;
   readonly frames: number;
+  /** Runs that hold the state up to where replay begins, and all files of runs. */
+  readonly runs: number;
+  readonly runFiles: number;
   readonly transactionsReplayed: number;
+  readonly operationsReplayed: number;
+  /** Bytes of the log that were read, those behind its end included. */
+  readonly bytesRead: number;
   readonly lastSequence: number;
   /** "end" or "torn", and why. */
   readonly tail: "end" | "torn";
@@ -33,7 +40,7 @@ export interface RecoveryReport {
   readonly tornFiles: readonly string[];
   /** Manifest slots that were damaged or missing and have been written anew. */
   readonly repairedSlots: readonly string[];
-  /** Segments that a preparation cut short had left behind. */
+  /** Files that nothing names: of what was cut short, or of no more use. */
   readonly removedFiles: readonly string[];
   readonly syncMicros: number;
   readonly replayMicros: number;
@@ -46,7 +53,7 @@ export interface OpenedLog {
   readonly storeId: Uint8Array;
   readonly epoch: number;
   readonly active: { readonly id: number; readonly bytes: number };
-  readonly spares: readonly { readonly id: number; readonly bytes: number }[];
+  readonly spares: readonly PreparedSegment[];
   readonly nextSegmentId: number;
   readonly lastSequence: number;
   readonly previousChecksum: number;
@@ -64,13 +71,12 @@ export function writerOf(disk: Disk, settings: OpeningSettings): Manifest["write
   };
 }
 
-export function segmentEntry(
-  id: number,
-  state: ManifestSegment["state"],
+/** The entry of a segment that can be written. */
+export function openEntry(
+  { id, bytes, recycled }: PreparedSegment,
+  state: "active" | "spare",
   epoch: number,
   alignment: number,
-  bytes: number,
-  lastSequence: number,
 ): ManifestSegment {
-  return { id, state, epoch, alignment, bytes, lastSequence };
+  return { id, state, epoch, alignment, bytes, lastSequence: 0, recycled };
 }

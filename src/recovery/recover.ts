@@ -5,29 +5,29 @@
  * Every step can be cut short and begun again: nothing is removed or cut off before the manifest
  * that no longer needs it is durable, and a new epoch is used only once both slots carry it.
  */
-import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
-import { segmentFileName } from "../log/format.js";
-import { createSegment, writeSegmentHeader } from "../log/segments.js";
-import { MANIFEST_SLOT_NAMES, type Manifest, type ManifestSegment } from "../manifest/format.js";
-import { ManifestKeeper, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
+import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
+import { type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
+import { learnReplayCost } from "../manifest/replay-cost.js";
 import { createLog } from "./create.js";
 import {
+  assertNamedFilesArePresent,
   CREATING_NAME,
-  findStraySegments,
+  findStrays,
   isPassingFileName,
   isStoreFileName,
   LOCK_NAME,
   pruneTornFiles,
   removeFiles,
   setAside,
-  syncBeforeReading,
+  syncLog,
+  syncManifest,
   tornFileName,
-  truncateTo,
 } from "./files.js";
-import { type OpenedLog, type OpeningSettings, segmentEntry, writerOf } from "./opening.js";
-import { type LogScan, type LogVisitor, type ScannedSegment, scanLog } from "./scan.js";
+import { beginEpoch, cutOff } from "./new-epoch.js";
+import type { OpenedLog, OpeningSettings } from "./opening.js";
+import { type LogScan, type LogVisitor, scanLog } from "./scan.js";
 
 /** Who listens while a store is opened. */
 export interface OpeningVisitor extends LogVisitor {
@@ -70,7 +70,12 @@ export function assertNotForeign(directory: string, names: readonly string[]): v
   );
 }
 
-function assertIsStore(directory: string, slots: ManifestSlots, names: readonly string[]): void {
+/** Throws FORMAT_VERSION or CORRUPT_MANIFEST unless there is a manifest to go by. */
+export function assertIsStore(
+  directory: string,
+  slots: ManifestSlots,
+  names: readonly string[],
+): void {
   for (const slot of slots.slots) {
     if (slot.state !== "version") continue;
     throw new HoldfastError(
@@ -104,13 +109,15 @@ class Recovery {
   async run(names: readonly string[], visitor: OpeningVisitor): Promise<OpenedLog> {
     const disk = this.#disk;
     const start = disk.clock.monotonicMicros();
-    await syncBeforeReading(disk, this.#directory, names);
+    await syncManifest(disk, this.#directory, names);
     const slots = await readManifestSlots(disk, this.#directory);
     assertIsStore(this.#directory, slots, names);
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
     visitor.manifest?.(manifest);
-    const removedFiles = await findStraySegments(disk, this.#directory, names, manifest);
+    assertNamedFilesArePresent(this.#directory, names, manifest);
+    await syncLog(disk, this.#directory, names, manifest);
+    const removedFiles = await findStrays(disk, this.#directory, names, manifest);
     const synced = disk.clock.monotonicMicros();
     const scan = await scanLog(disk, this.#directory, manifest, visitor);
     const replayed = disk.clock.monotonicMicros();
@@ -118,8 +125,12 @@ class Recovery {
     // Nothing can be refused any more: from here on files are changed.
     await removeFiles(disk, this.#directory, removedFiles);
     const torn = await this.#setAside(scan, manifest);
-    const opened = await this.#publish(scan, manifest, slots);
-    await this.#cutOff(opened.keeper.current, scan);
+    const { operations, bytesRead } = scan;
+    const measured = { operations, bytesRead, micros: replayed - synced };
+    const replay = learnReplayCost(manifest.replay, measured);
+    const found = { scan, manifest, slots, replay };
+    const opened = await beginEpoch(disk, this.#directory, this.#settings, found);
+    await cutOff(disk, this.#directory, opened.keeper.current, scan);
     if (names.includes(CREATING_NAME)) await disk.remove(`${this.#directory}/${CREATING_NAME}`);
     await disk.syncDirectory(this.#directory);
     const end = disk.clock.monotonicMicros();
@@ -130,7 +141,11 @@ class Recovery {
         epoch: opened.epoch,
         segments: manifest.segments.length,
         frames: scan.frames,
+        runs: manifest.state.runs.length,
+        runFiles: manifest.files.length,
         transactionsReplayed: scan.transactions,
+        operationsReplayed: operations,
+        bytesRead,
         lastSequence: scan.lastSequence,
         tail: scan.verdict === "torn" ? "torn" : "end",
         why: scan.why,
@@ -175,111 +190,4 @@ class Recovery {
     await pruneTornFiles(this.#disk, this.#directory);
     return { bytes, files };
   }
-
-  /** A new epoch, in a segment of its own: nothing written before can be taken for part of it. */
-  async #publish(
-    scan: LogScan,
-    manifest: Manifest,
-    slots: ManifestSlots,
-  ): Promise<Omit<OpenedLog, "report">> {
-    const epoch = manifest.epoch + 1;
-    const { sealed, spares } = this.#partition(scan, manifest);
-    const nextId = Math.max(0, ...manifest.segments.map((segment) => segment.id)) + 1;
-    const storeId = fromHex(manifest.storeId) as Uint8Array;
-    const [taken, ...rest] = spares;
-    const keeper = new ManifestKeeper(this.#disk, this.#directory, manifest, slots.newestSlot);
-    if (taken?.state === "active") await demote(keeper, taken.id);
-    const active = await this.#prepareActive(taken, nextId, epoch, storeId);
-    const { alignment, environment, framesInFlight, frameBytesMax } = this.#settings;
-    await keeper.publish((current) => ({
-      ...current,
-      environment,
-      epoch,
-      writer: writerOf(this.#disk, this.#settings),
-      framesInFlight,
-      frameBytesMax,
-      durableThrough: scan.lastSequence,
-      segments: [
-        ...sealed,
-        segmentEntry(active.id, "active", epoch, alignment, active.bytes, 0),
-        ...rest.map((s) => segmentEntry(s.id, "spare", epoch, alignment, s.bytes, 0)),
-      ],
-    }));
-    return {
-      keeper,
-      storeId,
-      epoch,
-      active,
-      spares: rest,
-      nextSegmentId: taken === undefined ? nextId + 1 : nextId,
-      lastSequence: scan.lastSequence,
-      previousChecksum: scan.previousChecksum,
-      lastTimeMicros: scan.lastTimeMicros,
-    };
-  }
-
-  /** Which segments end where the scan saw them end, and which can be written again. */
-  #partition(
-    scan: LogScan,
-    manifest: Manifest,
-  ): { sealed: ManifestSegment[]; spares: ManifestSegment[] } {
-    const sealed: ManifestSegment[] = [];
-    const spares: ManifestSegment[] = [];
-    const scanned = new Map<number, ScannedSegment>(scan.segments.map((s) => [s.entry.id, s]));
-    for (const entry of [...manifest.segments].sort((a, b) => a.id - b.id)) {
-      const one = scanned.get(entry.id);
-      if (entry.state === "sealed") sealed.push(entry);
-      else if (one === undefined || one.scan.frames === 0) {
-        spares.push(entry);
-      } else {
-        const { endOffset } = one.scan;
-        sealed.push({
-          ...entry,
-          state: "sealed",
-          bytes: endOffset,
-          lastSequence: one.lastSequence,
-        });
-      }
-    }
-    return { sealed, spares };
-  }
-
-  async #prepareActive(
-    spare: { id: number; bytes: number } | undefined,
-    nextId: number,
-    epoch: number,
-    storeId: Uint8Array,
-  ): Promise<{ id: number; bytes: number }> {
-    const { alignment, writerId, segmentBytes } = this.#settings;
-    const id = spare?.id ?? nextId;
-    const bytes = spare?.bytes ?? segmentBytes;
-    const createdMicros = this.#disk.clock.nowMicros();
-    const common = { storeId, segmentId: id, epoch, alignment, createdMicros, writerId };
-    const header = { ...common, segmentBytes: bytes };
-    if (spare === undefined) await createSegment(this.#disk, this.#directory, header);
-    else await writeSegmentHeader(this.#disk, this.#directory, header);
-    return { id, bytes };
-  }
-
-  /** The manifest no longer needs what lies behind the end of a sealed segment. */
-  async #cutOff(manifest: Manifest, scan: LogScan): Promise<void> {
-    for (const { entry, fileBytes } of scan.segments) {
-      const now = manifest.segments.find((segment) => segment.id === entry.id);
-      if (now?.state !== "sealed" || fileBytes <= now.bytes) continue;
-      await truncateTo(this.#disk, `${this.#directory}/${segmentFileName(now.id)}`, now.bytes);
-    }
-  }
-}
-
-/**
- * An active segment that was never written is about to get the header of a new epoch. If that is
- * cut short, the next opening finds a header that does not fit, which only a spare may have.
- */
-async function demote(keeper: ManifestKeeper, id: number): Promise<void> {
-  await keeper.publish((current) => ({
-    ...current,
-    segments: current.segments.map((entry) =>
-      entry.id === id ? { ...entry, state: "spare" } : entry,
-    ),
-  }));
 }

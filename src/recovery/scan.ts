@@ -38,18 +38,24 @@ export interface LogScan {
   readonly previousChecksum: number;
   readonly lastTimeMicros: number;
   readonly frames: number;
+  /** Handed to the visitor; those that are in runs already are not. */
   readonly transactions: number;
+  readonly operations: number;
+  /** Bytes of the log that were read, those behind its end included. */
+  readonly bytesRead: number;
 }
 
 export interface LogVisitor {
   /** Called before the records of a segment. */
   segment?(entry: ManifestSegment, header: SegmentHeader | undefined): void;
+  /** A transaction that is not in the runs. */
   record(record: LogRecord): void;
   frame?(header: FrameHeader, entry: ManifestSegment): void;
 }
 
 /**
- * Replays the log that the manifest describes, from its first segment to its end.
+ * Replays the log that the manifest describes, from where its runs end to its own end. Segments that
+ * lie before are not read; they must be there.
  *
  * Throws MISSING_FILE, CORRUPT_LOG, FORMAT_VERSION or IO at the first thing that stands in the way
  * of knowing what was acknowledged.
@@ -71,23 +77,33 @@ class LogScanner {
   readonly #visitor: LogVisitor;
   readonly #chain: ChainState;
   readonly #segments: ScannedSegment[] = [];
-  #lastTimeMicros = 0;
+  #lastTimeMicros: number;
+  #transactions = 0;
+  #operations = 0;
+  #bytesRead = 0;
 
   constructor(disk: Disk, directory: string, manifest: Manifest, visitor: LogVisitor) {
     this.#disk = disk;
     this.#directory = directory;
     this.#manifest = manifest;
     this.#visitor = visitor;
-    this.#chain = {
-      nextSequence: manifest.base.sequence + 1,
-      previousChecksum: manifest.base.frameChecksum,
-    };
+    const { sequence, frameChecksum } = manifest.state.replayFrom;
+    this.#chain = { nextSequence: sequence, previousChecksum: frameChecksum };
+    // Where all is in runs there may be no record left that could tell.
+    this.#lastTimeMicros = manifest.archives.reduce((max, one) => Math.max(max, one.lastMicros), 0);
+  }
+
+  /** A sequence known to be durable: whatever is in runs was so before. */
+  get #provenThrough(): number {
+    return Math.max(this.#manifest.durableThrough, this.#manifest.state.runsThrough);
   }
 
   async run(): Promise<LogScan> {
     const entries = [...this.#manifest.segments].sort((a, b) => a.id - b.id);
+    const { segmentId } = this.#manifest.state.replayFrom;
     for (const entry of entries) {
-      if (entry.state === "sealed") this.#checkSealed(await this.#scan(entry));
+      if (entry.id < segmentId) await this.#checkPresent(entry);
+      else if (entry.state === "sealed") this.#checkSealed(await this.#scan(entry));
     }
     const open = entries.filter((entry) => entry.state !== "sealed");
     for (const [index, entry] of open.entries()) {
@@ -98,12 +114,30 @@ class LogScanner {
     return this.#result(undefined, undefined);
   }
 
-  async #scan(entry: ManifestSegment): Promise<ScannedSegment> {
+  /** Nothing in it is needed for the state, but somebody counts on it. */
+  async #checkPresent(entry: ManifestSegment): Promise<void> {
+    await this.#withSegment(entry, async () => {});
+  }
+
+  /** Opens a segment that must be there with the size that the manifest gives. */
+  async #withSegment<T>(
+    entry: ManifestSegment,
+    use: (file: DiskFile, fileBytes: number, path: string) => Promise<T>,
+  ): Promise<T> {
     const path = `${this.#directory}/${segmentFileName(entry.id)}`;
     const file = await openSegment(this.#disk, path, this.#chain.nextSequence);
     try {
       const fileBytes = await file.size();
       if (fileBytes < entry.bytes) throw this.#truncated(entry, path, fileBytes);
+      return await use(file, fileBytes, path);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #scan(entry: ManifestSegment): Promise<ScannedSegment> {
+    const { segmentId, offset } = this.#manifest.state.replayFrom;
+    return this.#withSegment(entry, async (file, fileBytes, path) => {
       const header = await this.#readHeader(file, entry, path);
       this.#visitor.segment?.(entry, header);
       const scan = await scanSegment({
@@ -112,22 +146,26 @@ class LogScanner {
         checksum: this.#disk.checksum,
         chain: this.#chain,
         limit: entry.state === "sealed" ? entry.bytes : fileBytes,
+        startOffset: entry.id === segmentId ? offset : entry.alignment,
+        recycled: entry.recycled,
         visit: this.#visit,
         onFrame: (frame) => this.#visitor.frame?.(frame, entry),
       });
+      this.#bytesRead += scan.bytesRead;
       if (scan.malformed !== undefined) throw this.#malformed(path, scan);
       if (header === undefined && scan.frames > 0) throw this.#headless(path);
       const lastSequence = this.#chain.nextSequence - 1;
       const scanned = { entry, path, fileBytes, header, scan, lastSequence };
       this.#segments.push(scanned);
       return scanned;
-    } finally {
-      await file.close();
-    }
+    });
   }
 
   readonly #visit = (record: LogRecord): void => {
     if (record.timeMicros > this.#lastTimeMicros) this.#lastTimeMicros = record.timeMicros;
+    if (record.sequence <= this.#manifest.state.runsThrough) return;
+    this.#transactions++;
+    this.#operations += record.operationCount;
     this.#visitor.record(record);
   };
 
@@ -205,7 +243,7 @@ class LogScanner {
     const span = scan.lastLaterOffset === 0 ? 0 : scan.lastLaterOffset - scan.endOffset;
     const row = judgeTail({
       found: scan.found,
-      sealedBeyond: this.#manifest.durableThrough >= missing || scanned.entry.state === "sealed",
+      sealedBeyond: this.#provenThrough >= missing || scanned.entry.state === "sealed",
       provenLater: Math.max(scan.laterDurableThrough, beyond.durableThrough) >= missing,
       laterFrames: scan.lastLaterOffset !== 0 || beyond.frames,
       tooFar: span > this.#manifest.framesInFlight * this.#manifest.frameBytesMax,
@@ -213,7 +251,7 @@ class LogScanner {
     if (row.verdict === "corrupt") {
       const last = Math.max(
         missing,
-        this.#manifest.durableThrough,
+        this.#provenThrough,
         scan.laterDurableThrough,
         beyond.durableThrough,
       );
@@ -243,11 +281,7 @@ class LogScanner {
     let frames = false;
     let durableThrough = 0;
     for (const [index, entry] of later.entries()) {
-      const path = `${this.#directory}/${segmentFileName(entry.id)}`;
-      const file = await openSegment(this.#disk, path, this.#chain.nextSequence);
-      try {
-        const fileBytes = await file.size();
-        if (fileBytes < entry.bytes) throw this.#truncated(entry, path, fileBytes);
+      await this.#withSegment(entry, async (file, fileBytes) => {
         // A chain of its own, which takes whatever comes: this is only about what there is.
         const scan = await scanSegment({
           file,
@@ -255,23 +289,24 @@ class LogScanner {
           checksum: this.#disk.checksum,
           chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
           limit: fileBytes,
+          recycled: entry.recycled,
           visit: () => {},
           onFrame: (frame) => {
             if (index === 0 && frame.offset === entry.alignment) first = frame;
             durableThrough = Math.max(durableThrough, frame.durableThrough);
           },
         });
+        this.#bytesRead += scan.bytesRead;
         if (index === 0) begun = scan.found === "broken" || scan.lastLaterOffset !== 0;
         frames ||= scan.frames > 0 || scan.lastLaterOffset !== 0;
         durableThrough = Math.max(durableThrough, scan.laterDurableThrough);
-      } finally {
-        await file.close();
-      }
+      });
     }
     return { first, begun, frames, durableThrough };
   }
 
   #result(tail: ScannedSegment | undefined, row: TailRow | undefined): LogScan {
+    this.#checkReachesRuns();
     return {
       segments: this.#segments,
       tail,
@@ -281,8 +316,18 @@ class LogScanner {
       previousChecksum: this.#chain.previousChecksum,
       lastTimeMicros: this.#lastTimeMicros,
       frames: this.#segments.reduce((sum, one) => sum + one.scan.frames, 0),
-      transactions: this.#segments.reduce((sum, one) => sum + one.scan.transactions, 0),
+      transactions: this.#transactions,
+      operations: this.#operations,
+      bytesRead: this.#bytesRead,
     };
+  }
+
+  /** The runs were made from the log: one that ends before they do has lost its end. */
+  #checkReachesRuns(): void {
+    const last = this.#manifest.segments.reduce((max, { id }) => Math.max(max, id), 0);
+    if (this.#chain.nextSequence > this.#manifest.state.runsThrough) return;
+    const path = `${this.#directory}/${segmentFileName(last)}`;
+    throw this.#corrupt(path, 0, "the log ends before the runs that were made from it");
   }
 
   // ---- errors ----------------------------------------------------------------------------------

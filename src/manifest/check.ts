@@ -1,0 +1,264 @@
+/**
+ * What a manifest must be like before anybody relies on it: its shape, and that its parts fit one
+ * another. A good checksum says only that it is what some program wrote.
+ */
+import { KEY_BYTES_MAX, NAME_BYTES_MAX, RUN_FILE_BYTES_MAX } from "../base/limits.js";
+import { WRITE_METHODS } from "../disk/disk.js";
+import type {
+  Manifest,
+  ManifestFile,
+  ManifestMerge,
+  ManifestRun,
+  ManifestSegment,
+  ManifestSnapshot,
+  ManifestState,
+} from "./format.js";
+import {
+  alignment,
+  anything,
+  binary,
+  type Check,
+  figure,
+  flag,
+  integer,
+  list,
+  matching,
+  members,
+  nullable,
+  oneOf,
+  text,
+} from "./shape.js";
+
+/** A table's id in two bytes, and a key. */
+const FULL_KEY_BYTES_MIN = 2;
+const FULL_KEY_BYTES_MAX = 2 + KEY_BYTES_MAX;
+
+const count = integer(0);
+const id = integer(1);
+const sequence = integer(0);
+const uint32 = integer(0, 2 ** 32 - 1);
+const fullKey = binary(FULL_KEY_BYTES_MIN, FULL_KEY_BYTES_MAX);
+
+const segmentMembers = {
+  id,
+  state: oneOf(["sealed", "active", "spare"]),
+  epoch: uint32,
+  alignment,
+  bytes: count,
+  lastSequence: sequence,
+};
+
+/** What both versions have. */
+const commonMembers = {
+  generation: count,
+  storeId: matching(/^[0-9a-f]{32}$/),
+  environment: text(0),
+  createdMicros: count,
+  epoch: uint32,
+  writer: members({ writerId: text(0), host: text(0), pid: integer(0), openedMicros: count }),
+  framesInFlight: integer(1),
+  frameBytesMax: integer(1),
+  methods: list(
+    members({
+      disk: text(0),
+      method: oneOf(WRITE_METHODS),
+      measured: list(
+        members({ method: oneOf(WRITE_METHODS), p50Micros: figure, p99Micros: figure }),
+      ),
+    }),
+  ),
+  durableThrough: sequence,
+  tables: list(members({ id: integer(0, 2 ** 16 - 1), name: text(0), schemas: list(anything) })),
+};
+
+const position = members({
+  segmentId: integer(0),
+  offset: count,
+  sequence: integer(1),
+  frameChecksum: uint32,
+});
+
+const state = members({
+  runs: list(
+    members({
+      id,
+      tier: integer(0, 255),
+      firstSequence: integer(1),
+      lastSequence: integer(1),
+      files: list(id),
+    }),
+  ),
+  runsThrough: sequence,
+  replayFrom: position,
+});
+
+/** The shape of version 1: see version1.ts. */
+export const shapeOfVersion1: Check = members({
+  ...commonMembers,
+  segments: list(members(segmentMembers)),
+  base: members({ sequence, frameChecksum: uint32 }),
+});
+
+const shape: Check = members({
+  ...commonMembers,
+  segments: list(members({ ...segmentMembers, recycled: flag })),
+  replay: members({ microsPerOperation: figure, microsPerKilobyte: figure }),
+  state,
+  files: list(
+    members({
+      id,
+      bytes: integer(1, RUN_FILE_BYTES_MAX),
+      rows: count,
+      tombstones: count,
+      firstKey: fullKey,
+      lastKey: fullKey,
+      checksum: uint32,
+    }),
+  ),
+  merge: nullable(members({ runs: list(id), throughKey: binary(0, FULL_KEY_BYTES_MAX) })),
+  snapshots: list(
+    members({
+      name: text(1, NAME_BYTES_MAX),
+      sequence,
+      createdMicros: count,
+      state,
+      segments: list(id),
+    }),
+  ),
+  archives: list(
+    members({
+      id,
+      firstSequence: integer(1),
+      lastSequence: sequence,
+      lastMicros: count,
+      bytes: integer(1),
+      epoch: uint32,
+      alignment,
+    }),
+  ),
+});
+
+/** What is wrong with a manifest, for people; undefined if nothing is. */
+export function manifestProblem(value: unknown): string | undefined {
+  const wrong = shape(value, "");
+  if (wrong !== undefined) return wrong;
+  const manifest = value as Manifest;
+  const files = new Map(manifest.files.map((file) => [file.id, file]));
+  const segments = new Map(manifest.segments.map((segment) => [segment.id, segment]));
+  return (
+    listProblem(manifest) ??
+    stateProblem(manifest.state, files, "state") ??
+    replayProblem(manifest, segments) ??
+    mergeProblem(manifest.merge, manifest.state.runs) ??
+    snapshotProblem(manifest.snapshots, files, segments)
+  );
+}
+
+function listProblem(manifest: Manifest): string | undefined {
+  const twice = (what: string, ids: readonly unknown[]): string | undefined =>
+    new Set(ids).size < ids.length ? `it lists ${what} twice` : undefined;
+  for (const file of manifest.files) {
+    if (Buffer.compare(file.firstKey, file.lastKey) > 0) return `the keys of file ${file.id}`;
+  }
+  for (const archive of manifest.archives) {
+    // One without a record ends before it begins.
+    if (archive.lastSequence < archive.firstSequence - 1) return `archive ${archive.id}`;
+  }
+  return (
+    twice(
+      "a file",
+      manifest.files.map((file) => file.id),
+    ) ??
+    twice(
+      "an archive",
+      manifest.archives.map((archive) => archive.id),
+    ) ??
+    twice(
+      "a snapshot",
+      manifest.snapshots.map((snapshot) => snapshot.name),
+    )
+  );
+}
+
+type Files = ReadonlyMap<number, ManifestFile>;
+type Segments = ReadonlyMap<number, ManifestSegment>;
+
+/** Every transaction up to `runsThrough` is in exactly one run, and every file in one at most. */
+function stateProblem(
+  { runs, runsThrough, replayFrom }: ManifestState,
+  files: Files,
+  at: string,
+): string | undefined {
+  if (replayFrom.sequence > runsThrough + 1) return `${at}: replay begins too late`;
+  let last = runsThrough;
+  const ids = new Set<number>();
+  const used = new Set<number>();
+  for (const run of runs) {
+    if (ids.has(run.id)) return `${at}: run ${run.id} is listed twice`;
+    ids.add(run.id);
+    if (run.lastSequence !== last) return `${at}: run ${run.id} does not end with ${last}`;
+    if (run.firstSequence > run.lastSequence) return `${at}: run ${run.id} ends before it begins`;
+    last = run.firstSequence - 1;
+    const wrong = runProblem(run, files, used);
+    if (wrong !== undefined) return `${at}: ${wrong}`;
+  }
+  return undefined;
+}
+
+/** Its files are known, in the order of their keys and without overlap. */
+function runProblem(run: ManifestRun, files: Files, used: Set<number>): string | undefined {
+  let before: Uint8Array | undefined;
+  for (const fileId of run.files) {
+    const file = files.get(fileId);
+    if (file === undefined) return `run ${run.id} names file ${fileId}, which is not listed`;
+    if (used.has(fileId)) return `file ${fileId} is named twice`;
+    used.add(fileId);
+    if (before !== undefined && Buffer.compare(before, file.firstKey) >= 0) {
+      return `the files of run ${run.id} are not in the order of their keys`;
+    }
+    before = file.lastKey;
+  }
+  return undefined;
+}
+
+/** Replay begins in a segment that is there, and whatever stands before it is at an end. */
+function replayProblem({ state: { replayFrom }, segments }: Manifest, byId: Segments) {
+  const { segmentId, offset } = replayFrom;
+  if (segmentId === 0) return offset === 0 ? undefined : "state: replay begins nowhere";
+  const segment = byId.get(segmentId);
+  if (segment === undefined) return "state: replay begins in a segment that is not listed";
+  if (offset < segment.alignment || offset % segment.alignment !== 0) {
+    return "state: replay begins where no frame can";
+  }
+  if (segment.state === "sealed" && offset > segment.bytes) {
+    return "state: replay begins behind the end of its segment";
+  }
+  const open = segments.find((one) => one.id < segmentId && one.state !== "sealed");
+  return open && `segment ${open.id} is not sealed, and replay begins behind it`;
+}
+
+/** Only a row of runs right above the last one may go into it: newer rows must not pass older. */
+function mergeProblem(merge: ManifestMerge | null, runs: readonly ManifestRun[]) {
+  if (merge === null) return undefined;
+  const above = runs.slice(0, -1).slice(-merge.runs.length);
+  const named = new Set(merge.runs);
+  const whole = named.size === merge.runs.length && above.length === merge.runs.length;
+  if (merge.runs.length > 0 && whole && above.every((run) => named.has(run.id))) return undefined;
+  return "merge: its runs are not those right above the last one";
+}
+
+function snapshotProblem(
+  snapshots: readonly ManifestSnapshot[],
+  files: Files,
+  segments: Segments,
+): string | undefined {
+  for (const snapshot of snapshots) {
+    const at = `snapshot "${snapshot.name}"`;
+    const missing = snapshot.segments.find((segmentId) => !segments.has(segmentId));
+    if (missing !== undefined) return `${at} names segment ${missing}, which is not listed`;
+    if (snapshot.sequence < snapshot.state.runsThrough) return `${at} ends before its runs`;
+    const wrong = stateProblem(snapshot.state, files, at);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
