@@ -2,7 +2,11 @@
 import { expect, test } from "vitest";
 import { viewOf } from "../../src/base/bytes.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
-import { MANIFEST_AT, MANIFEST_HEADER_BYTES } from "../../src/manifest/format.js";
+import {
+  MANIFEST_AT,
+  MANIFEST_HEADER_BYTES,
+  MANIFEST_SLOT_BYTES,
+} from "../../src/manifest/format.js";
 import { ManifestKeeper, readManifestSlots } from "../../src/manifest/manifest.js";
 import { SimulatedCrash, type SimulatedMachine } from "../sim/disk.js";
 import {
@@ -168,12 +172,81 @@ test("a newer format is refused, even in one slot, and nothing is touched", asyn
   const machine = await closedStore(5);
   machine.mutate(SLOTS[1], (bytes) => {
     const view = viewOf(bytes);
-    view.setUint32(MANIFEST_AT.formatVersion, 2, true);
+    view.setUint32(MANIFEST_AT.formatVersion, 3, true);
     const sum = portableChecksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
     view.setUint32(MANIFEST_AT.headerChecksum, sum, true);
     return bytes;
   });
   const files = filesOf(machine);
   expect(await refusal(openOn(machine))).toEqual({ code: "FORMAT_VERSION", file: SLOTS[1] });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+/** Large enough to need more than one step of room. */
+function large(bytes: number) {
+  return [{ id: 1, name: "t", schemas: ["x".repeat(bytes)] }];
+}
+
+test("a slot has room for twice its manifest from the beginning, in zeros", async () => {
+  const machine = await closedStore(3);
+  for (const slot of SLOTS) {
+    const bytes = machine.read(slot);
+    expect(bytes).toHaveLength(MANIFEST_SLOT_BYTES);
+    expect(bytes.subarray(8192).every((byte) => byte === 0)).toBe(true);
+  }
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => ({ ...m, tables: large(40_000) })));
+  for (const slot of SLOTS) expect(machine.read(slot)).toHaveLength(2 * MANIFEST_SLOT_BYTES);
+});
+
+test("slots of an older program get their room with the next opening", async () => {
+  const machine = await closedStore(3);
+  for (const slot of SLOTS) machine.mutate(slot, (bytes) => bytes.slice(0, 4096));
+  await openOn(machine);
+  for (const slot of SLOTS) expect(machine.read(slot)).toHaveLength(MANIFEST_SLOT_BYTES);
+});
+
+test("a full disk keeps no manifest from being written that fits its room", async () => {
+  const machine = await closedStore(3);
+  machine.capacityBytes = 0;
+  for (let bytes = 1000; bytes < 60_000; bytes += 10_000) {
+    const keeper = await keeperOn(machine);
+    const manifest = await machine.run(keeper.publish((m) => ({ ...m, tables: large(bytes) })));
+    machine.crash("power");
+    const { newest, slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+    expect(newest).toEqual(manifest);
+    expect(slots.map(({ state }) => state)).toEqual(["valid", "valid"]);
+  }
+});
+
+test("on a full disk one that does not fit is refused, and the one before stays", async () => {
+  const machine = await closedStore(3);
+  machine.capacityBytes = 0;
+  const keeper = await keeperOn(machine);
+  const before = keeper.current;
+  const change = keeper.publish((m) => ({ ...m, tables: large(70_000) }));
+  await expect(machine.run(change)).rejects.toMatchObject({ code: "DISK_FULL" });
+  machine.crash("power");
+  const { newest } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+  expect(newest).toEqual(before);
+});
+
+test("a manifest longer than what is read at first is read whole", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  const tables = large(300_000);
+  await machine.run(keeper.publish((m) => ({ ...m, tables })));
+  machine.crash("power");
+  const { newest, slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+  expect(newest?.tables).toEqual(tables);
+  expect(slots.map(({ state }) => state)).toEqual(["valid", "valid"]);
+});
+
+test("what would not be read back is not written", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  const files = filesOf(machine);
+  const wrong = keeper.publish((m) => ({ ...m, durableThrough: -1 }));
+  await expect(machine.run(wrong)).rejects.toThrow("durableThrough");
   expect(filesOf(machine)).toEqual(files);
 });
