@@ -40,7 +40,7 @@ export async function merge(job: MergeJob, context: JobContext): Promise<MergeRe
     try {
       await copyRows(job, inputs, set, output, context);
     } finally {
-      set.release();
+      await set.release();
     }
     const files = await output.finish();
     checkCancelled(context);
@@ -107,16 +107,20 @@ async function copyRows(
   const cursor = set.cursor({
     ...(job.afterKey === undefined ? {} : { lower: job.afterKey, lowerExclusive: true }),
     ...(job.throughKey === undefined ? {} : { upper: job.throughKey, upperExclusive: false }),
-    tombstones: !job.dropTombstones,
+    // Those to be dropped, too: many in a row must not hold up the thread.
+    tombstones: true,
+    keep: false,
   });
   // Reading is counted as it goes, in proportion to the rows, of which there may be fewer.
   const bytesPerRow = inputs.rows === 0 ? 0 : inputs.bytes / inputs.rows;
   let counted = 0;
   let since = 0;
   while (cursor.next()) {
-    const writer = output.writer ?? (await output.open());
     const { key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd } = cursor;
-    writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
+    if (rowEnd >= 0 || !job.dropTombstones) {
+      const writer = output.writer ?? (await output.open());
+      writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
+    }
     if (++since < ROWS_PER_PAUSE && !output.due) continue;
     const bytes = Math.min(inputs.bytes - counted, Math.round(since * bytesPerRow));
     budget.count(bytes, 0);

@@ -125,7 +125,7 @@ export function withoutSegments(
     segments: manifest.segments.filter((segment) => !ids.has(segment.id)),
     // Named by its own segment: the one before it may be among those that go.
     state: { ...state, replayFrom: normalizePosition(state.replayFrom, manifest.segments) },
-    archives: [...manifest.archives, ...archives],
+    archives: [...manifest.archives, ...archives].sort((a, b) => a.id - b.id),
   };
 }
 

@@ -1,0 +1,186 @@
+/**
+ * Decides when the background works: flushes, merges, and what becomes of old segments. It lives on
+ * the store's thread, reads and writes no files itself, and nothing it does holds up a writer.
+ */
+import { HoldfastError } from "../base/errors.js";
+import type { Timer } from "../disk/disk.js";
+import { Archivist } from "./archivist.js";
+import type { BackgroundParts } from "./background.js";
+import { FileIdSource } from "./file-ids.js";
+import { Flusher } from "./flusher.js";
+import type { SnapshotHost, SnapshotterFigures, SnapshotterOptions } from "./host.js";
+import { Merger } from "./merger.js";
+import { bytesOf } from "./policy.js";
+import { Publisher } from "./publisher.js";
+import type { JobRunner } from "./runner.js";
+import { nextFlush, nextPressure, type Pressure } from "./trigger.js";
+
+export class Snapshotter {
+  readonly #host: SnapshotHost;
+  readonly #options: SnapshotterOptions;
+  readonly #runner: JobRunner;
+  readonly #publisher: Publisher;
+  readonly #flusher: Flusher;
+  readonly #merger: Merger;
+  readonly #archivist: Archivist;
+  #pressure: Pressure = "none";
+  /** Runs from the first write behind the runs on, and fires once. */
+  #timer: Timer | undefined;
+  /** Those who wait for a flush: until then the process must not end. */
+  #waiting = 0;
+  #crashes = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(host: SnapshotHost, options: SnapshotterOptions, runner: JobRunner) {
+    this.#host = host;
+    this.#options = options;
+    this.#runner = runner;
+    this.#publisher = new Publisher(host, runner);
+    const parts: BackgroundParts = {
+      host,
+      options,
+      runner,
+      publisher: this.#publisher,
+      ids: new FileIdSource(host.manifest),
+      onRun: () => this.reconsider(),
+      onFlushed: () => this.check(),
+      onFailure: (doing, error, halted) => this.#warn(doing, error, halted),
+    };
+    this.#flusher = new Flusher(parts);
+    this.#merger = new Merger(parts);
+    this.#archivist = new Archivist(parts);
+  }
+
+  get pressure(): Pressure {
+    return this.#pressure;
+  }
+
+  get figures(): SnapshotterFigures {
+    const { manifest, tail } = this.#host;
+    const files = new Map(manifest.files.map((file) => [file.id, file]));
+    const { operations, bytes, memoryBytes } = tail;
+    return {
+      flushes: this.#flusher.activity.figures,
+      merges: this.#merger.activity.figures,
+      archives: this.#archivist.activity.figures,
+      flushedOperations: this.#flusher.operations,
+      flushMicros: this.#flusher.micros,
+      mergedBytes: this.#merger.bytes,
+      archivedBytes: this.#archivist.bytes,
+      crashes: this.#crashes,
+      budget: this.#runner.budget,
+      tail: { operations, bytes, memoryBytes },
+      urgency: nextFlush(tail, manifest.replay, this.#options).urgency,
+      pressure: this.#pressure,
+      runs: manifest.state.runs.length,
+      runBytes: bytesOf(manifest.state.runs, files),
+      where: this.#runner.where,
+    };
+  }
+
+  /** The tail has changed: something was written, or has become durable. Costs next to nothing. */
+  check(): void {
+    if (this.#closing !== undefined) return;
+    const { tail, manifest } = this.#host;
+    this.#setPressure(nextPressure(this.#pressure, tail, this.#options));
+    if (tail.durableSequence <= manifest.state.runsThrough) return;
+    if (nextFlush(tail, manifest.replay, this.#options).flush) this.#flusher.activity.wake();
+    else this.#arm();
+  }
+
+  /** There may be something to merge or to give back: at the opening, or a snapshot was dropped. */
+  reconsider(): void {
+    if (this.#closing !== undefined) return;
+    this.#merger.hurryIfMany();
+    this.#merger.activity.wake();
+    this.#archivist.activity.wake();
+  }
+
+  /**
+   * Resolves when every transaction up to that sequence, by default all there are, is in runs.
+   * Rejects with what stood in the way; the background goes on trying by itself.
+   */
+  async flushNow(sequence = this.#host.tail.lastSequence): Promise<void> {
+    if (this.#closing !== undefined) throw new HoldfastError("CLOSED", "the store was closed");
+    await this.#kept(async () => {
+      await this.#host.durable(sequence);
+      await this.#flusher.through(sequence);
+    });
+  }
+
+  /**
+   * Files that an edit of the host's own has left without a name, as dropping a snapshot does. They
+   * are removed with the next occasion.
+   */
+  drop(names: readonly string[]): void {
+    this.#publisher.drop(names);
+    this.reconsider();
+  }
+
+  /** The thread of the background has ended by itself; what it did is tried again. */
+  crashed(error: HoldfastError): void {
+    this.#crashes++;
+    if (this.#closing === undefined) this.#host.warn("BACKGROUND", error.message);
+  }
+
+  /**
+   * Ends all background work. First it makes a run of the rest of the log, unless that takes longer
+   * than `finalFlushMillis`; what it fails with is told as a warning. Idempotent.
+   */
+  close(finalFlushMillis: number): Promise<void> {
+    this.#closing ??= this.#close(finalFlushMillis);
+    return this.#closing;
+  }
+
+  async #close(finalFlushMillis: number): Promise<void> {
+    this.#timer?.cancel();
+    await this.#kept(async () => {
+      await Promise.all([this.#merger.activity.stop(), this.#archivist.activity.stop()]);
+      if (finalFlushMillis > 0) await this.#finalFlush(finalFlushMillis);
+      await this.#flusher.stop();
+    });
+    await this.#runner.close();
+  }
+
+  async #finalFlush(millis: number): Promise<void> {
+    const { scheduler, tail } = this.#host;
+    if (this.#flusher.activity.figures.halted) return;
+    const late = scheduler.after(millis, () => void this.#flusher.stop(), true);
+    // What fails was warned of; what is late is replayed by the next opening.
+    await this.#flusher.through(tail.durableSequence).catch(() => {});
+    late.cancel();
+  }
+
+  async #kept(work: () => Promise<void>): Promise<void> {
+    if (this.#waiting++ === 0) this.#runner.keepAlive(true);
+    try {
+      await work();
+    } finally {
+      if (--this.#waiting === 0) this.#runner.keepAlive(false);
+    }
+  }
+
+  #arm(): void {
+    const { snapshotEveryMillis } = this.#options;
+    if (snapshotEveryMillis === 0 || this.#timer !== undefined) return;
+    const due = (): void => {
+      this.#timer = undefined;
+      this.#flusher.now();
+    };
+    this.#timer = this.#host.scheduler.after(snapshotEveryMillis, due, false);
+  }
+
+  #setPressure(level: Pressure): void {
+    if (level === this.#pressure) return;
+    const before = this.#pressure;
+    this.#pressure = level;
+    this.#host.onPressure(level);
+    if (level === "none" || before === "stop") return;
+    this.#host.warn("BACK_PRESSURE", `the background falls behind the writers: ${level}`);
+  }
+
+  #warn(doing: string, error: Error, halted: boolean): void {
+    const then = halted ? "it is not tried again by itself" : "it is tried again";
+    this.#host.warn("BACKGROUND", `${doing} failed: ${error.message}; ${then}`);
+  }
+}
