@@ -92,6 +92,7 @@ export class RunSet {
    * one has it; `place.end` is -1 if it was deleted. Throws CORRUPT_RUN or IO.
    */
   get(key: Uint8Array, keyEnd: number, place: RowPlace): boolean {
+    assert(this.#references > 0, "the set is open");
     let hash = -1;
     for (const files of this.#files) {
       const file = files[firstFileAt(files, key, keyEnd)];
