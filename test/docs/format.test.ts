@@ -3,10 +3,11 @@ import { expect, test } from "vitest";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
 import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
+import * as archive from "../../src/snapshot/archive-format.js";
 import * as run from "../../src/run/format.js";
 
 const text = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
-const constants: Record<string, unknown> = { ...log, ...manifest, ...run, FRAME_BYTES_MAX };
+const constants: Record<string, unknown> = { ...log, ...manifest, ...archive, ...run, FRAME_BYTES_MAX };
 
 /** The value that a name such as "FRAME_AT.offset" has in the code. */
 function lookUp(name: string): unknown {
@@ -40,6 +41,7 @@ test("every offset, kind and size of the code stands in docs/format.md", () => {
     OPERATION_AT: log.OPERATION_AT,
     OPERATION: log.OPERATION,
     MANIFEST_AT: manifest.MANIFEST_AT,
+    ARCHIVE_AT: archive.ARCHIVE_AT,
     RUN_AT: run.RUN_AT,
     BLOCK_AT: run.BLOCK_AT,
     ENTRY_AT: run.ENTRY_AT,
@@ -55,6 +57,7 @@ test.each([
   ["HFSG", log.SEGMENT_MAGIC],
   ["HFRM", log.FRAME_MAGIC],
   ["HFMF", manifest.MANIFEST_MAGIC],
+  ["HFAR", archive.ARCHIVE_MAGIC],
   ["HFRN", run.RUN_MAGIC],
   ["HFRE", run.FOOTER_MAGIC],
 ])("magic %s", (letters, magic) => {
