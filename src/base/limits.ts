@@ -69,6 +69,13 @@ export const PROPERTIES_BYTES_MAX = MANIFEST_BYTES_MAX;
 /** One run file: offsets in it stay integers of 32 bits with a sign, which are the fast ones. */
 export const RUN_FILE_BYTES_MAX = 2 ** 31 - 1;
 
+/**
+ * What is behind the runs, on disk or in memory, in bytes: from the first on acknowledgements wait
+ * for the background to catch up, from the second on writes are refused.
+ */
+export const BACK_PRESSURE_SLOW_BYTES = 96 * 1024 * 1024;
+export const BACK_PRESSURE_STOP_BYTES = 256 * 1024 * 1024;
+
 /** Named snapshots of a store: every manifest lists them, with their runs. */
 export const SNAPSHOTS_MAX = 1000;
 

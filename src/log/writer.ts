@@ -63,6 +63,8 @@ export interface LogWriterOptions {
   readonly segments: SegmentSource;
   /** A segment is full and durable; `bytes` of it are used. */
   readonly onRotate: (segmentId: number, lastSequence: number, bytes: number) => void;
+  /** More has become durable, and whoever waited for it has been told. */
+  readonly onDurable: () => void;
   /** The writer has stopped for good. */
   readonly onPoison: (error: HoldfastError) => void;
   /** A write took longer than SLOW_WRITE_MICROS. */
@@ -91,6 +93,8 @@ export const SLOW_WRITE_MICROS = 1_000_000;
 
 export class LogWriter {
   readonly frame = new FrameBuilder();
+  /** Since the opening: of records, and of the frames they are in. */
+  readonly written = { operations: 0, logicalBytes: 0, bytes: 0 };
   readonly #o: LogWriterOptions;
   readonly #views: DataView[];
   readonly #freeSlots: number[] = [];
@@ -116,9 +120,6 @@ export class LogWriter {
   #frames = 0;
   #sealFrames = 0;
   #transactions = 0;
-  #operations = 0;
-  #logicalBytes = 0;
-  #writtenBytes = 0;
   #stalls = 0;
   #segmentsGrown = 0;
   readonly #latency = new LatencyHistogram();
@@ -171,9 +172,9 @@ export class LogWriter {
       frames: this.#frames,
       sealFrames: this.#sealFrames,
       transactions: this.#transactions,
-      operations: this.#operations,
-      logicalBytes: this.#logicalBytes,
-      writtenBytes: this.#writtenBytes,
+      operations: this.written.operations,
+      logicalBytes: this.written.logicalBytes,
+      writtenBytes: this.written.bytes,
       stalls: this.#stalls,
       segmentsGrown: this.#segmentsGrown,
       latency: this.#latency.summary(),
@@ -230,11 +231,11 @@ export class LogWriter {
     }
     const now = this.#o.clock.nowMicros();
     if (now > this.#lastTimeMicros) this.#lastTimeMicros = now;
-    this.#logicalBytes += frame.recordBytes;
+    this.written.logicalBytes += frame.recordBytes;
     const operations = frame.operationCount;
     frame.endRecord(this.#lastTimeMicros);
     this.#transactions++;
-    this.#operations += operations;
+    this.written.operations += operations;
     this.#lastSequence++;
     filling.lastSequence = this.#lastSequence;
     return this.#lastSequence;
@@ -350,7 +351,7 @@ export class LogWriter {
     filling.segmentId = this.#segment.id;
     filling.endOffset = this.#offset;
     this.#frames++;
-    this.#writtenBytes += filling.frameBytes;
+    this.written.bytes += filling.frameBytes;
     filling.submittedMicros = this.#o.clock.monotonicMicros();
     this.#filling = undefined;
     this.#flushWanted = false;
@@ -475,6 +476,7 @@ export class LogWriter {
     const frame = this.#pipeline.acknowledge();
     if (frame === undefined) return false;
     this.#freeSlots.push(frame.slot);
+    this.#o.onDurable();
     return true;
   }
 

@@ -89,6 +89,7 @@ export async function createLog(
       transactionsReplayed: 0,
       operationsReplayed: 0,
       bytesRead: 0,
+      bytesReplayed: 0,
       lastSequence: 0,
       tail: "end",
       why: "the store is new",

@@ -30,6 +30,8 @@ export interface RecoveryReport {
   readonly operationsReplayed: number;
   /** Bytes of the log that were read, those behind its end included. */
   readonly bytesRead: number;
+  /** Of them, those of the frames that were replayed. */
+  readonly bytesReplayed: number;
   readonly lastSequence: number;
   /** "end" or "torn", and why. */
   readonly tail: "end" | "torn";

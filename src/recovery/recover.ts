@@ -32,7 +32,7 @@ import { type LogScan, type LogVisitor, scanLog } from "./scan.js";
 /** Who listens while a store is opened. */
 export interface OpeningVisitor extends LogVisitor {
   /** The manifest was read. */
-  manifest?(manifest: Manifest): void;
+  manifest?(manifest: Manifest): void | Promise<void>;
   /** Everything was read and nothing was changed yet: the last moment to refuse. */
   scanned?(): void;
 }
@@ -114,7 +114,7 @@ class Recovery {
     assertIsStore(this.#directory, slots, names);
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
-    visitor.manifest?.(manifest);
+    await visitor.manifest?.(manifest);
     assertNamedFilesArePresent(this.#directory, names, manifest);
     await syncLog(disk, this.#directory, names, manifest);
     const removedFiles = await findStrays(disk, this.#directory, names, manifest);
@@ -146,6 +146,7 @@ class Recovery {
         transactionsReplayed: scan.transactions,
         operationsReplayed: operations,
         bytesRead,
+        bytesReplayed: scan.bytesReplayed,
         lastSequence: scan.lastSequence,
         tail: scan.verdict === "torn" ? "torn" : "end",
         why: scan.why,

@@ -43,6 +43,8 @@ export interface LogScan {
   readonly operations: number;
   /** Bytes of the log that were read, those behind its end included. */
   readonly bytesRead: number;
+  /** Of the frames that were replayed. */
+  readonly bytesReplayed: number;
 }
 
 export interface LogVisitor {
@@ -81,6 +83,7 @@ class LogScanner {
   #transactions = 0;
   #operations = 0;
   #bytesRead = 0;
+  #bytesReplayed = 0;
 
   constructor(disk: Disk, directory: string, manifest: Manifest, visitor: LogVisitor) {
     this.#disk = disk;
@@ -137,6 +140,7 @@ class LogScanner {
 
   async #scan(entry: ManifestSegment): Promise<ScannedSegment> {
     const { segmentId, offset } = this.#manifest.state.replayFrom;
+    const startOffset = entry.id === segmentId ? offset : entry.alignment;
     return this.#withSegment(entry, async (file, fileBytes, path) => {
       const header = await this.#readHeader(file, entry, path);
       this.#visitor.segment?.(entry, header);
@@ -146,12 +150,13 @@ class LogScanner {
         checksum: this.#disk.checksum,
         chain: this.#chain,
         limit: entry.state === "sealed" ? entry.bytes : fileBytes,
-        startOffset: entry.id === segmentId ? offset : entry.alignment,
+        startOffset,
         recycled: entry.recycled,
         visit: this.#visit,
         onFrame: (frame) => this.#visitor.frame?.(frame, entry),
       });
       this.#bytesRead += scan.bytesRead;
+      this.#bytesReplayed += scan.endOffset - startOffset;
       if (scan.malformed !== undefined) throw this.#malformed(path, scan);
       if (header === undefined && scan.frames > 0) throw this.#headless(path);
       const lastSequence = this.#chain.nextSequence - 1;
@@ -319,6 +324,7 @@ class LogScanner {
       transactions: this.#transactions,
       operations: this.#operations,
       bytesRead: this.#bytesRead,
+      bytesReplayed: this.#bytesReplayed,
     };
   }
 

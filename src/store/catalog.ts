@@ -24,6 +24,7 @@ export class Catalog {
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();
+  #list: readonly ManifestTable[] | undefined;
 
   constructor(layers: Layers) {
     this.layers = layers;
@@ -64,6 +65,7 @@ export class Catalog {
       return;
     }
     table.schemas.push(schema);
+    this.#list = undefined;
   }
 
   /**
@@ -131,9 +133,14 @@ export class Catalog {
     );
   }
 
-  /** For the manifest. */
-  list(): ManifestTable[] {
-    return [...this.#byId.values()].map(({ id, name, schemas }) => ({ id, name, schemas }));
+  /** For the manifest; the same list until a schema comes in. */
+  list(): readonly ManifestTable[] {
+    this.#list ??= [...this.#byId.values()].map(({ id, name, schemas }) => ({
+      id,
+      name,
+      schemas: [...schemas],
+    }));
+    return this.#list;
   }
 }
 

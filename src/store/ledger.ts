@@ -40,6 +40,8 @@ export class StoreLedger {
   #published: Manifest;
   /** As `#published` has them, and what has become of them since. */
   #segments: readonly ManifestSegment[];
+  #now: Manifest;
+  #nowIsOf: Manifest;
   #nextFileId: number;
   /** Names of files that some manifest may still name; looked at after the next success. */
   readonly #doubtful = new Set<string>();
@@ -54,6 +56,8 @@ export class StoreLedger {
     this.#o = options;
     this.#published = options.keeper.current;
     this.#segments = this.#published.segments;
+    this.#now = this.#published;
+    this.#nowIsOf = this.#published;
     this.#nextFileId = 1 + this.#published.files.reduce((max, { id }) => Math.max(max, id), 0);
   }
 
@@ -64,7 +68,14 @@ export class StoreLedger {
 
   /** The same, with segments and tables as they have become since. */
   get now(): Manifest {
-    return { ...this.#published, segments: this.#segments, tables: this.#o.tables() };
+    const tables = this.#o.tables();
+    const { segments } = this.#now;
+    const same = segments === this.#segments && this.#now.tables === tables;
+    if (!same || this.#nowIsOf !== this.#published) {
+      this.#now = { ...this.#published, segments: this.#segments, tables };
+      this.#nowIsOf = this.#published;
+    }
+    return this.#now;
   }
 
   /** Ids for that many new run files. None is given twice while the store is open. */

@@ -1,5 +1,6 @@
 /** Opens a store: disk, lock, recovery, commit path; in that order, and undone in reverse. */
 import { dirname, resolve } from "node:path";
+import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
@@ -8,17 +9,23 @@ import { chooseMethod, measureMethods, writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
-import { MANIFEST_SLOT_NAMES } from "../manifest/format.js";
+import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/manifest.js";
 import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
+import { BlockCache } from "../run/block-cache.js";
+import { RunSet } from "../run/run-set.js";
+import { Background } from "./background.js";
 import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
+import { Layers } from "./layers.js";
+import { StoreLedger } from "./ledger.js";
 import { type OpenOptions, type Options, toOptions } from "./options.js";
 import { Replayer } from "./replay.js";
-import { SegmentLedger } from "./segment-ledger.js";
+import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
+import { Tail } from "./tail.js";
 
 /**
  * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
@@ -63,7 +70,9 @@ async function openStore(
     { waitMillis: options.lockWaitMillis },
   );
   undo.push(() => ownership.release());
-  const catalog = new Catalog();
+  const { rowBytes, blockBytes } = splitCache(options.cacheBytes);
+  const catalog = new Catalog(new Layers(rowBytes));
+  const cache = new BlockCache(blockBytes);
   const replayer = new Replayer(catalog);
   const alignment = Math.max(512, place.directAlignment, place.physicalBlockBytes);
   let declarations: readonly Declaration[] = [];
@@ -72,24 +81,48 @@ async function openStore(
     directory,
     { ...options, alignment },
     {
-      manifest: (manifest) => {
+      manifest: async (manifest) => {
         for (const table of manifest.tables) {
           for (const schema of table.schemas) catalog.declare(table.id, schema);
         }
+        await openRuns(disk, directory, manifest, catalog, cache, undo);
       },
       record: (record) => replayer.apply(record),
       scanned: () => {
         declarations = catalog.bind(options.tables);
+        loadResident(catalog);
       },
     },
   );
-  const parts = { disk, directory, place, options, catalog, ownership, log, alignment };
-  const { store, writer, supply } = await startWriting(parts, undo);
+  const parts = { disk, directory, place, options, catalog, cache, ownership, log, alignment };
+  const { store, writer, supply, background } = await startWriting(parts, undo);
   declareOrFail(writer, declarations, directory);
   // Only now: the manifest must not name a table before the log does.
   supply.start();
+  background.start();
   warnOfRecovery(log, options);
   return store;
+}
+
+/** Rows are what is asked for; blocks are what they come from. */
+function splitCache(cacheBytes: number): { rowBytes: number; blockBytes: number } {
+  const blockBytes = Math.floor(cacheBytes / 3);
+  return { rowBytes: cacheBytes - blockBytes, blockBytes };
+}
+
+async function openRuns(
+  disk: Disk,
+  directory: string,
+  manifest: Manifest,
+  catalog: Catalog,
+  cache: BlockCache,
+  undo: (() => Promise<void>)[],
+): Promise<void> {
+  const { state, files } = manifest;
+  const storeId = fromHex(manifest.storeId) as Uint8Array;
+  const runs = await RunSet.open({ disk, directory, storeId, runs: state.runs, files, cache });
+  undo.push(async () => catalog.layers.runs?.release());
+  catalog.openRuns(runs, state.runsThrough);
 }
 
 /**
@@ -114,6 +147,7 @@ interface Parts {
   readonly place: PlaceInfo;
   readonly options: Options;
   readonly catalog: Catalog;
+  readonly cache: BlockCache;
   readonly ownership: Ownership;
   readonly log: OpenedLog;
   readonly alignment: number;
@@ -123,6 +157,7 @@ interface Started {
   readonly store: Store;
   readonly writer: LogWriter;
   readonly supply: SegmentSupply;
+  readonly background: Background;
 }
 
 async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Started> {
@@ -144,7 +179,16 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
   const segment: OpenSegment = { ...log.active, log: await queue.openLog(path, method) };
   undo.push(() => segment.log.close());
 
-  const ledger = new SegmentLedger(log.keeper, catalog, alignment, log.epoch);
+  const ledger: StoreLedger = new StoreLedger({
+    keeper: log.keeper,
+    alignment,
+    epoch: log.epoch,
+    tables: () => catalog.list(),
+    durableSequence: () => writer.durableSequence,
+    keepForHistory: () => options.history !== "none",
+    retire: (segmentId) => supply.retire(segmentId),
+    remove: (name) => disk.remove(`${directory}/${name}`),
+  });
   const supply: SegmentSupply = new SegmentSupply({
     disk,
     queue,
@@ -159,7 +203,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     },
     nextId: log.nextSegmentId,
     spares: log.spares,
-    publish: (spare) => ledger.addSpare(spare, writer.durableSequence),
+    publish: (spare) => ledger.addSpare(spare),
     onReady: () => writer.resume(),
     onFailure: (error, first) => {
       if (first)
@@ -192,6 +236,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
       },
       segments: supply,
       onRotate: (id, lastSequence, bytes) => ledger.rotated(id, lastSequence, bytes),
+      onDurable: () => background.check(),
       onPoison: (error) => options.onWarning({ code: "POISONED", message: error.message }),
       onSlowWrite: (micros) =>
         options.onWarning({
@@ -201,6 +246,17 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     },
     log.lastTimeMicros,
   );
+  const { operationsReplayed: operations, bytesReplayed: bytes } = log.report;
+  const background: Background = new Background({
+    disk,
+    directory,
+    catalog,
+    writer,
+    ledger,
+    tail: new Tail(writer, { operations, bytes }),
+    cache: parts.cache,
+    options,
+  });
   handler.target = writer;
   undo.push(() => supply.close());
   undo.push(async () => writer.stop(new HoldfastError("CLOSED", "the store could not be opened")));
@@ -215,10 +271,11 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     catalog,
     writer,
     recovery: log.report,
-    release: (durableSequence, clean) =>
-      release({ supply, queue, ledger, ownership, writer }, durableSequence, clean),
+    background,
+    release: (clean) => release({ ...parts, supply, queue, ledger, writer }, clean),
   });
-  return { store, writer, supply };
+  undo.push(() => background.close(0));
+  return { store, writer, supply, background };
 }
 
 /** Nothing was promised to anybody yet: that the outcome is unknown is of no interest to them. */
@@ -240,18 +297,20 @@ async function release(
   held: {
     readonly supply: SegmentSupply;
     readonly queue: CommitQueue;
-    readonly ledger: SegmentLedger;
+    readonly ledger: StoreLedger;
     readonly ownership: Ownership;
     readonly writer: LogWriter;
+    readonly catalog: Catalog;
   },
-  durableSequence: number,
   clean: boolean,
 ): Promise<void> {
   const steps = [
     () => held.supply.close(),
     async () => {
-      if (clean) await held.ledger.close(durableSequence);
+      if (clean) await held.ledger.close();
+      await held.ledger.settled();
     },
+    async () => held.catalog.layers.runs?.release(),
     () => held.queue.close(),
     () => held.writer.closeSegment(),
     () => held.ownership.release(),

@@ -4,14 +4,14 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, DiskInfo, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogStats, LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
+import type { Background, BackgroundStats } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
-import type { Background, BackgroundStats } from "./background.js";
 import type { Options, StoreCheck } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
+import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
-import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
 import { StoreView, type View } from "./view.js";
 
@@ -31,8 +31,8 @@ export interface StoreStats {
   /** Runs, and the work that makes and merges them. */
   readonly background: BackgroundStats;
   readonly memory: MemoryStats;
-  /** By table: all rows while memory has the whole table, else those it has. */
-  readonly rowsInMemory: Readonly<Record<string, number>>;
+  /** Rows by table: all of them while memory has the whole table, else those that it has. */
+  readonly tables: Readonly<Record<string, number>>;
   /** Rows of cached tables that are not in the log yet. */
   readonly unloggedRows: number;
   /** "open", or why nothing can be written. */
@@ -67,7 +67,7 @@ export interface StoreParts {
   readonly recovery: RecoveryReport;
   readonly background: Background;
   /** Gives everything back; called once, after the log is drained or has failed. */
-  readonly release: (durableSequence: number, clean: boolean) => Promise<void>;
+  readonly release: (clean: boolean) => Promise<void>;
 }
 
 const RESOLVED: Promise<void> = Promise.resolve();
@@ -199,7 +199,7 @@ export class Store {
       framesInFlightMax: this.#parts.framesInFlight,
       background: this.#parts.background.stats(),
       memory: this.#memory(),
-      rowsInMemory: Object.fromEntries(tables.map((table) => [table.name, table.rows.live])),
+      tables: Object.fromEntries(tables.map((table) => [table.name, table.rows.live])),
       unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
       state: this.#closed ? "closed" : alive,
     };
@@ -282,6 +282,7 @@ export class Store {
   #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
     this.#assertOpen();
     const runner = this.#runner;
+    this.#parts.background.assertRoom();
     runner.begin();
     try {
       const result = work(runner);
@@ -339,12 +340,14 @@ export class Store {
   #acknowledgement(): Promise<void> {
     const { rank, operations } = this.#runner;
     if (operations === 0) return RESOLVED;
+    const { gate } = this.#parts.background;
     if (rank === TIER_RANK.critical) {
       this.#writer.flushSoon();
-      return this.#writer.fillingPromise;
+      const durable = this.#writer.fillingPromise;
+      return gate === undefined ? durable : durable.then(() => gate);
     }
     if (rank === TIER_RANK.important) this.#writer.flushLater();
-    return RESOLVED;
+    return gate ?? RESOLVED;
   }
 
   // ---- tables ----------------------------------------------------------------------------------
@@ -395,6 +398,7 @@ export class Store {
 
   #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
     this.#assertOpen();
+    this.#parts.background.assertRoom();
     this.#runner.putAlone(state, key, row);
     if (this.#runner.rank === TIER_RANK.cached) this.#cached.flushLater();
   }
@@ -415,8 +419,11 @@ export class Store {
       failure ??= error;
     }
     this.#cached.stop();
+    for (const view of this.#views) view.release();
+    const millis = this.#parts.options.finalSnapshotMillis;
+    await this.#parts.background.close(failure === undefined ? millis : 0);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
-    await this.#parts.release(this.#writer.durableSequence, failure === undefined);
+    await this.#parts.release(failure === undefined);
     if (failure !== undefined) throw failure;
   }
 

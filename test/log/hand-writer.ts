@@ -65,6 +65,7 @@ export class HandWriter {
         },
         segments: this.#source(() => this.#segment(nextId++)),
         onRotate: (id) => void this.rotated.push(id),
+        onDurable: () => {},
         onPoison: (error) => void this.warnings.push(error.code),
         onSlowWrite: () => void this.warnings.push("SLOW"),
       },

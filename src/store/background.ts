@@ -1,0 +1,248 @@
+/** Joins the store to the background that makes its runs: what it asks for, and what it brings. */
+import { fromHex } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
+import { BACK_PRESSURE_SLOW_BYTES, BACK_PRESSURE_STOP_BYTES } from "../base/limits.js";
+import type { Disk } from "../disk/disk.js";
+import type { LogWriter } from "../log/writer.js";
+import type { Manifest } from "../manifest/format.js";
+import type { BlockCache } from "../run/block-cache.js";
+import { RunSet } from "../run/run-set.js";
+import type { SnapshotHost, SnapshotterFigures } from "../snapshot/host.js";
+import { InlineRunner, type JobRunner } from "../snapshot/runner.js";
+import { Snapshotter } from "../snapshot/snapshotter.js";
+import type { Pressure } from "../snapshot/trigger.js";
+import { WorkerRunner } from "../snapshot/worker-runner.js";
+import type { Catalog } from "./catalog.js";
+import type { StoreLedger } from "./ledger.js";
+import type { Options } from "./options.js";
+import { listSnapshots, type SnapshotInfo, withoutSnapshot, withSnapshot } from "./snapshots.js";
+import type { Tail } from "./tail.js";
+
+/** What the background has done since the opening, and what is before it. */
+export interface BackgroundStats extends SnapshotterFigures {
+  /** All transactions up to this one are in runs. */
+  readonly runsThrough: number;
+  readonly snapshots: number;
+  readonly archiveFiles: number;
+  readonly archiveBytes: number;
+  /** Segments of the log that are listed. */
+  readonly segments: number;
+}
+
+export interface BackgroundOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly catalog: Catalog;
+  readonly writer: LogWriter;
+  readonly ledger: StoreLedger;
+  readonly tail: Tail;
+  readonly cache: BlockCache;
+  readonly options: Options;
+}
+
+/** Entries looked at in one turn while rows leave memory. */
+const SWEEP_STEPS = 500;
+
+export class Background {
+  readonly #o: BackgroundOptions;
+  readonly #runner: JobRunner;
+  readonly #snapshotter: Snapshotter;
+  #pressure: Pressure = "none";
+  /** Those who were acknowledged meanwhile wait for this. */
+  #gate: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
+  #sweeping = false;
+  #closed = false;
+
+  constructor(options: BackgroundOptions) {
+    this.#o = options;
+    this.#runner = this.#makeRunner();
+    const { recoveryBudgetMillis, snapshotEveryMillis, history } = options.options;
+    this.#snapshotter = new Snapshotter(
+      this.#makeHost(),
+      {
+        recoveryBudgetMicros: recoveryBudgetMillis * 1000,
+        snapshotEveryMillis,
+        history,
+        slowBytes: BACK_PRESSURE_SLOW_BYTES,
+        stopBytes: BACK_PRESSURE_STOP_BYTES,
+      },
+      this.#runner,
+    );
+  }
+
+  /** What an acknowledgement has to wait for besides its own frame; undefined: nothing. */
+  get gate(): Promise<void> | undefined {
+    return this.#gate?.promise;
+  }
+
+  /** Throws OVERLOADED. */
+  assertRoom(): void {
+    if (this.#pressure !== "stop") return;
+    throw new HoldfastError(
+      "OVERLOADED",
+      "more is being written than can be made into runs: wait for the writes before",
+    );
+  }
+
+  readonly isShort = (): boolean => this.#runner.budget.short;
+
+  /** Something has become durable. */
+  readonly check = (): void => {
+    this.#o.tail.sample();
+    this.#snapshotter.check();
+  };
+
+  /** Begins: there may be work that the last opening left. */
+  start(): void {
+    this.#snapshotter.reconsider();
+    this.#snapshotter.check();
+    this.#sweepSoon();
+  }
+
+  async flush(sequence: number): Promise<void> {
+    await this.#snapshotter.flushNow(sequence);
+  }
+
+  async snapshot(name: string | undefined, sequence: number): Promise<SnapshotInfo> {
+    const { writer, ledger, disk } = this.#o;
+    await writer.durable(sequence);
+    const wanted = name ?? this.#unusedName(sequence);
+    const createdMicros = disk.clock.nowMicros();
+    const manifest = await ledger.change((before) =>
+      withSnapshot(before, wanted, sequence, writer.durableEnd, createdMicros),
+    );
+    const made = listSnapshots(manifest).find((snapshot) => snapshot.name === wanted);
+    return made as SnapshotInfo;
+  }
+
+  snapshots(): SnapshotInfo[] {
+    return listSnapshots(this.#o.ledger.current);
+  }
+
+  async dropSnapshot(name: string): Promise<void> {
+    await this.#o.ledger.change((manifest) => withoutSnapshot(manifest, name));
+    this.#snapshotter.reconsider();
+  }
+
+  stats(): BackgroundStats {
+    const manifest = this.#o.ledger.now;
+    return {
+      ...this.#snapshotter.figures,
+      runsThrough: manifest.state.runsThrough,
+      snapshots: manifest.snapshots.length,
+      archiveFiles: manifest.archives.length,
+      archiveBytes: manifest.archives.reduce((sum, { bytes }) => sum + bytes, 0),
+      segments: manifest.segments.length,
+    };
+  }
+
+  blockStats(): { blockBytes: number; blockHits: number; blockMisses: number } {
+    const { bytes, hits, misses } = this.#o.cache;
+    return { blockBytes: bytes, blockHits: hits, blockMisses: misses };
+  }
+
+  /** Ends it, with a run of the rest of the log unless that takes longer than `millis`. */
+  async close(millis: number): Promise<void> {
+    await this.#snapshotter.close(millis);
+    this.#closed = true;
+    this.#openGate();
+  }
+
+  // ---- for the snapshotter ---------------------------------------------------------------------
+
+  #makeRunner(): JobRunner {
+    const { disk, options } = this.#o;
+    const bytesPerSecond = options.backgroundBytesPerSecond;
+    const budget = { bytesPerSecond, burstBytes: 4 * bytesPerSecond };
+    if (disk.info.kind === "simulated" || options.disk !== undefined) {
+      return new InlineRunner(disk, budget);
+    }
+    const { kind, backend } = disk.info;
+    const native = backend === "io_uring" ? "io_uring" : "threads";
+    return new WorkerRunner({
+      backend: kind === "portable" ? "portable" : native,
+      budget,
+      disk,
+      onCrash: (error) => this.#snapshotter.crashed(error),
+    });
+  }
+
+  #makeHost(): SnapshotHost {
+    const { disk, directory, ledger, tail, writer, options } = this.#o;
+    return {
+      clock: disk.clock,
+      scheduler: disk.scheduler,
+      directory,
+      tail,
+      get manifest() {
+        return ledger.now;
+      },
+      durable: (sequence) => writer.durable(sequence),
+      change: (edit) => ledger.change(edit),
+      adopt: (manifest) => this.#adopt(manifest),
+      release: async () => {},
+      warn: (code, message) => options.onWarning({ code, message }),
+      onPressure: (level) => this.#onPressure(level),
+    };
+  }
+
+  /** From here on reads go to the new runs, and what they hold may leave memory. */
+  async #adopt({ state, files, storeId }: Manifest): Promise<void> {
+    const { disk, directory, catalog, cache, tail } = this.#o;
+    const { runs: previous } = catalog.layers;
+    const runs = await RunSet.open({
+      disk,
+      directory,
+      storeId: fromHex(storeId) as Uint8Array,
+      runs: state.runs,
+      files,
+      cache,
+      ...(previous === undefined ? {} : { previous }),
+    });
+    catalog.useRuns(runs, state.runsThrough);
+    tail.advance(state.runsThrough);
+    this.#sweepSoon();
+    await previous?.release();
+  }
+
+  #onPressure(level: Pressure): void {
+    this.#pressure = level;
+    if (level === "none") this.#openGate();
+    else this.#gate ??= makeGate();
+  }
+
+  #openGate(): void {
+    this.#gate?.open();
+    this.#gate = undefined;
+  }
+
+  /** Rows leave memory a few at a time: nobody waits for it. */
+  #sweepSoon(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#o.disk.scheduler.after(
+      1,
+      () => {
+        this.#sweeping = false;
+        const { memory, horizon } = this.#o.catalog.layers;
+        if (!this.#closed && memory.sweep(SWEEP_STEPS, horizon.version)) this.#sweepSoon();
+      },
+      false,
+    );
+  }
+
+  #unusedName(sequence: number): string {
+    const taken = new Set(this.#o.ledger.current.snapshots.map(({ name }) => name));
+    let name = `snapshot-${sequence}`;
+    for (let n = 2; taken.has(name); n++) name = `snapshot-${sequence}-${n}`;
+    return name;
+  }
+}
+
+function makeGate(): { promise: Promise<void>; open: () => void } {
+  let open = (): void => {};
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
