@@ -34,9 +34,8 @@ export type FromWorker =
 
 /** An error as data. */
 export interface PlainError {
-  /** Undefined: not an error of this package. */
+  /** Undefined: a mistake of the program. */
   readonly code: ErrorCode | undefined;
-  readonly assertion: boolean;
   readonly message: string;
   readonly data: ErrorData;
   readonly cause: { readonly message: string; readonly code: string | undefined } | undefined;
@@ -48,7 +47,6 @@ export function toPlainError(error: unknown): PlainError {
   const { message, cause } = error instanceof Error ? error : new AssertionError(String(error));
   return {
     code: ours ? error.code : undefined,
-    assertion: error instanceof AssertionError,
     message,
     data: ours ? error.data : {},
     cause: cause instanceof Error ? { message: cause.message, code: codeOf(cause) } : undefined,
@@ -61,9 +59,8 @@ function codeOf(error: Error): string | undefined {
 }
 
 export function fromPlainError(plain: PlainError): Error {
-  if (plain.assertion) return new AssertionError(plain.message);
-  const code = ERROR_CODES.find((known) => known === plain.code) ?? "IO";
-  return new HoldfastError(code, plain.message, plain.data, causeOf(plain));
+  if (plain.code === undefined) return new AssertionError(plain.message);
+  return new HoldfastError(plain.code, plain.message, plain.data, causeOf(plain));
 }
 
 function causeOf({ cause }: PlainError): unknown {

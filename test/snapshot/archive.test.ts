@@ -18,7 +18,9 @@ async function archived(rowBytes = 900, frames = 60) {
   const log = new LogMaker(disk, 1024 * 1024);
   await machine.run(log.append("declare"));
   for (let i = 0; i < frames; i++) {
-    await machine.run(log.append([put(`${i}`, "x".repeat(rowBytes)), del("a")], [put("b", `${i}`)]));
+    await machine.run(
+      log.append([put(`${i}`, "x".repeat(rowBytes)), del("a")], [put("b", `${i}`)]),
+    );
     if (i % 10 === 0) await machine.run(log.append());
   }
   await machine.run(log.rotate());

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Manifest, ManifestFile } from "../../src/manifest/format.js";
 import { manifestProblem } from "../../src/manifest/check.js";
+import type { Manifest, ManifestFile } from "../../src/manifest/format.js";
 import type { FlushResult, MergeResult } from "../../src/snapshot/jobs.js";
 import { type MergePlan, planMerge } from "../../src/snapshot/policy.js";
 import { withFlush, withMerge } from "../../src/snapshot/publication.js";

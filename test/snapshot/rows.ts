@@ -24,10 +24,11 @@ export async function rowsOf(
   disk: Disk,
   runs: readonly ManifestRun[],
   files: readonly ManifestFile[],
+  directory = DIRECTORY,
 ): Promise<Model> {
   const storeId = Buffer.from(STORE_ID, "hex");
   const cache = new BlockCache(1024 * 1024);
-  const set = await RunSet.open({ disk, directory: DIRECTORY, storeId, runs, files, cache });
+  const set = await RunSet.open({ disk, directory, storeId, runs, files, cache });
   const model: Model = new Map();
   const cursor = set.cursor({ tombstones: false });
   const text = (bytes: Uint8Array, from: number, to: number) =>
