@@ -4,7 +4,10 @@ import { errnoCode, isHoldfastError } from "../base/errors.js";
 import { portableChecksum } from "../disk/checksum.js";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../log/format.js";
 import { CREATING_NAME, findStraySegments } from "../recovery/files.js";
+import { parseRunFileName } from "../run/format.js";
+import { parseArchiveFileName } from "../snapshot/archive-format.js";
 import { damage, type Finding, note, type Sequences, sequencesOf } from "./findings.js";
+import { beginsAnew, startOf } from "./log-parts.js";
 import type { SegmentView, StoreView } from "./read-store.js";
 
 /** What the walk through the log has learned. */
@@ -17,16 +20,18 @@ export interface WalkedLog {
 
 export async function checkFiles(store: StoreView, walked: WalkedLog): Promise<Finding[]> {
   const findings: Finding[] = [...checkMarker(store, walked)];
-  const from = store.manifest?.state.replayFrom;
-  let before = from?.segmentId === 0 ? from.sequence - 1 : 0;
-  for (const segment of store.segments) {
+  let before = 0;
+  for (const [index, segment] of store.segments.entries()) {
     const { entry } = segment;
+    if (beginsAnew(store, index)) {
+      before = startOf(store.manifest, segment.id, index === 0).sequence - 1;
+    }
     findings.push(...checkSize(segment, lostIn(segment, before, walked)));
     findings.push(...(await checkHeader(store, segment, walked)));
     if (entry?.state === "sealed") before = entry.lastSequence;
   }
   for (const stray of store.strays) findings.push(...(await checkStray(store, stray)));
-  return findings;
+  return [...findings, ...strayFiles(store)];
 }
 
 /** As recovery sees it: nothing beside the marker was ever used, and opening makes it anew. */
@@ -118,6 +123,25 @@ async function readBlock(
     if (errnoCode(error) === undefined) throw error;
     return undefined;
   }
+}
+
+/** Runs and archives that nothing names are harmless: of what was cut short, or of no more use. */
+function strayFiles({ directory, names, manifest }: StoreView): Finding[] {
+  if (manifest === undefined) return [];
+  const runs = new Set(manifest.files.map(({ id }) => id));
+  const archives = new Set(manifest.archives.map(({ id }) => id));
+  return names.flatMap((name) => {
+    const run = parseRunFileName(name);
+    const archive = parseArchiveFileName(name);
+    const isStray =
+      (run !== undefined && !runs.has(run)) || (archive !== undefined && !archives.has(archive));
+    if (!isStray) return [];
+    const what = run === undefined ? "an archive" : "a part of a run";
+    const message =
+      `it is not in the manifest: ${what} whose making was cut short, or that is of no more use; ` +
+      "opening removes it";
+    return [note("stray-file", `${directory}/${name}`, 0, message)];
+  });
 }
 
 /** By the rule of recovery: one with frames means that the manifest is older than the log. */

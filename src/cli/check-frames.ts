@@ -3,7 +3,7 @@ import { isZero } from "../base/bytes.js";
 import { portableChecksum } from "../disk/checksum.js";
 import { FRAME_AT, FRAME_HEADER_BYTES, RECORD_AT } from "../log/format.js";
 import { type LogRecord, walkOperations, walkRecords } from "../log/record.js";
-import { RowChecker } from "./check-rows.js";
+import type { RowChecker } from "./check-rows.js";
 import { damage, type Finding, note, sequencesOf } from "./findings.js";
 import { formatTime } from "./output.js";
 import type { SegmentView, StoreView } from "./read-store.js";
@@ -25,13 +25,9 @@ export class FrameChecker {
   #durableThrough = 0;
   #undeclared = 0;
 
-  constructor(store: StoreView) {
-    this.#rows = new RowChecker(store.manifest);
+  constructor(store: StoreView, rows: RowChecker) {
+    this.#rows = rows;
     this.#hasManifest = store.manifest !== undefined;
-    const file = store.slots.slots[store.slots.newestSlot]?.file as string;
-    for (const problem of this.#rows.manifestProblems) {
-      this.findings.push(damage("manifest", file, 0, `a schema in it is none: ${problem}`));
-    }
   }
 
   gap(): void {
@@ -45,7 +41,7 @@ export class FrameChecker {
     this.#secondOpinion(segment, frame);
     this.#checkDurable(segment, frame);
     walkRecords(bytes, view, position, header, (record) =>
-      this.#record(segment, record, header.offset - position),
+      this.record(segment.path, record, header.offset - position),
     );
     const used = position + FRAME_HEADER_BYTES + header.payloadBytes;
     const end = Math.min(position + header.frameBytes, bytes.length);
@@ -87,12 +83,12 @@ export class FrameChecker {
   }
 
   /** `shift`: from positions in memory to offsets in the file. */
-  #record(segment: SegmentView, record: LogRecord, shift: number): void {
+  record(path: string, record: LogRecord, shift: number): void {
     const { sequence, timeMicros, start, view, bytes } = record;
     this.transactions++;
     const report = (kind: Finding["kind"], at: number, message: string) =>
       this.findings.push(
-        damage(kind, segment.path, at + shift, message, { first: sequence, last: sequence }),
+        damage(kind, path, at + shift, message, { first: sequence, last: sequence }),
       );
     const stored = view.getUint32(start + RECORD_AT.checksum, true);
     const isGood = stored === crc32c(bytes, start + RECORD_AT.recordBytes, record.operationsEnd);

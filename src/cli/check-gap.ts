@@ -66,7 +66,7 @@ async function placesIn(
 ): Promise<BadPlace[]> {
   const file = await store.disk.open(segment.path, { direct: true });
   try {
-    const probe = new PlaceProbe(file, segment.path, place, segment.limit);
+    const probe = new PlaceProbe(file, segment.path, { ...segment, place });
     if (range.mustBegin && range.start >= range.end) return [await atBoundary(probe, range, gap)];
     return await probeRange(probe, place, range, gap);
   } finally {

@@ -1,4 +1,5 @@
 /** Do keys and rows decode? By the schemas that the log and the manifest carry. */
+import { toHex } from "../base/bytes.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
@@ -7,9 +8,13 @@ import {
   parseSchema,
   type SchemaDescription,
 } from "../codec/schema-description.js";
+import type { Json } from "../codec/value-json.js";
 import { OPERATION } from "../log/format.js";
 import type { LogOperation, LogRecord } from "../log/record.js";
 import type { Manifest } from "../manifest/format.js";
+import { TABLE_ID_BYTES } from "../store/layers.js";
+import type { KeyPlace } from "./findings.js";
+import { keyToJson } from "./readable-tables.js";
 
 interface Version {
   readonly rows: RowCodec<unknown>;
@@ -41,26 +46,55 @@ export class RowChecker {
   check(record: LogRecord, operation: LogOperation): string | undefined {
     if (operation.kind === OPERATION.declare) return this.#checkDeclaration(record, operation);
     const { tableId, schemaVersion, keyStart, keyEnd, rowEnd } = operation;
+    const { bytes } = record;
+    if (operation.kind === OPERATION.delete && rowEnd !== keyEnd) return "a delete has a row";
+    const end = operation.kind === OPERATION.delete ? -1 : rowEnd;
+    return this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, end);
+  }
+
+  /** The same for a key and the row of it; `rowEnd` is below zero where it was deleted. */
+  checkRow(
+    tableId: number,
+    schemaVersion: number,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    rowStart: number,
+    rowEnd: number,
+  ): string | undefined {
     const table = this.#tables.get(tableId);
     if (table === undefined) return `table ${tableId} was never declared`;
     try {
-      table.key.decode(record.bytes, keyStart, keyEnd);
+      table.key.decode(bytes, keyStart, keyEnd);
     } catch (error) {
       return `a key of table "${table.name}": ${(error as Error).message}`;
     }
-    if (operation.kind === OPERATION.delete) {
-      return rowEnd === keyEnd ? undefined : "a delete has a row";
-    }
+    if (rowEnd < 0) return undefined;
     const version = table.versions.get(schemaVersion);
     if (version === undefined) {
       return `version ${schemaVersion} of table "${table.name}" was never declared`;
     }
     try {
-      version.rows.decode(record.bytes, keyEnd, rowEnd);
+      version.rows.decode(bytes, rowStart, rowEnd);
       return undefined;
     } catch (error) {
       return (error as Error).message;
     }
+  }
+
+  /** A key of a run for people: its table, and the key as far as it can be decoded. */
+  describe(fullKey: Uint8Array): KeyPlace {
+    if (fullKey.length < TABLE_ID_BYTES) return { table: "?", key: `0x${toHex(fullKey)}` };
+    const id = ((fullKey[0] as number) << 8) | (fullKey[1] as number);
+    const table = this.#tables.get(id);
+    let key: Json | undefined;
+    try {
+      key = keyToJson(table?.key.decode(fullKey, TABLE_ID_BYTES, fullKey.length));
+    } catch {
+      key = undefined;
+    }
+    const raw = `0x${toHex(fullKey.subarray(TABLE_ID_BYTES))}`;
+    return { table: table?.name ?? `#${id}`, key: key ?? raw };
   }
 
   #checkDeclaration(record: LogRecord, operation: LogOperation): string | undefined {

@@ -1,4 +1,5 @@
 /** What `holdfast verify` finds, and where. */
+import type { Json } from "../codec/value-json.js";
 
 /** Kinds are stable; messages are for people and may change. */
 export type FindingKind =
@@ -15,6 +16,16 @@ export type FindingKind =
   | "sealed-end"
   /** A segment that the manifest does not know. */
   | "stray-segment"
+  /** A run or an archive that the manifest does not know. */
+  | "stray-file"
+  /** A part of a run file is not what was written there, or its parts do not agree. */
+  | "run"
+  /** A row of a run cannot be understood. */
+  | "run-row"
+  /** An archive is not what was written there. */
+  | "archive"
+  /** Replay cannot begin where the manifest says, or a snapshot's log does not reach its end. */
+  | "replay"
   /** Zeros, or the end of the file, where a frame must be. */
   | "frame-missing"
   /** Bytes that are no frame, or whose header fails its checksum. */
@@ -48,6 +59,28 @@ export interface Sequences {
   readonly last: number | null;
 }
 
+/** A row, by what people call it. */
+export interface KeyPlace {
+  readonly table: string;
+  readonly key: Json;
+}
+
+/** What of the store is concerned by damage. */
+export interface Loss {
+  /** Rows from this key to that one, tables in the order of their ids; null: no row is lost. */
+  readonly from: KeyPlace | null;
+  readonly to: KeyPlace | null;
+  /** The state that opening gives. */
+  readonly state: boolean;
+  /** Names of the snapshots that are concerned. */
+  readonly snapshots: readonly string[];
+  /**
+   * For a run: whether its transactions are all in the log, or in archives, still. Null for what
+   * is the log itself.
+   */
+  readonly canBeRebuilt: boolean | null;
+}
+
 export interface Finding {
   /** "note": the store is sound all the same. */
   readonly severity: "damage" | "note";
@@ -57,6 +90,7 @@ export interface Finding {
   /** Null where no transaction is concerned, or none that could be named. */
   readonly sequences: Sequences | null;
   readonly message: string;
+  readonly loss?: Loss;
 }
 
 export function damage(

@@ -15,8 +15,10 @@ import {
   RECORD_HEADER_BYTES,
   STORE_ID_BYTES,
 } from "../log/format.js";
+import { isOfAnotherLife, looksLikeFrame } from "../log/life.js";
 import { walkRecords } from "../log/record.js";
 import type { FindingKind } from "./findings.js";
+import type { FramesOf } from "./segment-frames.js";
 
 /** A place where a frame must begin and no good one does. */
 export interface BadPlace {
@@ -37,14 +39,16 @@ export class PlaceProbe {
   readonly #file: DiskFile;
   readonly #place: FramePlace;
   readonly #limit: number;
+  readonly #recycled: boolean;
   #chunk: Uint8Array = new Uint8Array(0);
   #chunkOffset = 0;
 
-  constructor(file: DiskFile, path: string, place: FramePlace, limit: number) {
+  constructor(file: DiskFile, path: string, { place, limit, recycled }: FramesOf) {
     this.#file = file;
     this.path = path;
     this.#place = place;
     this.#limit = limit;
+    this.#recycled = recycled;
   }
 
   async header(offset: number): Promise<FrameHeader | undefined> {
@@ -59,6 +63,10 @@ export class PlaceProbe {
     if (typeof block === "string") return { path, offset, kind: "unreadable", message: block };
     if (isZero(block, 0, block.length)) {
       const message = `zeros where a frame must be: ${why}`;
+      return { path, offset, kind: "frame-missing", message };
+    }
+    if (this.#recycled && isLeftOver(block, offset, this.#place)) {
+      const message = `what the segment was before, where a frame must be: ${why}`;
       return { path, offset, kind: "frame-missing", message };
     }
     const problem = headerProblem(block);
@@ -119,6 +127,15 @@ export class PlaceProbe {
     }
     return "it cannot be read";
   }
+}
+
+/** Of an earlier life of the segment. */
+function isLeftOver(block: Uint8Array, offset: number, place: FramePlace): boolean {
+  const view = viewOf(block);
+  return (
+    isOfAnotherLife(block, view, 0, place, portableChecksum) ||
+    !looksLikeFrame(block, view, 0, offset, place)
+  );
 }
 
 /** Undefined if the header's checksum is good. */

@@ -45,6 +45,8 @@ export interface SegmentView {
   readonly place: FramePlace | undefined;
   /** Its frames end here at the latest. */
   readonly limit: number;
+  /** It was another segment before, or nothing says that it was not. */
+  readonly recycled: boolean;
 }
 
 export interface StoreView {
@@ -165,6 +167,7 @@ async function readSegment(
     headerProblem: read?.problem ?? misplaced(header, id, entry, manifest),
     place: placeOf(id, entry, manifest, header),
     limit,
+    recycled: entry?.recycled ?? true,
   };
 }
 

@@ -174,7 +174,7 @@ function rawRow(bytes: Uint8Array, from: number, to: number): Json {
 }
 
 /** A key as the rows have it: bigints as text. */
-function keyToJson(key: unknown): Json {
+export function keyToJson(key: unknown): Json {
   if (Array.isArray(key)) return key.map(keyToJson);
   return typeof key === "bigint" ? String(key) : (key as Json);
 }

@@ -4,12 +4,11 @@ import { errnoCode } from "../base/errors.js";
 import type { Checksum, DiskFile } from "../disk/disk.js";
 import {
   decodeFrameHeader,
-  FRAME_AT,
   FRAME_HEADER_BYTES,
-  FRAME_MAGIC,
   type FrameHeader,
   type FramePlace,
 } from "../log/format.js";
+import { isOfAnotherLife, looksLikeFrame } from "../log/life.js";
 import { walkRecords } from "../log/record.js";
 import type { Found } from "../log/tail.js";
 
@@ -41,21 +40,32 @@ export interface FrameIndex {
   readonly dirtyEnd: number;
 }
 
+/** What `SegmentFrames` must know of a segment. */
+export interface FramesOf {
+  readonly place: FramePlace;
+  /** Its frames end here at the latest. */
+  readonly limit: number;
+  /** What does not look like a frame of this segment is of what it was before. */
+  readonly recycled: boolean;
+}
+
 export class SegmentFrames {
   readonly #file: DiskFile;
   readonly #place: FramePlace;
   readonly #checksum: Checksum;
   readonly #limit: number;
+  readonly #recycled: boolean;
   #chunk: Uint8Array = new Uint8Array(0);
   #view: DataView = viewOf(this.#chunk);
   #chunkOffset = 0;
   #failure = "";
 
-  constructor(file: DiskFile, place: FramePlace, checksum: Checksum, limit: number) {
+  constructor(file: DiskFile, checksum: Checksum, { place, limit, recycled }: FramesOf) {
     this.#file = file;
     this.#place = place;
     this.#checksum = checksum;
     this.#limit = limit;
+    this.#recycled = recycled;
   }
 
   /** Forgets what was read ahead: the file may have changed since. */
@@ -100,9 +110,9 @@ export class SegmentFrames {
       if (!(await this.#load(at, alignment))) continue;
       if (at - this.#chunkOffset >= this.#chunk.length) break;
       if (this.#isAbsent(at)) continue;
-      dirtyEnd = Math.min(at + alignment, this.#limit);
       const header = this.#header(at);
       if (header !== undefined) headers.push(header);
+      dirtyEnd = Math.max(dirtyEnd, Math.min(at + this.#extent(header), this.#limit));
     }
     return { headers, dirtyEnd };
   }
@@ -113,24 +123,21 @@ export class SegmentFrames {
     return decodeFrameHeader(bytes, view, position, offset, this.#place, this.#checksum);
   }
 
-  /** Zeros, or the beginning of a frame that says itself that it belongs to another life. */
+  /** How far the dirt reaches that begins at a block; as recovery has it. */
+  #extent(header: FrameHeader | undefined): number {
+    const { alignment, frameBytesMax } = this.#place;
+    if (!this.#recycled) return alignment;
+    return header?.frameBytes ?? frameBytesMax;
+  }
+
+  /** Zeros, or what an earlier life of the segment has left. */
   #isAbsent(offset: number): boolean {
     const at = offset - this.#chunkOffset;
     const end = Math.min(at + this.#place.alignment, this.#chunk.length);
-    return isZero(this.#chunk, at, end) || this.#isOfAnotherLife(at);
-  }
-
-  #isOfAnotherLife(at: number): boolean {
-    if (at + FRAME_HEADER_BYTES > this.#chunk.length) return false;
-    const view = this.#view;
-    if (view.getUint32(at + FRAME_AT.magic, true) !== FRAME_MAGIC) return false;
-    const from = at + FRAME_AT.payloadChecksum;
-    const actual = this.#checksum.crc32c(this.#chunk, from, at + FRAME_HEADER_BYTES);
-    if (view.getUint32(at + FRAME_AT.checksum, true) !== actual) return false;
-    return (
-      view.getUint32(at + FRAME_AT.epoch, true) !== this.#place.epoch ||
-      view.getUint32(at + FRAME_AT.segmentId, true) !== this.#place.segmentId % 0x1_0000_0000
-    );
+    if (isZero(this.#chunk, at, end)) return true;
+    const [chunk, view, place] = [this.#chunk, this.#view, this.#place];
+    if (isOfAnotherLife(chunk, view, at, place, this.#checksum)) return true;
+    return this.#recycled && !looksLikeFrame(chunk, view, at, offset, place);
   }
 
   /** Makes [offset, offset + length) available, or as much of it as the segment has. */

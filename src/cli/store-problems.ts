@@ -96,11 +96,11 @@ async function strayProblems({ disk, directory, strays, manifest }: StoreView): 
 }
 
 async function holdsFrames(disk: StoreView["disk"], stray: SegmentView): Promise<boolean> {
-  const { place, path, limit } = stray;
+  const { place, path } = stray;
   if (place === undefined) return false;
   const file = await disk.open(path, { direct: true });
   try {
-    const frames = new SegmentFrames(file, place, disk.checksum, limit);
+    const frames = new SegmentFrames(file, disk.checksum, { ...stray, place });
     return (await frames.index(place.alignment)).headers.length > 0;
   } finally {
     await file.close();

@@ -1,13 +1,10 @@
 /** Checks a whole store: every checksum, chain and reference, past every damaged place. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkFiles, isHalfCreated } from "./check-files.js";
-import { FrameChecker } from "./check-frames.js";
-import { examineGap } from "./check-gap.js";
-import { checkManifest } from "./check-manifest.js";
-import { type Finding, isSameFinding, note } from "./findings.js";
-import { formatBytes } from "./output.js";
+import type { WholeFiles } from "./check-runs.js";
+import { type Finding, isSameFinding } from "./findings.js";
 import { readStore, type StoreView } from "./read-store.js";
-import { type LogEnd, walkLog } from "./walk-log.js";
+import { readOnce } from "./verify-reading.js";
+import type { LogEnd } from "./walk-log.js";
 
 /** What `verify --json` prints. */
 export interface Verification {
@@ -20,10 +17,19 @@ export interface Verification {
   readonly frames: number;
   readonly transactions: number;
   readonly operations: number;
-  /** Bytes of manifests, headers and frames that were checked. */
+  /** Files of runs, those of snapshots too, and the rows in them, tombstones included. */
+  readonly runFiles: number;
+  readonly rows: number;
+  /** Archives, and the transactions in them. */
+  readonly archives: number;
+  readonly archivedTransactions: number;
+  readonly snapshots: number;
+  /** Bytes of manifests, headers, frames, runs and archives that were checked. */
   readonly bytes: number;
   /** Last transaction of the log, as far as it can be read. */
   readonly lastSequence: number;
+  /** The first transaction from which on all are in the log or in archives; 0 if none is. */
+  readonly historyFrom: number;
   readonly end: LogEnd;
   /** Implementations of CRC32C that were asked. */
   readonly checksums: readonly string[];
@@ -31,8 +37,10 @@ export interface Verification {
 }
 
 export interface Progress {
-  readonly segment: number;
-  readonly segments: number;
+  /** What is being read, which one of how many. */
+  readonly what: "archive" | "segment" | "run file";
+  readonly index: number;
+  readonly count: number;
   readonly bytes: number;
 }
 
@@ -52,8 +60,9 @@ export async function verifyStore(
   onProgress: (progress: Progress) => void = () => {},
 ): Promise<Verification> {
   const start = performance.now();
+  const whole: WholeFiles = new Map();
   let store = await readStore(directory);
-  let reading = await readOnce(store, onProgress);
+  let reading = await readOnce(store, whole, onProgress);
   let findings = reading.findings;
   for (let count = 1; findings.length > 0 && count < READINGS; count++) {
     const before = store;
@@ -61,11 +70,11 @@ export async function verifyStore(
     if (!mayHaveMoved(before, store)) break;
     await sleep(PAUSE_MILLIS);
     store = await readStore(directory);
-    reading = await readOnce(store, onProgress);
+    reading = await readOnce(store, whole, onProgress);
     findings = reading.findings.filter((one) => findings.some((two) => isSameFinding(one, two)));
   }
   const isDamaged = findings.some(({ severity }) => severity === "damage");
-  const { checker, end, bytes } = reading;
+  const { log, archives, runs, end, bytes } = reading;
   const isNative = store.disk.info.kind === "native";
   return {
     directory: store.directory,
@@ -73,11 +82,17 @@ export async function verifyStore(
     findings,
     inUse: store.lock.holder !== undefined,
     segments: store.segments.length,
-    frames: checker.frames,
-    transactions: checker.transactions,
-    operations: checker.operations,
+    frames: log.frames,
+    transactions: log.transactions,
+    operations: log.operations,
+    runFiles: runs?.files ?? 0,
+    rows: runs?.rows ?? 0,
+    archives: store.manifest?.archives.length ?? 0,
+    archivedTransactions: archives.transactions,
+    snapshots: store.manifest?.snapshots.length ?? 0,
     bytes,
     lastSequence: end.lastSequence,
+    historyFrom: reading.historyFrom,
     end,
     checksums: isNative ? ["native", "crc-32"] : ["crc-32"],
     millis: Math.round(performance.now() - start),
@@ -91,80 +106,4 @@ function mayHaveMoved(before: StoreView, now: StoreView): boolean {
     before.lock.claims?.bytes !== now.lock.claims?.bytes ||
     before.manifest?.generation !== now.manifest?.generation
   );
-}
-
-interface Reading {
-  readonly checker: FrameChecker;
-  readonly findings: Finding[];
-  readonly end: LogEnd;
-  readonly bytes: number;
-}
-
-async function readOnce(
-  store: StoreView,
-  onProgress: (progress: Progress) => void,
-): Promise<Reading> {
-  const checker = new FrameChecker(store);
-  const ofLog: Finding[] = [];
-  const withFrames = new Set<number>();
-  let segment = 0;
-  let end: LogEnd | undefined;
-  for await (const event of walkLog(store)) {
-    if (event.kind === "segment") segment++;
-    else if (event.kind === "gap") {
-      checker.gap();
-      ofLog.push(...(await examineGap(store, event.gap)));
-    } else if (event.kind === "frame") {
-      withFrames.add(event.segment.id);
-      checker.frame(event.segment, event.frame);
-    } else end = event.end;
-    onProgress({ segment, segments: store.segments.length, bytes: checker.bytes });
-  }
-  const { transactions } = checker;
-  const walked = { findings: ofLog, withFrames, transactions };
-  const ofFiles = await checkFiles(store, walked);
-  const all =
-    isHalfCreated(store) && transactions === 0
-      ? ofFiles.filter(isOfMarker)
-      : [
-          ...(await checkManifest(store)),
-          ...ofFiles,
-          ...ofLog.filter((one) => !ofFiles.some((two) => isSameLoss(one, two))),
-          ...checker.findings,
-          ...tailNote(end as LogEnd, store),
-        ];
-  const bytes = checker.bytes + bytesAround(store);
-  return { checker, findings: all.sort(inOrder), end: end as LogEnd, bytes };
-}
-
-function isOfMarker({ kind }: Finding): boolean {
-  return kind === "creating";
-}
-
-/** A file that is missing or cut off says so itself; that the log breaks off in it says no more. */
-function isSameLoss(ofLog: Finding, ofFile: Finding): boolean {
-  if (ofLog.file !== ofFile.file) return false;
-  if (ofFile.kind === "missing-file") return true;
-  const isAtEnd = ["truncated", "sealed-end", "frame-missing"].includes(ofLog.kind);
-  return ofFile.kind === "truncated" && isAtEnd;
-}
-
-/** By file, as they stand in a directory, and by place. */
-function inOrder(a: Finding, b: Finding): number {
-  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
-  return a.offset - b.offset;
-}
-
-function tailNote(end: LogEnd, { lock }: StoreView): Finding[] {
-  if (end.verdict !== "torn" || end.file === undefined) return [];
-  const how = lock.holder === undefined ? "opening sets it aside" : "or is being written just now";
-  const message =
-    `the log ends in an unfinished write of ${formatBytes(end.tornBytes)} that was never ` +
-    `acknowledged (${end.why}): ${how}`;
-  return [note("torn-tail", end.file, end.offset, message)];
-}
-
-function bytesAround({ segments, slots }: StoreView): number {
-  const headers = segments.reduce((sum, { header }) => sum + (header?.alignment ?? 0), 0);
-  return headers + slots.slots.filter(({ state }) => state === "valid").length * 4096;
 }

@@ -1,7 +1,7 @@
 /** `holdfast verify`: is everything in a store as it was written? */
 import { relative } from "node:path";
 import type { Command } from "commander";
-import type { Finding } from "./findings.js";
+import type { Finding, KeyPlace, Loss } from "./findings.js";
 import {
   EXIT_DAMAGED,
   EXIT_SOUND,
@@ -11,6 +11,7 @@ import {
   write,
   writeLine,
 } from "./output.js";
+import { ProgressLine } from "./progress.js";
 import { type Progress, type Verification, verifyStore } from "./verify-store.js";
 
 /** Adds the command to a program. */
@@ -19,47 +20,31 @@ export function registerVerify(program: Command): void {
     .command("verify")
     .summary("check every checksum, chain and reference of a store")
     .description(
-      "Checks a store from its first byte to its last: every checksum (by two\n" +
-        "implementations), the chain of frames, sequences and times, every key and row\n" +
-        "against its schema, every file the manifest names. Goes on behind damage and names\n" +
-        "every place. Reads only; needs neither the application nor the lock. Exit codes:\n" +
-        "0 sound, 1 damaged, 2 could not look.",
+      "Checks a store from its first byte to its last: every checksum, the chain of frames,\n" +
+        "sequences and times, every key and row against its schema, in the log, in runs, those\n" +
+        "of snapshots too, and in archives; every file the manifest names. Goes on behind\n" +
+        "damage and names every place, what is lost with it, and whether it can be rebuilt.\n" +
+        "Reads only; needs neither the application nor the lock. Exit codes: 0 sound,\n" +
+        "1 damaged, 2 could not look.",
     )
     .argument("<dir>", "directory of the store")
     .option("--json", "one JSON object")
     .action(async (directory: string, flags: { readonly json?: boolean }) => {
       const progress = new ProgressLine();
-      const result = await verifyStore(directory, (now) => progress.show(now)).finally(() =>
-        progress.clear(),
-      );
+      const show = (now: Progress) => progress.show(() => progressText(now));
+      const result = await verifyStore(directory, show).finally(() => progress.clear());
       if (flags.json) await writeLine(JSON.stringify(result));
       else await write(formatVerification(result));
       process.exitCode = result.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
     });
 }
 
-const PROGRESS_MILLIS = 200;
-
-/** One line that is written over, for people who wait; nothing where nobody looks on. */
-class ProgressLine {
-  #shownAt = performance.now();
-  #isShown = false;
-
-  show({ segment, segments, bytes }: Progress): void {
-    if (!process.stderr.isTTY || performance.now() - this.#shownAt < PROGRESS_MILLIS) return;
-    this.#shownAt = performance.now();
-    this.#isShown = true;
-    const text = `segment ${segment} of ${segments}, ${formatBytes(bytes)} checked`;
-    process.stderr.write(`\r\x1b[K${text}`);
-  }
-
-  clear(): void {
-    if (this.#isShown) process.stderr.write("\r\x1b[K");
-    this.#isShown = false;
-  }
+function progressText({ what, index, count, bytes }: Progress): string {
+  return `${what} ${index} of ${count}, ${formatBytes(bytes)} checked`;
 }
 
-function formatVerification(result: Verification): string {
+/** Also for whoever has just made a store. */
+export function formatVerification(result: Verification): string {
   const lines = result.findings.map((finding) => formatFinding(finding, result.directory));
   return [...lines, ...summary(result)].map((line) => `${line}\n`).join("");
 }
@@ -73,11 +58,37 @@ function formatFinding(finding: Finding, directory: string): string {
       ? ""
       : `; ${noun} ${formatRange(sequences.first, sequences.last ?? undefined)}`;
   const name = relative(directory, file);
-  return `${severity}: ${name} at ${offset}: ${kind}: ${message}${concerned}`;
+  const lost = finding.loss === undefined ? "" : lossText(finding.loss);
+  return `${severity}: ${name} at ${offset}: ${kind}: ${message}${concerned}${lost}`;
+}
+
+/** What is lost, of whose state, and whether it can be had again. */
+function lossText({ from, to, state, snapshots, canBeRebuilt }: Loss): string {
+  const parts: string[] = [];
+  if (from !== null && to !== null) parts.push(rangeText(from, to));
+  else if (canBeRebuilt !== null) parts.push("no row is lost");
+  const names = snapshots.map((name) => `snapshot "${name}"`);
+  const whose = [...(state ? ["the state of the store"] : []), ...names];
+  parts.push(whose.length === 0 ? "no state needs it" : `needed by ${whose.join(", ")}`);
+  if (canBeRebuilt !== null) {
+    const where = "the log, or archives, from its first transaction on";
+    parts.push(canBeRebuilt ? `can be rebuilt: ${where} are there` : `${where} are gone`);
+  }
+  return parts.map((part) => `; ${part}`).join("");
+}
+
+function rangeText(from: KeyPlace, to: KeyPlace): string {
+  const [first, last] = [JSON.stringify(from.key), JSON.stringify(to.key)];
+  if (from.table !== to.table) {
+    return `rows from key ${first} of table "${from.table}" to key ${last} of table "${to.table}"`;
+  }
+  const keys = first === last ? `key ${first}` : `keys ${first} to ${last}`;
+  return `rows of table "${from.table}": ${keys}`;
 }
 
 function summary(result: Verification): string[] {
   const { findings, directory, segments, frames, transactions, operations, bytes } = result;
+  const { runFiles, rows, archives, archivedTransactions, snapshots } = result;
   const count = findings.filter(({ severity }) => severity === "damage").length;
   const places = count === 1 ? "1 place is" : `${formatNumber(count)} places are`;
   const verdict = count === 0 ? "sound" : `DAMAGED: ${places} not as written`;
@@ -88,6 +99,12 @@ function summary(result: Verification): string[] {
       `${formatBytes(bytes)} in ${(result.millis / 1000).toFixed(1)} s ` +
       `(CRC32C: ${result.checksums.join(" and ")})`,
   ];
+  if (runFiles > 0) lines.push(`runs: ${counted(runFiles, "file")} with ${counted(rows, "row")}`);
+  if (archives > 0) {
+    const inThem = counted(archivedTransactions, "transaction");
+    lines.push(`history: ${counted(archives, "archive")} with ${inThem}`);
+  }
+  if (snapshots > 0) lines.push(`snapshots: ${snapshots}`);
   if (result.inUse) {
     lines.push("the store is in use: what was written since the check began is not in it");
   }

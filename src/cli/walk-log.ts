@@ -7,6 +7,7 @@ import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_MAX } from "../base/limits.js";
 import type { DiskFile } from "../disk/disk.js";
 import { scanSegment } from "../log/reader.js";
 import { type Found, judgeTail, type TailVerdict } from "../log/tail.js";
+import { beginsAnew, provenThrough, startOf } from "./log-parts.js";
 import type { SegmentView, StoreView } from "./read-store.js";
 import { type FrameBytes, type FrameIndex, type Look, SegmentFrames } from "./segment-frames.js";
 
@@ -68,25 +69,21 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 class LogWalk {
   readonly #store: StoreView;
   readonly #indexes = new Map<number, FrameIndex>();
-  #nextSequence: number;
-  #previousChecksum: number;
+  #nextSequence = 1;
+  #previousChecksum = 0;
   /** The next whole frame is taken as it is: nothing is known of what came before it. */
-  #anyLink: boolean;
+  #anyLink = true;
   /** A gap that has begun and whose end is not found yet. */
   #gap: Mutable<Gap> | undefined;
   #end: LogEnd | undefined;
 
   constructor(store: StoreView) {
     this.#store = store;
-    const from = store.manifest?.state.replayFrom;
-    this.#nextSequence = from?.sequence ?? 1;
-    this.#previousChecksum = from?.frameChecksum ?? 0;
-    // What came before the first segment there is, nothing says unless replay begins with it.
-    this.#anyLink = from?.segmentId !== 0;
   }
 
   async *run(): AsyncGenerator<LogEvent, void, void> {
     for (const [index, segment] of this.#store.segments.entries()) {
+      if (beginsAnew(this.#store, index)) yield* this.#begin(index);
       yield { kind: "segment", segment };
       const later = this.#store.segments.slice(index + 1);
       if (segment.place === undefined || segment.fileBytes === undefined) this.#absent(segment);
@@ -105,6 +102,20 @@ class LogWalk {
     }
   }
 
+  /** The segments before this one are no longer there, and nobody needs them. */
+  *#begin(index: number): Generator<LogEvent, void, void> {
+    const { segments, manifest } = this.#store;
+    if (this.#gap !== undefined) {
+      this.#gap.lastSequence = segments[index - 1]?.entry?.lastSequence;
+      yield { kind: "gap", gap: this.#gap };
+      this.#gap = undefined;
+    }
+    const start = startOf(manifest, (segments[index] as SegmentView).id, index === 0);
+    this.#nextSequence = start.sequence;
+    this.#previousChecksum = start.frameChecksum ?? 0;
+    this.#anyLink = start.frameChecksum === undefined;
+  }
+
   #endEvent(end: Omit<LogEnd, "lastSequence">): LogEvent {
     return { kind: "end", end: { ...end, lastSequence: this.#nextSequence - 1 } };
   }
@@ -115,7 +126,7 @@ class LogWalk {
     const missing = this.#nextSequence;
     const sealed = entry?.state === "sealed" ? entry.lastSequence : undefined;
     if (sealed !== undefined && sealed < missing) return;
-    const durable = this.#store.manifest?.durableThrough ?? 0;
+    const durable = provenThrough(this.#store.manifest);
     const last = sealed ?? (durable >= missing ? durable : undefined);
     const why = fileBytes === undefined ? "the file is missing" : "its header is damaged";
     this.#open(path, 0, "corrupt", why, last);
@@ -129,7 +140,7 @@ class LogWalk {
     const place = segment.place as NonNullable<SegmentView["place"]>;
     const file = await disk.open(segment.path, { direct: true });
     try {
-      const frames = new SegmentFrames(file, place, disk.checksum, segment.limit);
+      const frames = new SegmentFrames(file, disk.checksum, { ...segment, place });
       let offset = place.alignment;
       let judged: Judgement | "goes on" | undefined;
       for (;;) {
@@ -270,8 +281,9 @@ class LogWalk {
     const { headers, dirtyEnd } = await this.#index(segment, frames, offset);
     const after = headers.filter((header) => header.offset > offset);
     const missing = this.#nextSequence;
-    const provenThrough = Math.max(beyond.durableThrough, ...after.map((h) => h.durableThrough));
-    const known = Math.max(provenThrough, manifest?.durableThrough ?? 0, sealed?.lastSequence ?? 0);
+    const byFrames = Math.max(beyond.durableThrough, ...after.map((h) => h.durableThrough));
+    const proven = provenThrough(manifest);
+    const known = Math.max(byFrames, proven, sealed?.lastSequence ?? 0);
     const lastSequence = known >= missing ? known : undefined;
     if (!look.ok && look.found === "malformed") {
       const why = `a frame with a good checksum is malformed: ${look.detail}`;
@@ -280,8 +292,8 @@ class LogWalk {
     const { framesInFlight, frameBytesMax } = manifest ?? WIDEST;
     const row = judgeTail({
       found: foundAs(look),
-      sealedBeyond: sealed !== undefined || (manifest?.durableThrough ?? 0) >= missing,
-      provenLater: provenThrough >= missing,
+      sealedBeyond: sealed !== undefined || proven >= missing,
+      provenLater: byFrames >= missing,
       laterFrames: after.length > 0 || beyond.frames,
       tooFar: (after.at(-1)?.offset ?? offset) - offset > framesInFlight * frameBytesMax,
     });
@@ -296,9 +308,9 @@ class LogWalk {
   async #goesOnIn(next: SegmentView | undefined, absentHere: boolean): Promise<boolean> {
     if (next === undefined) return false;
     if (next.place === undefined || next.fileBytes === undefined) return absentHere;
-    const { place, limit } = next;
+    const { place } = next;
     return this.#withFile(next, async (file) => {
-      const frames = new SegmentFrames(file, place, this.#store.disk.checksum, limit);
+      const frames = new SegmentFrames(file, this.#store.disk.checksum, { ...next, place });
       const look = await frames.at(place.alignment);
       if (look.ok) {
         const { firstSequence, previousChecksum } = look.frame.header;
@@ -322,7 +334,7 @@ class LogWalk {
           checksum: this.#store.disk.checksum,
           chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
           limit,
-          recycled: segment.entry?.recycled ?? false,
+          recycled: segment.recycled,
           visit: () => {},
           onFrame: (header) => {
             durableThrough = Math.max(durableThrough, header.durableThrough);

@@ -25,7 +25,7 @@ import {
   segmentFileName,
 } from "../../src/log/format.js";
 import { decodeManifest, MANIFEST_SLOT_NAMES, type Manifest } from "../../src/manifest/format.js";
-import { hashOf, holdfast } from "./stores.js";
+import { hashOf, holdfast, LOG_ONLY } from "./stores.js";
 
 export const items = defineTable({
   name: "items",
@@ -62,6 +62,7 @@ export function openStore(directory: string, options: OpenOptions = {}): Promise
     frameBytesMax: 8192,
     framesInFlight: 4,
     onWarning: () => {},
+    ...LOG_ONLY,
     ...options,
   });
 }

@@ -59,6 +59,9 @@ export const balances = defineTable({
   fields: { amount: int64() },
 });
 
+/** No runs: the whole store is in its log. */
+export const LOG_ONLY = { finalSnapshotMillis: 0, recoveryBudgetMillis: 60_000 } as const;
+
 /** Transactions of the store that `makeStore` makes: declaring the two tables is the first one. */
 export const TRANSACTIONS = 61;
 
@@ -74,6 +77,7 @@ export async function writeMore(directory: string, transactions: number): Promis
     environment: "test",
     writerId: "tester",
     segmentBytes: 64 * 1024,
+    ...LOG_ONLY,
   });
   for (let i = 0; i < transactions; i++) {
     await store.transact((tx) => {
