@@ -33,6 +33,16 @@ function zero(machine: SimulatedMachine, path: string, from: number, to: number)
   machine.mutate(path, (bytes) => bytes.fill(0, from, to));
 }
 
+/** A store that was closed with all of its rows in the log, and none in runs. */
+async function closedLog(rows: number): Promise<SimulatedMachine> {
+  const machine = new SimulatedMachine({ seed: 1 });
+  const store = await openOn(machine, { finalSnapshotMillis: 0 });
+  await fill(machine, store, 0, rows);
+  await machine.run(store.close());
+  machine.crash("kill");
+  return machine;
+}
+
 /** By the manifest. */
 async function isProven(machine: SimulatedMachine, frame: FrameAt): Promise<boolean> {
   const { durableThrough } = await newestManifest(machine, machine.boot(), DIRECTORY);
@@ -158,7 +168,7 @@ describe("refused, with every file as it was", () => {
   });
 
   test("a damaged last frame of a store that was closed, or idle", async () => {
-    const closed = await closedStore(10);
+    const closed = await closedLog(10);
     const manifest = await newestManifest(closed, closed.boot(), DIRECTORY);
     const last = framesOf(closed, DIRECTORY, manifest).findLast(
       (f) => f.lastSequence >= f.firstSequence,
@@ -182,7 +192,7 @@ describe("refused, with every file as it was", () => {
   });
 
   test("the end of a closed log wiped out, its seal included: only the manifest knows", async () => {
-    const machine = await closedStore(10);
+    const machine = await closedLog(10);
     const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
     const frame = framesOf(machine, DIRECTORY, manifest).at(-3)!;
     zero(machine, frame.path, frame.offset, machine.read(frame.path).length);
