@@ -18,12 +18,19 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   "POISONED",
 ]);
 
+export interface Failure {
+  readonly error: Error;
+  /** The first after all was well: the others say the same again. */
+  readonly first: boolean;
+  /** There is no trying again. */
+  readonly halted: boolean;
+}
+
 export interface ActivityOptions {
   readonly scheduler: Scheduler;
   /** Does one piece of work; true if there may be more to do. */
   readonly step: (signal: AbortSignal) => Promise<boolean>;
-  /** The first failure after all was well, or one after which there is no trying again. */
-  readonly onFailure: (error: Error, halted: boolean) => void;
+  readonly onFailure: (failure: Failure) => void;
 }
 
 export class Activity {
@@ -117,7 +124,7 @@ export class Activity {
     this.#error = error;
     this.#failures++;
     this.#halted = !(error instanceof HoldfastError) || FINAL.has(error.code);
-    if (first || this.#halted) this.#o.onFailure(error, this.#halted);
+    this.#o.onFailure({ error, first, halted: this.#halted });
     if (this.#halted) return;
     const retry = (): void => {
       this.#retry = undefined;

@@ -19,7 +19,7 @@ export class Archivist {
     this.activity = new Activity({
       scheduler: parts.host.scheduler,
       step: (signal) => this.#step(signal),
-      onFailure: (error, halted) => parts.onFailure("archiving the log", error, halted),
+      onFailure: (failure) => parts.onFailure("archiving the log", failure),
     });
   }
 

@@ -1,4 +1,5 @@
 /** What the kinds of background work share. */
+import type { Failure } from "./activity.js";
 import type { FileIdSource } from "./file-ids.js";
 import type { SnapshotHost, SnapshotterOptions } from "./host.js";
 import type { FlushJob, FlushResult } from "./jobs.js";
@@ -14,5 +15,5 @@ export interface BackgroundParts {
   /** There is a new run. */
   readonly onRun: () => void;
   readonly onFlushed: (job: FlushJob, result: FlushResult) => void;
-  readonly onFailure: (doing: string, error: Error, halted: boolean) => void;
+  readonly onFailure: (doing: string, failure: Failure) => void;
 }

@@ -30,9 +30,9 @@ export class Flusher {
     this.activity = new Activity({
       scheduler: parts.host.scheduler,
       step: (signal) => this.#step(signal),
-      onFailure: (error, halted) => {
-        this.#refuse(error);
-        parts.onFailure("making a run of the log", error, halted);
+      onFailure: (failure) => {
+        this.#refuse(failure.error);
+        parts.onFailure("making a run of the log", failure);
       },
     });
   }

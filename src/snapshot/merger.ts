@@ -18,7 +18,7 @@ export class Merger {
     this.activity = new Activity({
       scheduler: parts.host.scheduler,
       step: (signal) => this.#step(signal),
-      onFailure: (error, halted) => parts.onFailure("merging runs", error, halted),
+      onFailure: (failure) => parts.onFailure("merging runs", failure),
     });
   }
 

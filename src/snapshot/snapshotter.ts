@@ -4,6 +4,7 @@
  */
 import { HoldfastError } from "../base/errors.js";
 import type { Timer } from "../disk/disk.js";
+import type { Failure } from "./activity.js";
 import { Archivist } from "./archivist.js";
 import type { BackgroundParts } from "./background.js";
 import { FileIdSource } from "./file-ids.js";
@@ -44,7 +45,7 @@ export class Snapshotter {
       ids: new FileIdSource(host.manifest),
       onRun: () => this.reconsider(),
       onFlushed: () => this.check(),
-      onFailure: (doing, error, halted) => this.#warn(doing, error, halted),
+      onFailure: (doing, failure) => this.#warn(doing, failure),
     };
     this.#flusher = new Flusher(parts);
     this.#merger = new Merger(parts);
@@ -179,7 +180,8 @@ export class Snapshotter {
     this.#host.warn("BACK_PRESSURE", `the background falls behind the writers: ${level}`);
   }
 
-  #warn(doing: string, error: Error, halted: boolean): void {
+  #warn(doing: string, { error, first, halted }: Failure): void {
+    if (!first && !halted) return;
     const then = halted ? "it is not tried again by itself" : "it is tried again";
     this.#host.warn("BACKGROUND", `${doing} failed: ${error.message}; ${then}`);
   }

@@ -72,7 +72,7 @@ class Model {
     this.flushed += kept.length;
     const result = { files, firstSequence, through: this.sequence };
     const replayFrom = { ...this.manifest.state.replayFrom, sequence: this.sequence + 1 };
-    this.#publish(withFlush(this.manifest, { ...result, replayFrom } as FlushResult));
+    this.#publish(withFlush(this.manifest, { ...result, replayFrom } as unknown as FlushResult));
   }
 
   /** One step of merging; the flushes go on while it runs, and are published before it. */
