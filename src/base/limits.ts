@@ -66,8 +66,11 @@ export const BLOCK_RAW_BYTES_MAX = 1118208;
 /** The properties of a run file hold the descriptions of its tables, as a manifest does. */
 export const PROPERTIES_BYTES_MAX = MANIFEST_BYTES_MAX;
 
-/** One run file: offsets in it stay integers of 32 bits with a sign, which are the fast ones. */
-export const RUN_FILE_BYTES_MAX = 2 ** 31 - 1;
+/**
+ * One run file. Merges write some 16 MiB; this bounds what the index of a file can become, however
+ * long the keys are and however small their rows become when they are compressed.
+ */
+export const RUN_FILE_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * What is behind the runs, on disk or in memory, in bytes: from the first on acknowledgements wait

@@ -149,7 +149,7 @@ function compare(
   ]);
   for (const [name, claimed] of claims) {
     if (claimed === found.get(name)) continue;
-    reporter.rows(offset, `${name}: ${who} says ${claimed}, the file has ${found.get(name)}`);
+    reporter.rows(offset, `${name}: ${claimed} by ${who}, ${found.get(name)} in the file`);
   }
 }
 

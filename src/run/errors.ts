@@ -1,5 +1,6 @@
 /** How the errors of run files are made. */
 import { errnoCode, HoldfastError } from "../base/errors.js";
+import type { DiskFile } from "../disk/disk.js";
 
 /** A part of a run file that is not what was written there. */
 export function corruptRun(
@@ -24,4 +25,13 @@ export function systemRefused(file: string, doing: string, cause: unknown, at?: 
     at === undefined ? { file } : { file, offset: at },
     cause,
   );
+}
+
+/** Closes a file; what the system refuses becomes an error of this package. */
+export async function close(file: DiskFile): Promise<void> {
+  try {
+    await file.close();
+  } catch (error) {
+    throw systemRefused(file.path, "closing", error);
+  }
 }

@@ -7,6 +7,7 @@ import {
   type Checked,
   decodeRunFooter,
   decodeRunHeader,
+  RUN_FILE_BYTES_MAX,
   RUN_FOOTER_BYTES,
   RUN_HEADER_BYTES,
   type RunFilePlace,
@@ -57,6 +58,7 @@ export function checkEnds(
     const what = `it is ${length} bytes long, and the manifest says ${file.bytes}`;
     throw corruptRun(path, Math.min(length, file.bytes), what);
   }
+  if (length > RUN_FILE_BYTES_MAX) throw corruptRun(path, RUN_FILE_BYTES_MAX, "it is too long");
   const read = (offset: number, bytes: number): Uint8Array => {
     try {
       return copy(offset, bytes);

@@ -202,9 +202,11 @@ export class RunFileWriter {
     this.#file = undefined;
     try {
       await file?.close();
-    } finally {
-      await this.#remove();
+    } catch (error) {
+      // Nothing depends on the file any more; why it is abandoned is what counts.
+      if (errnoCode(error) === undefined) throw error;
     }
+    await this.#remove();
   }
 
   async #remove(): Promise<void> {

@@ -2,7 +2,7 @@
 import { bytesEqual } from "../base/bytes.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import { decodeBlock } from "./block.js";
-import { corruptRun, systemRefused } from "./errors.js";
+import { close, corruptRun, systemRefused } from "./errors.js";
 import {
   type BlockKind,
   decodeRunHeader,
@@ -59,7 +59,7 @@ export async function readBack(
       throw corruptRun(path, end, "the footer does not read back as it was written");
     }
   } finally {
-    await file.close();
+    await close(file);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
 import { checkAgreement } from "./agreement.js";
 import { readUint32 } from "./entries.js";
-import { systemRefused } from "./errors.js";
+import { close, systemRefused } from "./errors.js";
 import { FileFacts } from "./file-facts.js";
 import {
   decodeRunFooter,
@@ -55,7 +55,7 @@ export async function verifyRunFile(
     const { rows, tombstones } = facts.counts;
     return { rows, tombstones, blocks: facts.blocks, problems: reporter.count };
   } finally {
-    await handle.close();
+    await close(handle);
   }
 }
 

@@ -11,12 +11,14 @@ import {
   BLOCK_AT,
   BLOCK_HEADER_BYTES,
   BLOCK_KIND,
+  type BlockKind,
   RUN_AT,
   runFileName,
 } from "../../src/run/format.js";
 import { newRowPlace, RunFile } from "../../src/run/run-file.js";
 import type { RunProblem } from "../../src/run/run-problem.js";
 import { verifyRunFile } from "../../src/run/verify.js";
+import { walkBlocks } from "../../src/run/walk.js";
 import {
   type Item,
   item,
@@ -53,9 +55,9 @@ let small: Sample;
 let stored: Sample;
 
 beforeAll(async () => {
-  const row = (i: number): string | undefined => (i % 8 === 3 ? undefined : `${i} `.repeat(200));
+  const row = (i: number): string | undefined => (i % 8 === 3 ? undefined : `${i} `.repeat(150));
   small = await sampleOf(
-    Array.from({ length: 60 }, (_, i) => item(numberKey(1 + (i >> 5), 5 * i), row(i))),
+    Array.from({ length: 40 }, (_, i) => item(numberKey(1 + (i >> 4), 5 * i), row(i))),
   );
   stored = await sampleOf([
     item(numberKey(1, 1), noise(2000)),
@@ -425,4 +427,103 @@ describe("a list of keys that is none, under a good checksum", () => {
       expect.arrayContaining(["the keys do not ascend"]),
     );
   });
+});
+
+describe("parts that disagree, each under a good checksum", () => {
+  /** The sample whose one block of that kind has another content of the same length. */
+  async function withContent(kind: BlockKind, change: (raw: Buffer) => void): Promise<Uint8Array> {
+    const { checksum } = memoryDisk(new Uint8Array(0));
+    const bytes = Buffer.from(stored.bytes);
+    const seed = bytes.readUInt32LE(RUN_AT.checksum);
+    const end = bytes.length - 64;
+    const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+    const walking = { file: PATH, fileId: 7, seed, end, checksum, read };
+    for await (const block of walkBlocks(walking)) {
+      if (!block.ok || block.kind !== kind) continue;
+      const compress = bytes[block.offset + BLOCK_AT.compression] === 1;
+      change(block.raw);
+      const place = { kind, fileId: 7, offset: block.offset, seed };
+      const changed = encodeBlock({ ...place, raw: block.raw, compress }, checksum);
+      expect(changed.length).toBe(block.length);
+      bytes.set(changed, block.offset);
+      return bytes;
+    }
+    throw new Error(`no block of kind ${kind}`);
+  }
+
+  async function toldOf(bytes: Uint8Array): Promise<string> {
+    const { problems } = await examine(memoryDisk(bytes), stored.file);
+    return problems.map(({ what }) => what).join("; ");
+  }
+
+  test("an index with another last key: never a wrong answer, and verify tells", async () => {
+    for (const kind of [BLOCK_KIND.index, BLOCK_KIND.root]) {
+      for (const change of [-1, 1]) {
+        const bytes = await withContent(kind, (raw) => {
+          raw[17]! += change;
+        });
+        expect(await toldOf(bytes)).toContain("another length or last key");
+        if (kind === BLOCK_KIND.index) {
+          // One that is too high leads no key that is there astray.
+          const refused = await interrogate(memoryDisk(bytes), stored);
+          expect(refused > 0).toBe(change < 0);
+        }
+      }
+    }
+  });
+
+  test("an index that names another place", async () => {
+    for (const kind of [BLOCK_KIND.index, BLOCK_KIND.root]) {
+      for (const at of [18, 19, 21, 22, 24, 25]) {
+        const bytes = await withContent(kind, (raw) => {
+          raw[at]! ^= 1;
+        });
+        expect(await interrogate(memoryDisk(bytes), stored)).toBeGreaterThan(0);
+        expect(await toldOf(bytes)).toMatch(/names a block at/);
+      }
+    }
+  });
+
+  test("a filter that denies keys", async () => {
+    const bytes = await withContent(BLOCK_KIND.filter, (raw) => void raw.fill(0));
+    expect(await toldOf(bytes)).toContain("denies 2 keys");
+  });
+
+  test("properties with other numbers", async () => {
+    const bytes = await withContent(BLOCK_KIND.properties, (raw) => {
+      const at = raw.indexOf("dataBlocks") + 10;
+      expect(raw[at]).toBe(1);
+      raw[at] = 2;
+    });
+    expect(await toldOf(bytes)).toContain("data blocks: 2 by the properties, 1 in the file");
+  });
+
+  test("a manifest with other numbers", async () => {
+    const file = { ...stored.file, rows: 1, firstKey: numberKey(1, 2) };
+    const { problems } = await examine(memoryDisk(stored.bytes), file);
+    expect(problems.map(({ what }) => what.slice(0, 10))).toEqual(["rows: 1 by", "first key:"]);
+  });
+});
+
+test("another format version is no damage", async () => {
+  const { checksum } = memoryDisk(new Uint8Array(0));
+  const bytes = Buffer.from(small.bytes);
+  bytes.writeUInt32LE(2, RUN_AT.formatVersion);
+  bytes.writeUInt32LE(checksum.crc32c(bytes, RUN_AT.formatVersion, 64), RUN_AT.checksum);
+  const disk = memoryDisk(bytes);
+  const options = { disk, directory: DIRECTORY, storeId: STORE_ID, file: small.file };
+  await expect(RunFile.open({ ...options, cache: new BlockCache(0) })).rejects.toMatchObject({
+    code: "FORMAT_VERSION",
+    data: { file: PATH },
+  });
+});
+
+test("verify of a file that is not there", async () => {
+  const { disk, directory, run } = await onSimulated();
+  const problems: RunProblem[] = [];
+  const report = (problem: RunProblem) => void problems.push(problem);
+  const verdict = await run(verifyRunFile(disk, directory, STORE_ID, small.file, report));
+  expect(verdict).toEqual({ problems: 1, rows: 0, tombstones: 0, blocks: 0 });
+  const { firstKey, lastKey } = small.file;
+  expect(problems).toMatchObject([{ offset: 0, what: "the file is not there", firstKey, lastKey }]);
 });

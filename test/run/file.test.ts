@@ -91,6 +91,14 @@ for (const [name, make] of places()) {
       await place.dispose();
     });
 
+    test("an index of many blocks", async () => {
+      const place = await make();
+      const key = (i: number): Buffer => fullKey(2, `${String(i).padStart(6, "0")}`.repeat(170));
+      const items = Array.from({ length: 1500 }, (_, i) => item(key(i), `row ${i}`));
+      await (await expectHolds(place, items)).file.release();
+      await place.dispose();
+    });
+
     test("one row, and an empty one", async () => {
       const place = await make();
       await (await expectHolds(place, [item(fullKey(1, "a"), "")])).file.release();

@@ -36,6 +36,7 @@ export async function onSimulated(seed = 1): Promise<Place> {
   const disk = machine.boot();
   const directory = "/runs";
   await machine.run(disk.createDirectory(directory));
+  await machine.run(disk.syncDirectory("/"));
   const run = <T>(work: Promise<T>): Promise<T> => machine.run(work);
   return { disk, directory, machine, run, dispose: async () => {} };
 }
