@@ -5,6 +5,8 @@
 import { bytesEqual, getUint53, setUint53, viewOf } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";
 
+export { archiveFileName, parseArchiveFileName } from "../manifest/archive-name.js";
+
 export const ARCHIVE_FORMAT_VERSION = 1;
 
 /** "HFAR" as little-endian uint32. */
@@ -76,17 +78,4 @@ export function decodeArchiveHeader(
     bytesEqual(bytes, ARCHIVE_AT.storeId, storeId, 0, storeId.length) &&
     getUint53(view, ARCHIVE_AT.segmentId) === segmentId;
   return same ? { ok: true, seed } : damaged("its header is that of another archive");
-}
-
-/** File name of an archive: that of its segment, but for the end. */
-export function archiveFileName(segmentId: number): string {
-  return `${String(segmentId).padStart(16, "0")}.archive`;
-}
-
-/** The segment's id in an archive's file name, or undefined for any other name. */
-export function parseArchiveFileName(name: string): number | undefined {
-  const match = /^(\d{16})\.archive$/.exec(name);
-  if (match === null) return undefined;
-  const id = Number(match[1]);
-  return Number.isSafeInteger(id) && id > 0 ? id : undefined;
 }

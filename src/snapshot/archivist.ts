@@ -25,7 +25,7 @@ export class Archivist {
 
   async #step(signal: AbortSignal): Promise<boolean> {
     await this.#release();
-    await this.#expire(signal);
+    await this.#expire();
     const gone = unneededSegments(this.#parts.host.manifest);
     const [oldest] = gone;
     if (oldest === undefined) return false;
@@ -61,7 +61,7 @@ export class Archivist {
     this.#released = [];
   }
 
-  async #expire(signal: AbortSignal): Promise<void> {
+  async #expire(): Promise<void> {
     const { host, options, publisher } = this.#parts;
     const expired = (archives = host.manifest.archives) =>
       expiredArchives(archives, options.history, host.clock.nowMicros());
@@ -71,6 +71,5 @@ export class Archivist {
       ...manifest,
       archives: manifest.archives.filter((archive) => !ids.has(archive.id)),
     }));
-    await publisher.removeDropped(signal);
   }
 }

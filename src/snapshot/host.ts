@@ -29,12 +29,13 @@ export interface SnapshotHost {
   durable(sequence: number): Promise<void>;
   /**
    * Publishes `edit` of the manifest as it is then, with segments and tables as the running log has
-   * them; what the edit makes of the segments is what the log goes on with.
+   * them; what the edit makes of the segments is what the log goes on with. Files of runs and archives
+   * that are no longer named are the host's to remove. Rejects where it is not known which manifest
+   * is in force; that change is never made again.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest>;
   /**
-   * The state of the manifest has changed and is published: read from its runs from now on. Once
-   * this has resolved, files of the runs before may be removed.
+   * The state of the manifest has changed and is published: read from its runs from now on.
    */
   adopt(manifest: Manifest): Promise<void>;
   /** The manifest no longer names these segments: their files may be used again, or removed. */

@@ -98,24 +98,13 @@ export interface ArchiveResult {
   readonly totalMicros: number;
 }
 
-/** Removes files that no manifest names any more. */
-export interface RemoveJob extends JobBase {
-  readonly kind: "remove";
-  readonly names: readonly string[];
-}
-
-export interface RemoveResult {
-  readonly removed: number;
-}
-
-export type Job = FlushJob | MergeJob | ArchiveJob | RemoveJob;
+export type Job = FlushJob | MergeJob | ArchiveJob;
 
 /** What each kind of job resolves with. */
 export interface JobResults {
   readonly flush: FlushResult;
   readonly merge: MergeResult;
   readonly archive: ArchiveResult;
-  readonly remove: RemoveResult;
 }
 
 export type ResultOf<J extends Job> = JobResults[J["kind"]];

@@ -31,7 +31,6 @@ export class Merger {
   async #step(signal: AbortSignal): Promise<boolean> {
     const { host, publisher, runner, options } = this.#parts;
     await publisher.settle();
-    await publisher.removeDropped(signal);
     const { manifest } = host;
     this.hurryIfMany();
     const plan = planMerge(manifest, options);
@@ -41,7 +40,6 @@ export class Merger {
     await publisher.publish((current) => withMerge(current, plan, result));
     this.bytes += result.bytesWritten;
     this.activity.succeeded();
-    await publisher.removeDropped(signal);
     return true;
   }
 

@@ -12,8 +12,6 @@ import type {
   ManifestSegment,
   ManifestState,
 } from "../manifest/format.js";
-import { runFileName } from "../run/format.js";
-import { archiveFileName } from "./archive-format.js";
 import type { FlushResult, MergeResult } from "./jobs.js";
 import type { MergePlan } from "./policy.js";
 import { normalizePosition } from "./position.js";
@@ -127,14 +125,4 @@ export function withoutSegments(
     state: { ...state, replayFrom: normalizePosition(state.replayFrom, manifest.segments) },
     archives: [...manifest.archives, ...archives].sort((a, b) => a.id - b.id),
   };
-}
-
-/** Names of the files that the first manifest names and the second one does not. */
-export function filesDropped(before: Manifest, after: Manifest): string[] {
-  const files = new Set(after.files.map((file) => file.id));
-  const archives = new Set(after.archives.map((archive) => archive.id));
-  return [
-    ...before.files.filter(({ id }) => !files.has(id)).map(({ id }) => runFileName(id)),
-    ...before.archives.filter(({ id }) => !archives.has(id)).map(({ id }) => archiveFileName(id)),
-  ];
 }

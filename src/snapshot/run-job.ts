@@ -4,7 +4,6 @@ import type { JobContext } from "./context.js";
 import { flush } from "./flush.js";
 import type { Job, ResultOf } from "./jobs.js";
 import { merge } from "./merge.js";
-import { remove } from "./remove.js";
 
 /**
  * Does a job. Rejects with an error of this package; then, and after a cancellation, which is
@@ -22,7 +21,5 @@ function start(job: Job, context: JobContext): Promise<ResultOf<Job>> {
       return merge(job, context);
     case "archive":
       return archive(job, context);
-    case "remove":
-      return remove(job, context);
   }
 }

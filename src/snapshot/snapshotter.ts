@@ -36,7 +36,7 @@ export class Snapshotter {
     this.#host = host;
     this.#options = options;
     this.#runner = runner;
-    this.#publisher = new Publisher(host, runner);
+    this.#publisher = new Publisher(host);
     const parts: BackgroundParts = {
       host,
       options,
@@ -107,15 +107,6 @@ export class Snapshotter {
       await this.#host.durable(sequence);
       await this.#flusher.through(sequence);
     });
-  }
-
-  /**
-   * Files that an edit of the host's own has left without a name, as dropping a snapshot does. They
-   * are removed with the next occasion.
-   */
-  drop(names: readonly string[]): void {
-    this.#publisher.drop(names);
-    this.reconsider();
   }
 
   /** The thread of the background has ended by itself; what it did is tried again. */

@@ -172,16 +172,3 @@ test("tombstones are kept where older runs may have the key", async () => {
   const dropped = await machine.run(runJob(again(stage.merge), contextOn(machine.boot())));
   expect(dropped.files.reduce((sum, file) => sum + file.tombstones, 0)).toBe(0);
 });
-
-test("files that are gone already are as good as removed", async () => {
-  const machine = stage.machine.fork(1);
-  const job = {
-    kind: "remove",
-    directory: DIRECTORY,
-    storeId: STORE_ID,
-    names: ["0000000000000100.run", "0000000000000999.run"],
-  } as const;
-  const result = await machine.run(runJob(job, contextOn(machine.boot())));
-  expect(result).toEqual({ removed: 1 });
-  expect(machine.files()).not.toContain(`${DIRECTORY}/0000000000000100.run`);
-});

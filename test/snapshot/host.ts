@@ -3,6 +3,8 @@ import { portableChecksum } from "../../src/disk/checksum.js";
 import type { Disk } from "../../src/disk/disk.js";
 import { segmentFileName } from "../../src/log/format.js";
 import { encodeManifest, type Manifest, type ManifestSegment } from "../../src/manifest/format.js";
+import { runFileName } from "../../src/run/format.js";
+import { archiveFileName } from "../../src/snapshot/archive-format.js";
 import type { HostTail, SnapshotHost, SnapshotterOptions } from "../../src/snapshot/host.js";
 import { InlineRunner, type JobRunner } from "../../src/snapshot/runner.js";
 import { Snapshotter } from "../../src/snapshot/snapshotter.js";
@@ -102,8 +104,13 @@ export class TestHost implements SnapshotHost {
     const manifest = { ...edit(this.manifest), generation };
     // Refuses what no opening would accept.
     encodeManifest(manifest, portableChecksum);
+    const before = namesOf(this.#manifest);
     this.log.segments = [...manifest.segments];
     this.#manifest = manifest;
+    const named = new Set(namesOf(manifest));
+    for (const name of before) {
+      if (!named.has(name)) await this.disk.remove(`${DIRECTORY}/${name}`);
+    }
     return manifest;
   }
 
@@ -127,6 +134,11 @@ export class TestHost implements SnapshotHost {
   onPressure(level: Pressure): void {
     this.levels.push(level);
   }
+}
+
+function namesOf({ files, archives }: Manifest): string[] {
+  const runs = files.map((file) => runFileName(file.id));
+  return [...runs, ...archives.map((archive) => archiveFileName(archive.id))];
 }
 
 export interface Scene {

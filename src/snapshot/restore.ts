@@ -1,0 +1,280 @@
+/**
+ * From a snapshot to one run of another store: all its runs and the log behind them, merged; of each
+ * key the newest row, and no deletions. Memory is bounded, whatever the snapshot holds.
+ */
+import { fromHex } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
+import { FLUSH_ARENA_BYTES, RUN_FILE_BYTES } from "../base/limits.js";
+import type { Disk } from "../disk/disk.js";
+import { OPERATION } from "../log/format.js";
+import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";
+import type {
+  Manifest,
+  ManifestFile,
+  ManifestRun,
+  ManifestSnapshot,
+  ManifestTable,
+} from "../manifest/format.js";
+import { BlockCache } from "../run/block-cache.js";
+import { runFileName } from "../run/format.js";
+import { RunCursor } from "../run/run-cursor.js";
+import type { RunFile } from "../run/run-file.js";
+import { RunSet } from "../run/run-set.js";
+import { IoBudget } from "./budget.js";
+import { describeFailure, type JobContext, pause } from "./context.js";
+import type { FileIds } from "./jobs.js";
+import { type LoadedFrame, LogCursor } from "./log-cursor.js";
+import { NewestRows } from "./newest-rows.js";
+import { RestoredTables } from "./restored-tables.js";
+import { type RunOutput, withOutput } from "./run-output.js";
+
+/** Every block is read once, in order: what is kept is only where each input stands. */
+const CACHE_BYTES = 8 * 1024 * 1024;
+
+/** Rows between two pauses. */
+const ROWS_PER_PAUSE = 1024;
+
+/** More files than any store has: ids are only numbers, and the store has no others yet. */
+const FILES_MAX = 1_000_000;
+
+export interface RestoreSource {
+  readonly directory: string;
+  readonly manifest: Manifest;
+  readonly snapshot: ManifestSnapshot;
+}
+
+export interface RestoreTarget {
+  readonly directory: string;
+  /** 32 hex digits, of the store that is being made. */
+  readonly storeId: string;
+  /** A file is finished once it is about this long. Default: 16 MiB. */
+  readonly fileBytes?: number;
+  /** Memory for rows of the log. Default: 32 MiB. */
+  readonly arenaBytes?: number;
+}
+
+/** How far it has come. */
+export interface RestoreProgress {
+  readonly rows: number;
+  /** Rows there are at most. */
+  readonly rowsMax: number;
+}
+
+export interface RestoredRows {
+  /** In the order of their keys; durable, with durable names. */
+  readonly files: readonly ManifestFile[];
+  /** Those whose rows or declarations the snapshot has, with their schemas up to then. */
+  readonly tables: readonly ManifestTable[];
+  /** Rows by the id of the table. */
+  readonly rowsOf: ReadonlyMap<number, number>;
+}
+
+/**
+ * Writes the rows of a snapshot into the target's directory, where nothing else writes. Throws
+ * CORRUPT_RUN, CORRUPT_LOG, MISSING_FILE, DISK_FULL or IO; files that were made are removed then, as
+ * far as they can be.
+ */
+export async function restoreRows(
+  disk: Disk,
+  source: RestoreSource,
+  target: RestoreTarget,
+  onProgress: (progress: RestoreProgress) => void = () => {},
+): Promise<RestoredRows> {
+  const unlimited = { bytesPerSecond: Number.POSITIVE_INFINITY, burstBytes: 1 };
+  const context: JobContext = {
+    disk,
+    budget: new IoBudget(unlimited, disk.clock, disk.scheduler),
+    signal: new AbortController().signal,
+  };
+  try {
+    return await new Restore(context, source, target, onProgress).run();
+  } catch (error) {
+    throw describeFailure(error, "restoring");
+  }
+}
+
+class Restore {
+  readonly #context: JobContext;
+  readonly #source: RestoreSource;
+  readonly #target: RestoreTarget;
+  readonly #onProgress: (progress: RestoreProgress) => void;
+  readonly #tables: RestoredTables;
+  /** What the log holds behind the runs, as runs in the target; the newest first. */
+  readonly #tail: { readonly run: ManifestRun; readonly files: readonly ManifestFile[] }[] = [];
+  #nextFileId = 1;
+
+  constructor(
+    context: JobContext,
+    source: RestoreSource,
+    target: RestoreTarget,
+    onProgress: (progress: RestoreProgress) => void,
+  ) {
+    this.#context = context;
+    this.#source = source;
+    this.#target = target;
+    this.#onProgress = onProgress;
+    this.#tables = new RestoredTables(source.manifest.tables);
+  }
+
+  async run(): Promise<RestoredRows> {
+    const { disk } = this.#context;
+    const { snapshot, manifest, directory } = this.#source;
+    const { storeId, directory: target } = this.#target;
+    const base = await this.#open(directory, manifest.storeId, snapshot.state.runs, manifest.files);
+    try {
+      for (let i = 0; i < base.runs.length; i++) {
+        for (const file of base.filesOf(i)) this.#tables.addFile(file.properties());
+      }
+      await this.#readTail();
+      const tailRuns = this.#tail.map(({ run }) => run);
+      const tailFiles = this.#tail.flatMap(({ files }) => files);
+      const tail = await this.#open(target, storeId, tailRuns, tailFiles);
+      try {
+        return await this.#merge([...filesOf(tail), ...filesOf(base)]);
+      } finally {
+        await tail.release();
+        for (const { id } of tailFiles) await disk.remove(`${target}/${runFileName(id)}`);
+      }
+    } finally {
+      await base.release();
+    }
+  }
+
+  #open(
+    directory: string,
+    storeId: string,
+    runs: readonly ManifestRun[],
+    files: readonly ManifestFile[],
+  ): Promise<RunSet> {
+    const { disk } = this.#context;
+    const cache = new BlockCache(CACHE_BYTES);
+    const id = fromHex(storeId) as Uint8Array;
+    return RunSet.open({ disk, directory, storeId: id, runs, files, cache });
+  }
+
+  // ---- the log behind the runs -----------------------------------------------------------------
+
+  async #readTail(): Promise<void> {
+    const { snapshot, manifest, directory } = this.#source;
+    const { state, sequence } = snapshot;
+    if (sequence === state.runsThrough) return;
+    const named = new Set(snapshot.segments);
+    const range = {
+      directory,
+      storeId: manifest.storeId,
+      segments: manifest.segments.filter(({ id }) => named.has(id)),
+      from: state.replayFrom,
+      end: { segmentId: Math.max(0, ...named), bytes: Number.MAX_SAFE_INTEGER },
+    };
+    const cursor = new LogCursor(range, this.#context);
+    const arenaBytes = this.#target.arenaBytes ?? FLUSH_ARENA_BYTES;
+    let rows = new NewestRows(arenaBytes);
+    try {
+      while (cursor.position.sequence <= sequence) {
+        const frame = await cursor.peek();
+        if (frame === undefined) throw cursor.corrupt("the log ends before the snapshot does");
+        this.#takeFrame(frame, cursor, rows);
+        cursor.advance(frame.header);
+        if (!rows.full) continue;
+        await this.#spill(rows);
+        rows = new NewestRows(arenaBytes);
+      }
+    } finally {
+      await cursor.close();
+    }
+    await this.#spill(rows);
+  }
+
+  #takeFrame(frame: LoadedFrame, cursor: LogCursor, rows: NewestRows): void {
+    const { state, sequence } = this.#source.snapshot;
+    const visit = (record: LogRecord): void => {
+      if (record.sequence <= state.runsThrough || record.sequence > sequence) return;
+      const wrong = walkOperations(record, (operation) => {
+        if (operation.kind === OPERATION.declare) this.#declare(frame, operation, cursor);
+        else rows.set(frame.bytes, operation, operation.kind === OPERATION.put);
+      });
+      if (wrong !== undefined) throw cursor.corrupt(wrong);
+    };
+    const { bytes, view, position, header } = frame;
+    const wrong = walkRecords(bytes, view, position, header, visit);
+    if (wrong !== undefined) throw cursor.corrupt(wrong);
+  }
+
+  #declare({ bytes }: LoadedFrame, operation: LogOperation, cursor: LogCursor): void {
+    const { tableId, keyEnd, rowEnd } = operation;
+    const text = Buffer.from(bytes.subarray(keyEnd, rowEnd)).toString("utf8");
+    if (!this.#tables.declare(tableId, text)) throw cursor.corrupt("a schema is not one");
+  }
+
+  /** Deletions too: they count for what the runs below have. */
+  async #spill(rows: NewestRows): Promise<void> {
+    if (rows.size === 0) return;
+    const { bytes } = rows;
+    const files = await this.#write(async (output) => {
+      for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
+        const writer = output.writer ?? (await output.open());
+        writer.add(bytes, keyStart, keyEnd, schemaVersion, bytes, keyEnd, rowEnd);
+        if (output.due) await output.flush();
+      }
+    });
+    const ids = files.map(({ id }) => id);
+    const run = { id: ids[0] as number, tier: 0, firstSequence: 1, lastSequence: 1, files: ids };
+    this.#tail.unshift({ run, files });
+  }
+
+  // ---- the run ---------------------------------------------------------------------------------
+
+  async #merge(inputs: readonly (readonly RunFile[])[]): Promise<RestoredRows> {
+    const rowsOf = new Map<number, number>();
+    const rowsMax = inputs.flat().reduce((sum, { file }) => sum + file.rows, 0);
+    const cursor = new RunCursor(inputs, { keep: false });
+    let rows = 0;
+    const files = await this.#write(async (output) => {
+      while (cursor.next()) {
+        const writer = output.writer ?? (await output.open());
+        const { key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd } = cursor;
+        const tableId = ((key[keyStart] as number) << 8) | (key[keyStart + 1] as number);
+        this.#tables.addRow(tableId, schemaVersion);
+        rowsOf.set(tableId, (rowsOf.get(tableId) ?? 0) + 1);
+        writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
+        rows++;
+        if (output.due) await output.flush();
+        if (rows % ROWS_PER_PAUSE !== 0) continue;
+        this.#onProgress({ rows, rowsMax });
+        await pause(this.#context);
+      }
+    });
+    return { files, tables: this.#tables.list, rowsOf };
+  }
+
+  #write(fill: (output: RunOutput) => Promise<void>): Promise<readonly ManifestFile[]> {
+    const { directory, storeId, fileBytes = RUN_FILE_BYTES } = this.#target;
+    const { sequence } = this.#source.snapshot;
+    const fileIds: FileIds = { first: this.#nextFileId, count: FILES_MAX };
+    const options = {
+      directory,
+      storeId,
+      fileIds,
+      fileBytes,
+      firstSequence: 1,
+      lastSequence: sequence,
+      tables: this.#tables.list,
+    };
+    return withOutput(options, this.#context, async (output) => {
+      await fill(output);
+      const files = await output.finish();
+      this.#nextFileId += files.length;
+      return files;
+    });
+  }
+}
+
+function filesOf(set: RunSet): (readonly RunFile[])[] {
+  return set.runs.map((_, i) => set.filesOf(i));
+}
+
+/** Whether a failure may come from the snapshot having been dropped meanwhile. */
+export function mayBeDropped(error: unknown): boolean {
+  if (!(error instanceof HoldfastError)) return false;
+  return ["MISSING_FILE", "CORRUPT_RUN", "CORRUPT_LOG"].includes(error.code);
+}

@@ -1,0 +1,86 @@
+/**
+ * Tables and schemas as a snapshot knew them. The manifest has those of today: with a schema that
+ * was declared since, a program of the snapshot's time would be refused.
+ */
+import type { ManifestTable } from "../manifest/format.js";
+import type { RunProperties } from "../run/properties.js";
+
+interface Schema {
+  readonly name: string;
+  readonly version: number;
+}
+
+export class RestoredTables {
+  /** Of today, with what the log declares; in the order in which they were declared. */
+  readonly #all = new Map<number, { readonly name: string; readonly schemas: Schema[] }>();
+  /** Versions that the snapshot has, by table. */
+  readonly #known = new Map<number, Set<number>>();
+  #lastTable = -1;
+  #lastVersion = -1;
+
+  constructor(tables: readonly ManifestTable[]) {
+    for (const { id, name, schemas } of tables) {
+      this.#all.set(id, { name, schemas: [...(schemas as readonly Schema[])] });
+    }
+  }
+
+  /** What a file of a run says: it was made before the snapshot was. */
+  addFile({ tables }: RunProperties): void {
+    for (const { id, schemas } of tables) {
+      for (const schema of schemas) {
+        if (isSchema(schema)) this.#add(id, schema);
+      }
+    }
+  }
+
+  /** A declaration in the log; false if it is none. */
+  declare(tableId: number, text: string): boolean {
+    let schema: unknown;
+    try {
+      schema = JSON.parse(text);
+    } catch {
+      return false;
+    }
+    if (!isSchema(schema)) return false;
+    this.#add(tableId, schema);
+    return true;
+  }
+
+  addRow(tableId: number, version: number): void {
+    if (tableId === this.#lastTable && version === this.#lastVersion) return;
+    this.#lastTable = tableId;
+    this.#lastVersion = version;
+    this.#know(tableId, version);
+  }
+
+  get list(): ManifestTable[] {
+    const tables: ManifestTable[] = [];
+    for (const [id, { name, schemas }] of this.#all) {
+      const known = this.#known.get(id);
+      const kept = schemas.filter(({ version }) => known?.has(version));
+      if (kept.length > 0) tables.push({ id, name, schemas: kept });
+    }
+    return tables;
+  }
+
+  #add(id: number, schema: Schema): void {
+    const table = this.#all.get(id);
+    if (table === undefined) this.#all.set(id, { name: schema.name, schemas: [schema] });
+    else if (!table.schemas.some(({ version }) => version === schema.version)) {
+      table.schemas.push(schema);
+    }
+    this.#know(id, schema.version);
+  }
+
+  #know(id: number, version: number): void {
+    const known = this.#known.get(id);
+    if (known === undefined) this.#known.set(id, new Set([version]));
+    else known.add(version);
+  }
+}
+
+function isSchema(value: unknown): value is Schema {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, version } = value as Record<string, unknown>;
+  return typeof name === "string" && typeof version === "number";
+}
