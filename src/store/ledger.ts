@@ -9,7 +9,6 @@ import type { Manifest, ManifestSegment, ManifestTable } from "../manifest/forma
 import type { ManifestKeeper } from "../manifest/manifest.js";
 import { openEntry } from "../recovery/opening.js";
 import { runFileName } from "../run/format.js";
-import type { FileIds } from "../snapshot/jobs.js";
 import { unneededSegments } from "../snapshot/position.js";
 import { withNamedFiles, withoutSegments } from "../snapshot/publication.js";
 
@@ -42,7 +41,6 @@ export class StoreLedger {
   #segments: readonly ManifestSegment[];
   #now: Manifest;
   #nowIsOf: Manifest;
-  #nextFileId: number;
   /** Names of files that some manifest may still name; looked at after the next success. */
   readonly #doubtful = new Set<string>();
   /** Names of files that only changes named that failed: they never become part of the store. */
@@ -58,7 +56,6 @@ export class StoreLedger {
     this.#segments = this.#published.segments;
     this.#now = this.#published;
     this.#nowIsOf = this.#published;
-    this.#nextFileId = 1 + this.#published.files.reduce((max, { id }) => Math.max(max, id), 0);
   }
 
   /** What is published: the last manifest that both slots have. */
@@ -76,13 +73,6 @@ export class StoreLedger {
       this.#nowIsOf = this.#published;
     }
     return this.#now;
-  }
-
-  /** Ids for that many new run files. None is given twice while the store is open. */
-  takeFileIds(count: number): FileIds {
-    const first = this.#nextFileId;
-    this.#nextFileId += count;
-    return { first, count };
   }
 
   /**

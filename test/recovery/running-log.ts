@@ -13,6 +13,7 @@ import type { OpenedLog } from "../../src/recovery/opening.js";
 import { openLog } from "../../src/recovery/recover.js";
 import { runFileName } from "../../src/run/format.js";
 import { IoBudget } from "../../src/snapshot/budget.js";
+import { FileIdSource } from "../../src/snapshot/file-ids.js";
 import { LogCursor } from "../../src/snapshot/log-cursor.js";
 import { StoreLedger } from "../../src/store/ledger.js";
 import type { SimulatedMachine } from "../sim/disk.js";
@@ -38,6 +39,7 @@ export interface RunningLog {
   readonly writer: LogWriter;
   readonly supply: SegmentSupply;
   readonly ledger: StoreLedger;
+  readonly fileIds: FileIdSource;
   /** Sequences that recovery handed out. */
   readonly replayed: readonly number[];
   /** What the supply and the ledger complained about. */
@@ -144,7 +146,8 @@ export async function openRunning(disk: Disk, knobs: LogKnobs = {}): Promise<Run
     await writer.closeSegment();
     await lock.release();
   };
-  return { disk, opened, writer, supply, ledger, replayed, failures, close };
+  const fileIds = new FileIdSource(ledger.current);
+  return { disk, opened, writer, supply, ledger, fileIds, replayed, failures, close };
 }
 
 /** Waits until the last writes of a program that was killed have landed. */
@@ -165,7 +168,13 @@ export async function put({ writer, disk }: RunningLog, bytes: number): Promise<
   frame.view.setUint32(frame.position, writer.lastSequence + 1, true);
   frame.position += bytes;
   frame.operationCount = 1;
-  const sequence = writer.commitRecord();
+  let sequence: number;
+  try {
+    sequence = writer.commitRecord();
+  } catch (error) {
+    writer.abandonRecord();
+    throw error;
+  }
   writer.flushSoon();
   await writer.fillingPromise;
   return sequence;
@@ -178,7 +187,7 @@ function contentOf(first: number, last: number): Uint8Array {
 }
 
 async function writeRunFile(log: RunningLog, first: number, last: number): Promise<ManifestFile> {
-  const { first: id } = log.ledger.takeFileIds(1);
+  const { first: id } = log.fileIds.reserve(1);
   const path = `${DIRECTORY}/${runFileName(id)}`;
   const file = await log.disk.open(path, { write: true, create: true, exclusive: true });
   await file.write(0, contentOf(first, last));

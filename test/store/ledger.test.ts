@@ -1,0 +1,303 @@
+/** The ledger and the supply: what a change of the manifest frees, and when. */
+import { expect, test } from "vitest";
+import { segmentFileName } from "../../src/log/format.js";
+import { RETIRED_SEGMENTS_MAX } from "../../src/log/segments.js";
+import { readManifestSlots } from "../../src/manifest/manifest.js";
+import { runFileName } from "../../src/run/format.js";
+import {
+  DIRECTORY,
+  dropSnapshot,
+  expectNamedFiles,
+  flush,
+  type LogKnobs,
+  merge,
+  openRunning,
+  put,
+  type RunningLog,
+  snapshot,
+} from "../recovery/running-log.js";
+import { SimulatedMachine } from "../sim/disk.js";
+
+async function start(seed = 1, knobs: LogKnobs = {}) {
+  const machine = new SimulatedMachine({ seed });
+  const log = await machine.run(openRunning(machine.boot(), knobs));
+  return { machine, log };
+}
+
+function during<T>(machine: SimulatedMachine, work: () => Promise<T>): Promise<T> {
+  return machine.run(Promise.resolve().then(work));
+}
+
+function puts(machine: SimulatedMachine, log: RunningLog, count: number): Promise<void> {
+  return during(machine, async () => {
+    for (let i = 0; i < count; i++) await put(log, 9_000);
+  });
+}
+
+/** Lets what goes on in the background come to an end. */
+function settle(machine: SimulatedMachine, millis = 100): Promise<void> {
+  const { scheduler } = machine.boot();
+  return machine.run(new Promise((resolve) => void scheduler.after(millis, resolve, true)));
+}
+
+function has(machine: SimulatedMachine, name: string): boolean {
+  return machine.files().includes(`${DIRECTORY}/${name}`);
+}
+
+/** Two runs, and the names of their files. */
+async function withTwoRuns(seed = 1) {
+  const { machine, log } = await start(seed);
+  for (let i = 0; i < 2; i++) {
+    await puts(machine, log, 3);
+    await during(machine, () => flush(log));
+  }
+  const names = log.ledger.current.files.map(({ id }) => runFileName(id));
+  return { machine, log, names };
+}
+
+test("files that a change no longer names are removed, and not before both slots say so", async () => {
+  const { machine, log, names } = await withTwoRuns();
+  const fault = machine.addFault({ operation: "remove", path: ".run", stallMicros: 10 });
+  await during(machine, () => merge(log));
+  await settle(machine);
+  expect(fault.fired).toBe(1);
+  for (const name of names) expect(has(machine, name)).toBe(false);
+  expectNamedFiles(machine, log.ledger.current);
+});
+
+test.each(["open", "write", "sync", "read", "close"] as const)(
+  "after a change that failed with its n-th %s nothing is removed until another has gone through",
+  async (operation) => {
+    let failures = 0;
+    for (let at = 1; at <= 10; at++) {
+      const { machine, log, names } = await withTwoRuns(at);
+      await settle(machine);
+      const before = log.ledger.current;
+      machine.addFault({ operation, path: "manifest", error: "EIO", at, times: 2 });
+      const failed = await during(machine, () => merge(log)).then(
+        () => false,
+        () => true,
+      );
+      machine.removeFaults();
+      await settle(machine);
+      if (!failed) continue;
+      failures++;
+      expect(log.ledger.current).toBe(before);
+      for (const name of names) expect(has(machine, name)).toBe(true);
+      // Whatever is in force, what it names is there.
+      const image = machine.fork(at);
+      for (const { slots } of [await image.run(readManifestSlots(image.boot(), DIRECTORY))]) {
+        for (const slot of slots) {
+          if (slot.state === "valid") expectNamedFiles(image, slot.manifest);
+        }
+      }
+      await during(machine, () => log.ledger.change((manifest) => manifest));
+      await settle(machine);
+      expect(log.ledger.current.state).toEqual(before.state);
+      expectNamedFiles(machine, log.ledger.current);
+      const runs = machine.files().filter((path) => path.endsWith(".run"));
+      expect(runs).toEqual(names.map((name) => `${DIRECTORY}/${name}`));
+    }
+    expect(failures).toBeGreaterThan(0);
+  },
+);
+
+test("what a change that failed has named never becomes part of the store", async () => {
+  const { machine, log } = await withTwoRuns();
+  let attempted = log.ledger.current;
+  machine.addFault({ operation: "sync", path: "manifest", error: "EIO" });
+  const [run] = log.ledger.current.state.runs;
+  const [file] = log.ledger.current.files;
+  const change = log.ledger.change((manifest) => {
+    const runs = manifest.state.runs.map((one) => (one === run ? { ...one, files: [50] } : one));
+    const files = [...manifest.files, { ...file!, id: 50 }];
+    attempted = { ...manifest, files, state: { ...manifest.state, runs } };
+    return attempted;
+  });
+  await expect(machine.run(change)).rejects.toMatchObject({ code: "IO" });
+  const again = log.ledger.change(() => attempted);
+  await expect(machine.run(again)).rejects.toThrow("belongs to a change that failed");
+  await during(machine, () => log.ledger.change((manifest) => manifest));
+});
+
+test("a change that its maker gives up changes nothing", async () => {
+  const { machine, log } = await withTwoRuns();
+  const before = log.ledger.current;
+  const change = log.ledger.change(() => {
+    throw new RangeError("given up");
+  });
+  await expect(machine.run(change)).rejects.toThrow("given up");
+  expect(log.ledger.current).toBe(before);
+});
+
+test("a file that is read stays until the last reader lets it go", async () => {
+  const { machine, log, names } = await withTwoRuns();
+  const id = log.ledger.current.files[0]!.id;
+  log.ledger.pinFile(id);
+  log.ledger.pinFile(id);
+  await during(machine, () => merge(log));
+  await settle(machine);
+  expect(names.map((name) => has(machine, name))).toEqual([true, false]);
+  log.ledger.unpinFile(id);
+  await settle(machine);
+  expect(has(machine, names[0]!)).toBe(true);
+  log.ledger.unpinFile(id);
+  await settle(machine);
+  expect(has(machine, names[0]!)).toBe(false);
+});
+
+test("a file that cannot be removed is of no consequence", async () => {
+  const { machine, log, names } = await withTwoRuns();
+  machine.addFault({ operation: "remove", path: ".run", error: "EIO", times: 9 });
+  await during(machine, () => merge(log));
+  await settle(machine);
+  await puts(machine, log, 1);
+  machine.removeFaults();
+  machine.crash("kill");
+  expect(names.map((name) => has(machine, name))).toEqual([true, true]);
+  const again = await machine.run(openRunning(machine.boot()));
+  expect(again.opened.report.removedFiles).toEqual(expect.arrayContaining(names));
+});
+
+test("a snapshot keeps its files and segments, and gives them back when it is dropped", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 9);
+  await during(machine, () => flush(log));
+  await puts(machine, log, 9);
+  await during(machine, () => snapshot(log, "kept"));
+  const kept = log.ledger.current;
+  await puts(machine, log, 9);
+  await during(machine, () => flush(log));
+  await during(machine, () => merge(log));
+  await settle(machine);
+  const [held] = kept.snapshots;
+  const names = [
+    ...kept.files.map(({ id }) => runFileName(id)),
+    ...held!.segments.map((id) => segmentFileName(id)),
+  ];
+  for (const name of names) expect(has(machine, name), name).toBe(true);
+  expectNamedFiles(machine, log.ledger.current);
+  await during(machine, () => dropSnapshot(log, "kept"));
+  await settle(machine);
+  expect(has(machine, names[0]!)).toBe(false);
+  expect(log.ledger.current.files).toHaveLength(1);
+  const { segments, state } = log.ledger.current;
+  expect(segments.every(({ id }) => id >= state.replayFrom.segmentId)).toBe(true);
+});
+
+test("segments that history still wants stay, until it has them", async () => {
+  let wanted = true;
+  const { machine, log } = await start(1, { keepForHistory: () => wanted });
+  await puts(machine, log, 14);
+  await during(machine, () => flush(log));
+  expect(log.ledger.current.segments[0]?.id).toBe(1);
+  wanted = false;
+  await during(machine, () => log.ledger.change((manifest) => manifest));
+  await settle(machine);
+  expect(log.ledger.current.segments[0]?.id).toBeGreaterThan(1);
+});
+
+test("durableThrough never goes back, and never falls behind the runs", async () => {
+  const { machine, log } = await withTwoRuns();
+  const { durableThrough, state } = log.ledger.current;
+  expect(durableThrough).toBe(state.runsThrough);
+  await puts(machine, log, 2);
+  await during(machine, () => log.ledger.change((m) => ({ ...m, durableThrough: 0 })));
+  expect(log.ledger.current.durableThrough).toBe(state.runsThrough + 2);
+});
+
+test("of many segments that are retired at once few wait, and none is left at the end", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 40);
+  const before = log.ledger.current.segments.length;
+  await during(machine, () => flush(log));
+  await settle(machine);
+  const listed = new Set(log.ledger.current.segments.map(({ id }) => segmentFileName(id)));
+  expect(before - listed.size).toBeGreaterThan(RETIRED_SEGMENTS_MAX + 1);
+  const logs = machine.files().filter((path) => path.endsWith(".log"));
+  const waiting = logs.filter((path) => !listed.has(path.slice(DIRECTORY.length + 1)));
+  expect(waiting).toHaveLength(RETIRED_SEGMENTS_MAX);
+  await machine.run(log.close());
+  const left = machine.files().filter((path) => path.endsWith(".log"));
+  expect(left).toHaveLength(log.ledger.current.segments.length);
+});
+
+test("a retired segment is the next one under another name, without a byte of zeros", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 14);
+  await during(machine, () => flush(log));
+  await settle(machine);
+  const zeros = machine.addFault({
+    operation: "zeroFill",
+    path: ".log",
+    stallMicros: 1,
+    times: 99,
+  });
+  const next = Math.max(...log.ledger.current.segments.map(({ id }) => id)) + 1;
+  await puts(machine, log, 7);
+  await settle(machine);
+  const entry = log.ledger.current.segments.find(({ id }) => id === next);
+  expect(entry).toMatchObject({ recycled: true });
+  expect(zeros.fired).toBe(0);
+});
+
+test("one that has another length than a new one is not used again", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 3);
+  machine.crash("kill");
+  // What opening cuts off is no longer of full length.
+  const again = await machine.run(openRunning(machine.boot()));
+  await puts(machine, again, 4);
+  await during(machine, () => flush(again));
+  await settle(machine);
+  expect(again.ledger.current.segments.some(({ id }) => id === 1)).toBe(false);
+  expect(has(machine, segmentFileName(1))).toBe(false);
+  await puts(machine, again, 7);
+  await settle(machine);
+  expect(again.ledger.current.segments.every(({ recycled }) => !recycled)).toBe(true);
+});
+
+test("a full disk is over as soon as a segment is retired", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 9);
+  await settle(machine);
+  const used = machine.files().reduce((sum, path) => sum + machine.read(path).length, 0);
+  machine.capacityBytes = used + 4096;
+  await puts(machine, log, 4);
+  await settle(machine);
+  expect(log.failures[0]).toBe("DISK_FULL");
+  await during(machine, () => flush(log));
+  await settle(machine);
+  expect(log.supply.failure).toBeUndefined();
+  expect(log.ledger.current.segments.some(({ recycled }) => recycled)).toBe(true);
+  await puts(machine, log, 6);
+});
+
+test("a segment that cannot be renamed is no reason to use it twice", async () => {
+  for (const operation of ["rename", "syncDirectory", "write", "sync"] as const) {
+    const { machine, log } = await start();
+    await puts(machine, log, 14);
+    await during(machine, () => flush(log));
+    await settle(machine);
+    const names = () => machine.files().filter((path) => path.endsWith(".log"));
+    const next = Math.max(...log.ledger.current.segments.map(({ id }) => id)) + 1;
+    const path = operation === "syncDirectory" ? DIRECTORY : ".log";
+    machine.addFault({ operation, path, error: "ENOSPC" });
+    // Until the segment is full; then they are refused.
+    await puts(machine, log, 7).catch((error) => expect(error.code).toBe("DISK_FULL"));
+    await settle(machine);
+    expect(log.failures, operation).toContain("DISK_FULL");
+    // One second later it is tried again, and by then the way is free.
+    await settle(machine, 2000);
+    expect(log.supply.failure, operation).toBeUndefined();
+    await puts(machine, log, 3);
+    const listed = log.ledger.current.segments.map(
+      ({ id }) => `${DIRECTORY}/${segmentFileName(id)}`,
+    );
+    expect(names(), operation).toEqual(expect.arrayContaining(listed));
+    expect(listed).toContain(`${DIRECTORY}/${segmentFileName(next)}`);
+    machine.crash("power");
+    const again = await machine.run(openRunning(machine.boot()));
+    expect(again.opened.lastSequence, operation).toBe(log.writer.durableSequence);
+  }
+});
