@@ -80,6 +80,16 @@ describe.each(KINDS)("%s", (kind: Kind) => {
     expect(strays).toBeGreaterThan(5);
   });
 
+  test("what it has made is there whenever the power goes afterwards", async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const machine = stage.machine.fork(seed);
+      const job = stage[kind];
+      const result = await machine.run(runJob(job, contextOn(machine.boot())));
+      machine.crash("power");
+      await isRight(machine, machine.boot(), job, result);
+    }
+  });
+
   test.each(["EIO", "ENOSPC"])("%s at each operation leaves nothing behind", async (code) => {
     const before = contentsOf(stage.machine);
     const codes = new Set<string>();
