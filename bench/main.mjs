@@ -1,17 +1,38 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
 import { durable } from "./durable.mjs";
+import { overwrite } from "./overwrite.mjs";
+import { state } from "./state.mjs";
 
-const BENCHES = { durable };
+const BENCHES = { durable, state, overwrite };
 
-const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] [--json] [--check]
+const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
-  durable   one durable put against the floor of the device, sync and awaited; 64 writers; batches;
-            the CPU that a put takes; the bytes that reach the device
+  durable    one durable put against the floor of the device, sync and awaited; 64 writers; batches;
+             the CPU that a put takes; the bytes that reach the device
+    --json             one JSON object instead of tables
+    --check            exit with 1 if a target is missed
+
+  state      a state of 1 GB: snapshots, delays at a steady load, recovery, reads beside lmdb, memory,
+             bytes to the device (docs/benchmarks.md); exits with 1 if a target is missed by more
+             than the tolerance
+    --only PART,...    snapshot, load, recovery, reads, memory, writes
+    --gigabytes N      size of the state (default: 1; with --quick 0.01)
+    --large            recover a state four times as large too
+    --transactions N   of "writes" (default: 36000000; with --quick 360000)
+    --group N          transactions in a turn of the event loop (default: 100)
+    --factor N         "writes" runs at most so many times as fast as the load (default: 20)
+    --snapshots N  --slices N  --slice-seconds N  --backlog-rows N  --openings N  --rounds N
+    --gets-per-block N  --memory-seconds N
+    --keep             leave the states there, and use those that are there
+    --keep-page-cache  never drop the page cache
+    --tolerance N      percent of a target by which it may be missed (default: 10)
+    --json FILE        write the result there too
+
+  overwrite  the same keys again and again: the size of the directory meanwhile
+    --count N  --keys N  --group N  --tolerance N  --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
-  --quick    a tenth of the samples
-  --json     one JSON object instead of tables
-  --check    exit with 1 if a target is missed
+  --quick    a small part of the samples; for "state" of everything
 `;
 
 const [name, ...rest] = process.argv.slice(2);
