@@ -83,8 +83,8 @@ export const BACK_PRESSURE_STOP_BYTES = 256 * 1024 * 1024;
 export const SNAPSHOTS_MAX = 1000;
 
 /**
- * A file of a run is finished once it is about this long: a merge into the last run goes file by file,
- * and so this is what one step of it costs.
+ * A file of a run is finished once it is about this long: a merge into the last run goes file by
+ * file, and so this is what one step of it costs.
  */
 export const RUN_FILE_BYTES = 16 * 1024 * 1024;
 
@@ -95,8 +95,8 @@ export const FLUSH_ARENA_BYTES = 32 * 1024 * 1024;
 export const FLUSH_ARENA_INLINE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Runs of a tier that are merged into one of the next. More would make each row be rewritten less often,
- * and each read look into more runs; between 4 and 10 the product of both hardly changes.
+ * Runs of a tier that are merged into one of the next. More would make each row be rewritten less
+ * often, and each read look into more runs; between 4 and 10 the product of both hardly changes.
  */
 export const RUNS_PER_TIER = 8;
 

@@ -1,7 +1,7 @@
 /**
- * How much the background may read and write: a bucket of tokens, one for each byte, that fills at a
- * steady rate up to a burst. Who must not wait takes tokens that are not there yet; the others then
- * wait until the debt is paid, so that the sum of both keeps to the rate.
+ * How much the background may read and write: a bucket of tokens, one for each byte, that fills at
+ * a steady rate up to a burst. Who must not wait takes tokens that are not there yet; the others
+ * then wait until the debt is paid, so that the sum of both keeps to the rate.
  */
 import type { Clock, Scheduler } from "../disk/disk.js";
 

@@ -1,7 +1,7 @@
 /**
- * What the background does, as plain data that can cross to another thread: a job says everything it
- * needs, and its result everything it has done. A job publishes nothing: until the manifest names
- * what it has made, that is a stray, which the next opening removes.
+ * What the background does, as plain data that can cross to another thread: a job says everything
+ * it needs, and its result everything it has done. A job publishes nothing: until the manifest
+ * names what it has made, that is a stray, which the next opening removes.
  */
 import type { LogEnd } from "../log/pipeline.js";
 import type {

@@ -1,27 +1,27 @@
 /**
- * Which runs are merged, and when: lazy leveling (Dayan and Idreos, "Dostoevsky", SIGMOD 2018). Pure
- * functions of the manifest.
+ * Which runs are merged, and when: lazy leveling (Dayan and Idreos, "Dostoevsky", SIGMOD 2018).
+ * Pure functions of the manifest.
  *
- * A run fresh from the log is of tier 0. K runs of a tier are merged into one of the next. The oldest
- * run of a store that has merged before is the _last_ one: it has the bulk of the rows, each key at
- * most once, and no tombstones. When the runs above it weigh as much as it does, they are merged into
- * it; that is done in steps along the keys, each publishing its part, since a single merge of
- * everything could take hours, and would need the room of everything once more.
+ * A run fresh from the log is of tier 0. K runs of a tier are merged into one of the next. The
+ * oldest run of a store that has merged before is the _last_ one: it has the bulk of the rows, each
+ * key at most once, and no tombstones. When the runs above it weigh as much as it does, they are
+ * merged into it; that is done in steps along the keys, each publishing its part, since a single
+ * merge of everything could take hours, and would need the room of everything once more.
  *
  * With F bytes a flush, B bytes in the last run, and T = max(1, ceil(log_K(B / F))) tiers above it:
  *
- * - **Read**: a get looks into at most (K - 1) T + 1 runs, and twice as many above the last one while
- *   a merge into it goes on, since what arrives meanwhile waits above. For F = 4 MiB, K = 8 and
- *   1 GiB that is at most 22, or 43. All but the one that has the key cost a filter each, which is
- *   wrong in 1 % of cases.
- * - **Write**: a row is written once by its flush, once for each tier that it passes, at most T - 1,
- *   and into the last run; there each byte that comes in has at most one byte of the last run
- *   rewritten with it. So T + 2 times at most; with the figures above, 5. (Leveling would take
- *   K T / 2 in the mean, tiering T, and tiering would have K runs of the size of the last.)
- * - **Space**: the last run has at most all keys once, L. The runs above it weigh at most max(L, one
- *   file) and what arrives while they are being merged; the files that a step replaces are removed
- *   right after it. So at most 2 L at rest, 3 L and one step in the middle of a merge, plus what
- *   arrives meanwhile. A store that overwrites the same keys for ever stays within that.
+ * - **Read**: a get looks into at most (K - 1) T + 1 runs, and twice as many above the last one
+ *   while a merge into it goes on, since what arrives meanwhile waits above. For F = 4 MiB, K = 8
+ *   and 1 GiB that is at most 22, or 43. All but the one that has the key cost a filter each, which
+ *   is wrong in 1 % of cases.
+ * - **Write**: a row is written once by its flush, once for each tier that it passes, at most T -
+ *   1, and into the last run; there each byte that comes in has at most one byte of the last run
+ *   rewritten with it. So T + 2 times at most; with the figures above, 5. (Leveling would take K T
+ *   / 2 in the mean, tiering T, and tiering would have K runs of the size of the last.)
+ * - **Space**: the last run has at most all keys once, L. The runs above it weigh at most max(L,
+ *   one file) and what arrives while they are being merged; the files that a step replaces are
+ *   removed right after it. So at most 2 L at rest, 3 L and one step in the middle of a merge, plus
+ *   what arrives meanwhile. A store that overwrites the same keys for ever stays within that.
  *
  * A step takes in one file of the last run, about one file's length, and what the runs above have
  * between its bounds: no more than all they have, where all new keys fall into one file. What lies

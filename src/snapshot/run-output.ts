@@ -1,4 +1,6 @@
-/** The files of a run in the making: opened, split, finished, and removed if it comes to nothing. */
+/**
+ * The files of a run in the making: opened, split, finished, and removed if it comes to nothing.
+ */
 import { assert } from "../base/assert.js";
 import { fromHex } from "../base/bytes.js";
 import type { ManifestFile, ManifestTable } from "../manifest/format.js";
@@ -113,7 +115,9 @@ export class RunOutput {
   }
 }
 
-/** Runs `make` with an output that is gone again if it fails; failures are those of this package. */
+/**
+ * Runs `make` with an output that is gone again if it fails; failures are those of this package.
+ */
 export async function withOutput<T>(
   options: RunOutputOptions,
   context: JobContext,

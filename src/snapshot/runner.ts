@@ -9,8 +9,8 @@ export interface JobRunner {
   /** "thread": jobs do not hold up this thread; "inline": they share it. */
   readonly where: "thread" | "inline";
   /**
-   * Runs a job beside those that are running. `signal` cancels it: it then rejects with CLOSED, once
-   * what it had begun is removed.
+   * Runs a job beside those that are running. `signal` cancels it: it then rejects with CLOSED,
+   * once what it had begun is removed.
    */
   run<J extends Job>(job: J, signal: AbortSignal): Promise<ResultOf<J>>;
   /** While this is on, no job waits for the budget. */

@@ -1,4 +1,6 @@
-/** When the tail of the log is to become a run, and when writers are to be slowed. Pure functions. */
+/**
+ * When the tail of the log is to become a run, and when writers are to be slowed. Pure functions.
+ */
 import type { ReplayCost } from "../manifest/format.js";
 import { expectedReplayMicros } from "../manifest/replay-cost.js";
 
