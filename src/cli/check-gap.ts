@@ -2,7 +2,7 @@
 import type { FramePlace } from "../log/format.js";
 import { damage, type Finding, sequencesOf } from "./findings.js";
 import { type BadPlace, PlaceProbe } from "./place-probe.js";
-import type { SegmentView, StoreView } from "./read-store.js";
+import { openOrUndefined, type SegmentView, type StoreView } from "./read-store.js";
 import type { Gap } from "./walk-log.js";
 
 /** One finding or more; always at least one for the place where the gap begins. */
@@ -64,7 +64,8 @@ async function placesIn(
   range: Range,
   gap: Gap,
 ): Promise<BadPlace[]> {
-  const file = await store.disk.open(segment.path, { direct: true });
+  const file = await openOrUndefined(store.disk, segment.path);
+  if (file === undefined) return [];
   try {
     const probe = new PlaceProbe(file, segment.path, { ...segment, place });
     if (range.mustBegin && range.start >= range.end) return [await atBoundary(probe, range, gap)];

@@ -7,6 +7,8 @@ import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
+import { registerRestore } from "./restore.js";
+import { registerSnapshot } from "./snapshot.js";
 import { registerVerify } from "./verify.js";
 
 const EXAMPLES = `
@@ -18,11 +20,15 @@ Examples:
                                    five transactions, as rows
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
+  holdfast snapshot state before   keep the state as it is now, as "before"
+  holdfast restore state before there
+                                   make a new store of it
   holdfast doctor state            what durable writes cost in this directory
 
-inspect, log and verify only read: they need neither the lock nor the
-application, and work on a damaged store and on one in use. doctor leaves
-nothing behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
+inspect, log, verify and snapshot --list only read: they need neither the
+lock nor the application, and work on a damaged store and on one in use.
+restore only reads the store that has the snapshot. doctor leaves nothing
+behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
 
 function makeProgram(): Command {
   const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -40,6 +46,8 @@ function makeProgram(): Command {
   registerInspect(program);
   registerLog(program);
   registerVerify(program);
+  registerSnapshot(program);
+  registerRestore(program);
   registerDoctor(program);
   return program;
 }

@@ -10,7 +10,7 @@ import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import { chooseDisk } from "../disk/choose.js";
 import { type Claim, type Claims, decodeClaims, firstLiveClaim } from "../disk/claims.js";
-import type { Disk } from "../disk/disk.js";
+import type { Disk, DiskFile } from "../disk/disk.js";
 import {
   decodeSegmentHeader,
   type FramePlace,
@@ -232,6 +232,16 @@ function placeOf(
     alignment: said.alignment,
     frameBytesMax: FRAME_BYTES_MAX,
   };
+}
+
+/** Undefined if the file is not there: whoever writes the store may have no more use for it. */
+export async function openOrUndefined(disk: Disk, path: string): Promise<DiskFile | undefined> {
+  try {
+    return await disk.open(path, { direct: true });
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 async function readLock(

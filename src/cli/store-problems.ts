@@ -2,7 +2,7 @@
 import { readManifestSlots } from "../manifest/manifest.js";
 import { CREATING_NAME } from "../recovery/files.js";
 import { formatRange } from "./output.js";
-import type { SegmentView, StoreView } from "./read-store.js";
+import { openOrUndefined, type SegmentView, type StoreView } from "./read-store.js";
 import { SegmentFrames } from "./segment-frames.js";
 import type { Problem, Tally } from "./tally.js";
 import type { Gap } from "./walk-log.js";
@@ -98,7 +98,8 @@ async function strayProblems({ disk, directory, strays, manifest }: StoreView): 
 async function holdsFrames(disk: StoreView["disk"], stray: SegmentView): Promise<boolean> {
   const { place, path } = stray;
   if (place === undefined) return false;
-  const file = await disk.open(path, { direct: true });
+  const file = await openOrUndefined(disk, path);
+  if (file === undefined) return false;
   try {
     const frames = new SegmentFrames(file, disk.checksum, { ...stray, place });
     return (await frames.index(place.alignment)).headers.length > 0;

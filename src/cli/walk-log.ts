@@ -5,10 +5,11 @@
  */
 import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_MAX } from "../base/limits.js";
 import type { DiskFile } from "../disk/disk.js";
+import type { FramePlace } from "../log/format.js";
 import { scanSegment } from "../log/reader.js";
 import { type Found, judgeTail, type TailVerdict } from "../log/tail.js";
 import { beginsAnew, provenThrough, startOf } from "./log-parts.js";
-import type { SegmentView, StoreView } from "./read-store.js";
+import { openOrUndefined, type SegmentView, type StoreView } from "./read-store.js";
 import { type FrameBytes, type FrameIndex, type Look, SegmentFrames } from "./segment-frames.js";
 
 /** A part of the log that cannot be read or does not belong where it is. */
@@ -87,7 +88,7 @@ class LogWalk {
       yield { kind: "segment", segment };
       const later = this.#store.segments.slice(index + 1);
       if (segment.place === undefined || segment.fileBytes === undefined) this.#absent(segment);
-      else yield* this.#segment(segment, later);
+      else yield* this.#segment(segment, segment.place, later);
       if (this.#end !== undefined) break;
     }
     if (this.#gap !== undefined) {
@@ -134,11 +135,15 @@ class LogWalk {
 
   async *#segment(
     segment: SegmentView,
+    place: FramePlace,
     later: readonly SegmentView[],
   ): AsyncGenerator<LogEvent, void, void> {
     const { disk } = this.#store;
-    const place = segment.place as NonNullable<SegmentView["place"]>;
-    const file = await disk.open(segment.path, { direct: true });
+    const file = await openOrUndefined(disk, segment.path);
+    if (file === undefined) {
+      this.#absent({ ...segment, fileBytes: undefined });
+      return;
+    }
     try {
       const frames = new SegmentFrames(file, disk.checksum, { ...segment, place });
       let offset = place.alignment;
@@ -309,7 +314,7 @@ class LogWalk {
     if (next === undefined) return false;
     if (next.place === undefined || next.fileBytes === undefined) return absentHere;
     const { place } = next;
-    return this.#withFile(next, async (file) => {
+    const goesOn = await this.#withFile(next, async (file) => {
       const frames = new SegmentFrames(file, this.#store.disk.checksum, { ...next, place });
       const look = await frames.at(place.alignment);
       if (look.ok) {
@@ -319,6 +324,7 @@ class LogWalk {
       if (!absentHere) return false;
       return look.found === "broken" || (await frames.index(place.alignment)).headers.length > 0;
     });
+    return goesOn ?? absentHere;
   }
 
   /** What later segments say of how far the log went. */
@@ -347,8 +353,13 @@ class LogWalk {
     return { frames, durableThrough };
   }
 
-  async #withFile<T>(segment: SegmentView, use: (file: DiskFile) => Promise<T>): Promise<T> {
-    const file = await this.#store.disk.open(segment.path, { direct: true });
+  /** Undefined if the file has gone since the manifest was read. */
+  async #withFile<T>(
+    segment: SegmentView,
+    use: (file: DiskFile) => Promise<T>,
+  ): Promise<T | undefined> {
+    const file = await openOrUndefined(this.#store.disk, segment.path);
+    if (file === undefined) return undefined;
     try {
       return await use(file);
     } finally {

@@ -3,7 +3,6 @@
  * key the newest row, and no deletions. Memory is bounded, whatever the snapshot holds.
  */
 import { fromHex } from "../base/bytes.js";
-import { HoldfastError } from "../base/errors.js";
 import { FLUSH_ARENA_BYTES, RUN_FILE_BYTES } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
 import { OPERATION } from "../log/format.js";
@@ -191,13 +190,19 @@ class Restore {
       if (record.sequence <= state.runsThrough || record.sequence > sequence) return;
       const wrong = walkOperations(record, (operation) => {
         if (operation.kind === OPERATION.declare) this.#declare(frame, operation, cursor);
-        else rows.set(frame.bytes, operation, operation.kind === OPERATION.put);
+        else this.#takeRow(frame, operation, rows);
       });
       if (wrong !== undefined) throw cursor.corrupt(wrong);
     };
     const { bytes, view, position, header } = frame;
     const wrong = walkRecords(bytes, view, position, header, visit);
     if (wrong !== undefined) throw cursor.corrupt(wrong);
+  }
+
+  #takeRow({ bytes }: LoadedFrame, operation: LogOperation, rows: NewestRows): void {
+    const isPut = operation.kind === OPERATION.put;
+    if (isPut) this.#tables.addRow(operation.tableId, operation.schemaVersion);
+    rows.set(bytes, operation, isPut);
   }
 
   #declare({ bytes }: LoadedFrame, operation: LogOperation, cursor: LogCursor): void {
@@ -210,7 +215,7 @@ class Restore {
   async #spill(rows: NewestRows): Promise<void> {
     if (rows.size === 0) return;
     const { bytes } = rows;
-    const files = await this.#write(async (output) => {
+    const files = await this.#write(this.#tables.all, async (output) => {
       for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
         const writer = output.writer ?? (await output.open());
         writer.add(bytes, keyStart, keyEnd, schemaVersion, bytes, keyEnd, rowEnd);
@@ -229,7 +234,7 @@ class Restore {
     const rowsMax = inputs.flat().reduce((sum, { file }) => sum + file.rows, 0);
     const cursor = new RunCursor(inputs, { keep: false });
     let rows = 0;
-    const files = await this.#write(async (output) => {
+    const files = await this.#write(this.#tables.list, async (output) => {
       while (cursor.next()) {
         const writer = output.writer ?? (await output.open());
         const { key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd } = cursor;
@@ -247,7 +252,10 @@ class Restore {
     return { files, tables: this.#tables.list, rowsOf };
   }
 
-  #write(fill: (output: RunOutput) => Promise<void>): Promise<readonly ManifestFile[]> {
+  #write(
+    tables: readonly ManifestTable[],
+    fill: (output: RunOutput) => Promise<void>,
+  ): Promise<readonly ManifestFile[]> {
     const { directory, storeId, fileBytes = RUN_FILE_BYTES } = this.#target;
     const { sequence } = this.#source.snapshot;
     const fileIds: FileIds = { first: this.#nextFileId, count: FILES_MAX };
@@ -258,7 +266,7 @@ class Restore {
       fileBytes,
       firstSequence: 1,
       lastSequence: sequence,
-      tables: this.#tables.list,
+      tables,
     };
     return withOutput(options, this.#context, async (output) => {
       await fill(output);
@@ -271,10 +279,4 @@ class Restore {
 
 function filesOf(set: RunSet): (readonly RunFile[])[] {
   return set.runs.map((_, i) => set.filesOf(i));
-}
-
-/** Whether a failure may come from the snapshot having been dropped meanwhile. */
-export function mayBeDropped(error: unknown): boolean {
-  if (!(error instanceof HoldfastError)) return false;
-  return ["MISSING_FILE", "CORRUPT_RUN", "CORRUPT_LOG"].includes(error.code);
 }

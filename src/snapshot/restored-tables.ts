@@ -53,6 +53,11 @@ export class RestoredTables {
     this.#know(tableId, version);
   }
 
+  /** With all schemas there are. */
+  get all(): ManifestTable[] {
+    return [...this.#all].map(([id, { name, schemas }]) => ({ id, name, schemas }));
+  }
+
   get list(): ManifestTable[] {
     const tables: ManifestTable[] = [];
     for (const [id, { name, schemas }] of this.#all) {
