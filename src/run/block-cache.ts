@@ -7,7 +7,7 @@
 import { assert } from "../base/assert.js";
 import type { Entries } from "./entries.js";
 
-/** Of a cached block beside its content, about: objects, and the places in map and ring. */
+/** Of a cached block beside its content, about: objects, and the place in the map. */
 const OVERHEAD_BYTES = 256;
 
 /** One block that is in the cache, or was. */
@@ -17,10 +17,11 @@ export class CachedBlock {
   readonly entries: Entries | undefined;
   readonly offset: number;
   readonly blocks: FileBlocks;
-  /** Used since the hand of the clock last came by. */
+  /** Used since it was last put at the end of the queue. */
   used = false;
-  /** Index in the ring. */
-  slot = -1;
+  /** Neighbours in the queue of eviction. */
+  before: CachedBlock | undefined;
+  after: CachedBlock | undefined;
 
   constructor(blocks: FileBlocks, offset: number, bytes: Buffer, entries: Entries | undefined) {
     this.blocks = blocks;
@@ -40,8 +41,9 @@ export class FileBlocks {
 }
 
 /**
- * Eviction by a clock: a block that was used since the hand came by is passed over once. Blocks come
- * in as not used, so those of a scan that are read once leave before those that are read again.
+ * Evicts by second chance: blocks leave in the order in which they came, but one that was used in
+ * the meantime goes to the end of the queue instead. So blocks that a scan reads once leave before
+ * those that are read again, and a hit costs no more than a mark.
  */
 export class BlockCache {
   readonly budgetBytes: number;
@@ -49,8 +51,9 @@ export class BlockCache {
   hits = 0;
   misses = 0;
   #bytes = 0;
-  readonly #ring: CachedBlock[] = [];
-  #hand = 0;
+  #count = 0;
+  #first: CachedBlock | undefined;
+  #last: CachedBlock | undefined;
 
   constructor(budgetBytes: number) {
     assert(budgetBytes >= 0, "a budget is not negative");
@@ -64,7 +67,7 @@ export class BlockCache {
 
   /** Blocks it holds. */
   get count(): number {
-    return this.#ring.length;
+    return this.#count;
   }
 
   /** A place for the blocks of a file. */
@@ -91,39 +94,51 @@ export class BlockCache {
     assert(!byOffset.has(block.offset), "a block is taken in once");
     while (this.#bytes + cost > this.budgetBytes) this.#evict();
     byOffset.set(block.offset, block);
-    block.slot = this.#ring.length;
-    this.#ring.push(block);
+    this.#append(block);
     this.#bytes += cost;
+    this.#count++;
   }
 
   /** Forgets the blocks of a file. */
   drop(blocks: FileBlocks): void {
-    for (const block of blocks.byOffset.values()) this.#remove(block);
+    for (const block of blocks.byOffset.values()) this.#forget(block);
     blocks.byOffset.clear();
   }
 
   #evict(): void {
     for (;;) {
-      if (this.#hand >= this.#ring.length) this.#hand = 0;
-      const block = this.#ring[this.#hand]!;
+      const block = this.#first as CachedBlock;
       if (!block.used) {
         block.blocks.byOffset.delete(block.offset);
-        this.#remove(block);
+        this.#forget(block);
         return;
       }
       block.used = false;
-      this.#hand++;
+      this.#unlink(block);
+      this.#append(block);
     }
   }
 
-  /** The last block takes its place in the ring: order matters less than no gaps. */
-  #remove(block: CachedBlock): void {
-    const last = this.#ring.pop()!;
-    if (last !== block) {
-      this.#ring[block.slot] = last;
-      last.slot = block.slot;
-    }
-    block.slot = -1;
+  #forget(block: CachedBlock): void {
+    this.#unlink(block);
     this.#bytes -= block.cost;
+    this.#count--;
+  }
+
+  #append(block: CachedBlock): void {
+    block.before = this.#last;
+    if (this.#last === undefined) this.#first = block;
+    else this.#last.after = block;
+    this.#last = block;
+  }
+
+  #unlink(block: CachedBlock): void {
+    const { before, after } = block;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    block.before = undefined;
+    block.after = undefined;
   }
 }

@@ -120,7 +120,6 @@ export class Entries {
       const valueBytes = readUint32(bytes, at + ENTRY_AT.valueBytes);
       if (keyBytes === 0 || keyBytes > FULL_KEY_BYTES_MAX) return undefined;
       at += ENTRY_HEADER_BYTES + keyBytes + (valueBytes === TOMBSTONE ? 0 : valueBytes);
-      if (at > positions) return undefined;
     }
     return at === positions ? new Entries(bytes, offset, count, positions) : undefined;
   }

@@ -20,6 +20,7 @@ import type { RunProblem } from "../../src/run/run-problem.js";
 import { verifyRunFile } from "../../src/run/verify.js";
 import { walkBlocks } from "../../src/run/walk.js";
 import {
+  fullKey,
   type Item,
   item,
   noise,
@@ -53,6 +54,8 @@ async function sampleOf(items: readonly Item[]): Promise<Sample> {
 /** Several blocks, which LZ4 makes small; and one that it does not. */
 let small: Sample;
 let stored: Sample;
+/** A block for each row, and nothing that LZ4 makes smaller. */
+let several: Sample;
 
 beforeAll(async () => {
   const row = (i: number): string | undefined => (i % 8 === 3 ? undefined : `${i} `.repeat(150));
@@ -63,6 +66,9 @@ beforeAll(async () => {
     item(numberKey(1, 1), noise(2000)),
     item(numberKey(1, 3), noise(50, 9)),
   ]);
+  const keys = Array.from({ length: 6 }, (_, i) => fullKey(1, noise(30, i + 1)));
+  keys.sort(Buffer.compare);
+  several = await sampleOf(keys.map((key, i) => item(key, noise(6000, i + 1))));
 });
 
 /** Asks a file everything; throws for a wrong answer, counts what it refuses. */
@@ -182,7 +188,7 @@ async function sweep(sample: Sample): Promise<void> {
 }
 
 test("the samples are whole, and have blocks of all kinds", async () => {
-  for (const sample of [small, stored]) {
+  for (const sample of [small, stored, several]) {
     const disk = memoryDisk(sample.bytes);
     expect(await interrogate(disk, sample)).toBe(0);
     expect((await examine(disk, sample.file)).problems).toEqual([]);
@@ -194,6 +200,26 @@ test("the samples are whole, and have blocks of all kinds", async () => {
 describe("every byte, changed in several ways", () => {
   test("of a file whose blocks are compressed", () => sweep(small));
   test("of a file whose blocks are not", () => sweep(stored));
+});
+
+test("verify finds the next block behind a damaged one, and says which keys are concerned", async () => {
+  const keys = several.items.map(({ key }) => Uint8Array.from(key));
+  for (const lost of [0, 1, 4, 5]) {
+    const bytes = several.bytes.slice();
+    const at = Buffer.from(bytes).indexOf(keys[lost] as Uint8Array);
+    bytes[at]! ^= 1;
+    const { problems, verdict } = await examine(memoryDisk(bytes), several.file);
+    expect(verdict).toMatchObject({ problems: 1, rows: 5 });
+    const last = lost === 5 ? 5 : lost + 1;
+    const [firstKey, lastKey] = [keys[Math.max(lost - 1, 0)], keys[last]];
+    expect(problems).toMatchObject([{ firstKey, lastKey }]);
+  }
+  // Damage outside the data concerns no rows.
+  const bytes = several.bytes.slice();
+  bytes[bytes.length - 70]! ^= 1;
+  const { problems, verdict } = await examine(memoryDisk(bytes), several.file);
+  expect(verdict).toMatchObject({ problems: 1, rows: 6 });
+  expect(problems[0]?.firstKey).toBe(undefined);
 });
 
 test("a file cut short at every length", async () => {
@@ -431,9 +457,13 @@ describe("a list of keys that is none, under a good checksum", () => {
 
 describe("parts that disagree, each under a good checksum", () => {
   /** The sample whose one block of that kind has another content of the same length. */
-  async function withContent(kind: BlockKind, change: (raw: Buffer) => void): Promise<Uint8Array> {
+  async function withContent(
+    kind: BlockKind,
+    change: (raw: Buffer) => void,
+    sample = stored,
+  ): Promise<Uint8Array> {
     const { checksum } = memoryDisk(new Uint8Array(0));
-    const bytes = Buffer.from(stored.bytes);
+    const bytes = Buffer.from(sample.bytes);
     const seed = bytes.readUInt32LE(RUN_AT.checksum);
     const end = bytes.length - 64;
     const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
@@ -451,8 +481,8 @@ describe("parts that disagree, each under a good checksum", () => {
     throw new Error(`no block of kind ${kind}`);
   }
 
-  async function toldOf(bytes: Uint8Array): Promise<string> {
-    const { problems } = await examine(memoryDisk(bytes), stored.file);
+  async function toldOf(bytes: Uint8Array, sample = stored): Promise<string> {
+    const { problems } = await examine(memoryDisk(bytes), sample.file);
     return problems.map(({ what }) => what).join("; ");
   }
 
@@ -482,6 +512,20 @@ describe("parts that disagree, each under a good checksum", () => {
         expect(await toldOf(bytes)).toMatch(/names a block at/);
       }
     }
+  });
+
+  test("an index whose entries changed places", async () => {
+    const bytes = await withContent(
+      BLOCK_KIND.index,
+      (raw) => {
+        const entryBytes = raw.readUInt32LE(raw.length - 4 - 5 * 4);
+        const second = Buffer.from(raw.subarray(entryBytes, 2 * entryBytes));
+        raw.copyWithin(entryBytes, 0, entryBytes);
+        raw.set(second, 0);
+      },
+      several,
+    );
+    expect(await toldOf(bytes, several)).toContain("out of its order");
   });
 
   test("a filter that denies keys", async () => {

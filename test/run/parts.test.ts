@@ -184,6 +184,26 @@ test("a cache stays within its budget, and keeps what is used again and again", 
   expect(cache.get(file, 1)).toBeDefined();
 });
 
+test("blocks leave a cache in the order in which they came, used ones a round later", () => {
+  const cache = new BlockCache(4 * 1256);
+  const file = cache.addFile();
+  const put = (offset: number) =>
+    cache.put(new CachedBlock(file, offset, Buffer.alloc(1000), undefined));
+  const there = () => [...file.byOffset.keys()];
+  for (const offset of [1, 2, 3, 4]) put(offset);
+  cache.get(file, 1);
+  cache.get(file, 3);
+  put(5);
+  expect(there()).toEqual([1, 3, 4, 5]);
+  put(6);
+  expect(there()).toEqual([1, 3, 5, 6]);
+  put(7);
+  // 1 and 3 have had their second chance, and stand before and behind 5.
+  expect(there()).toEqual([3, 5, 6, 7]);
+  put(8);
+  expect(there()).toEqual([3, 6, 7, 8]);
+});
+
 test("a cache with no budget holds nothing", () => {
   const cache = new BlockCache(0);
   const file = cache.addFile();

@@ -1,6 +1,7 @@
 /** Several runs as one: the newest row of each key, in any range, and files shared and let go of. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Disk, DiskMapping } from "../../src/disk/disk.js";
 import { BlockCache } from "../../src/run/block-cache.js";
 import { runFileName } from "../../src/run/format.js";
 import type { RunCursor, RunRange } from "../../src/run/run-cursor.js";
@@ -203,6 +204,25 @@ test("no runs hold nothing", async () => {
   await set.release();
 });
 
+/** The same disk, which counts the mappings that are open. */
+function countMappings({ disk }: Place): { readonly disk: Disk; open(): number } {
+  let open = 0;
+  const counting: Disk = Object.create(disk);
+  counting.map = async (path) => {
+    const mapping = await disk.map(path);
+    open++;
+    const counted: DiskMapping = Object.create(mapping);
+    counted.copy = (...place) => mapping.copy(...place);
+    Object.defineProperty(counted, "length", { value: mapping.length });
+    counted.close = () => {
+      open--;
+      mapping.close();
+    };
+    return counted;
+  };
+  return { disk: counting, open: () => open };
+}
+
 describe("files", () => {
   const rows = (n: number): Item[] => [item(numberKey(1, n), `row ${n}`)];
 
@@ -237,7 +257,12 @@ describe("files", () => {
     const described = await writeRuns(place, [[rows(1)], [rows(2)]]);
     const path = `${place.directory}/${runFileName(2)}`;
     await place.run(place.disk.remove(path));
-    const previous = await openSet(place, { ...described, runs: described.runs.slice(0, 1) });
+    const first = { ...described, runs: described.runs.slice(0, 1) };
+    const previous = await openSet(place, first);
+    const mappings = countMappings(place);
+    const { run } = place;
+    await expect(openSet({ ...place, disk: mappings.disk, run }, described)).rejects.toThrow();
+    expect(mappings.open()).toBe(0);
     await expect(openSet(place, described, { previous })).rejects.toMatchObject({
       code: "MISSING_FILE",
       data: { file: path },
