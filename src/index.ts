@@ -27,9 +27,23 @@ export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
+export type { BudgetFigures } from "./snapshot/budget.js";
+export type { History } from "./snapshot/history.js";
+export type { ActivityFigures } from "./snapshot/host.js";
+export type { Pressure, TailFigures } from "./snapshot/trigger.js";
+export type { BackgroundStats } from "./store/background.js";
 export { open } from "./store/open.js";
-export type { Backend, OpenOptions, StoreCheck, StoreWarning } from "./store/options.js";
+export type {
+  Backend,
+  OpenOptions,
+  SnapshotOpenOptions,
+  StoreCheck,
+  StoreWarning,
+} from "./store/options.js";
 export type { RangeOptions } from "./store/range.js";
-export type { Store, StoreStats } from "./store/store.js";
-export type { Table } from "./store/table.js";
+export type { ReadOnlyStore } from "./store/read-only.js";
+export type { SnapshotInfo } from "./store/snapshots.js";
+export type { MemoryStats, Store, StoreStats } from "./store/store.js";
+export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";
+export type { View } from "./store/view.js";

@@ -40,6 +40,8 @@ export class Memtable<K> {
    * only a run has left, or was never here.
    */
   complete = true;
+  /** Rows that had to leave, since only a run has to have them. */
+  evicted = 0;
 
   constructor(options: MemtableOptions<K>) {
     this.#o = options;
@@ -193,7 +195,10 @@ export class Memtable<K> {
       const [mapKey, entry] = next.value;
       if (entry.used) entry.used = false;
       else if (this.#canGo(entry, rows)) {
-        if (isLive(entry)) this.complete = false;
+        if (isLive(entry)) {
+          this.complete = false;
+          this.evicted++;
+        }
         this.#drop(mapKey, entry);
         dropped++;
       }

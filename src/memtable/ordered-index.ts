@@ -91,14 +91,15 @@ export class OrderedIndex<K, E extends Keyed<K>> {
     return this.#chunks[chunk]?.length;
   }
 
-  /** @internal The first place of a range in its direction, or the one after `after`. */
-  seek(range: KeyRange<K>, after: E | undefined): [chunk: number, at: number] {
-    if (range.reverse) {
-      if (after !== undefined) return this.#seekLast(after.key, true);
-      return this.#seekLast(range.upper, range.upperExclusive);
-    }
-    if (after !== undefined) return this.#seekFirst(after.key, true);
+  /** @internal The first place of a range in its direction. */
+  seek(range: KeyRange<K>): [chunk: number, at: number] {
+    if (range.reverse) return this.#seekLast(range.upper, range.upperExclusive);
     return this.#seekFirst(range.lower, range.lowerExclusive);
+  }
+
+  /** @internal The place behind a key, in that direction. */
+  seekBehind(key: K, reverse: boolean): [chunk: number, at: number] {
+    return reverse ? this.#seekLast(key, true) : this.#seekFirst(key, true);
   }
 
   /** @internal The key lies behind the end of the range, in its direction. */
@@ -196,8 +197,9 @@ export class OrderedIndex<K, E extends Keyed<K>> {
 export class IndexCursor<K, E extends Keyed<K>> {
   readonly #index: OrderedIndex<K, E>;
   readonly #range: KeyRange<K>;
-  /** The last one that was passed. */
-  #passed: E | undefined;
+  /** The last key that was passed. */
+  #passed: K | undefined;
+  #hasPassed = false;
   #version = -1;
   #chunk = 0;
   #at = 0;
@@ -211,7 +213,9 @@ export class IndexCursor<K, E extends Keyed<K>> {
   peek(): E | undefined {
     const index = this.#index;
     if (this.#version !== index.version) {
-      [this.#chunk, this.#at] = index.seek(this.#range, this.#passed);
+      [this.#chunk, this.#at] = this.#hasPassed
+        ? index.seekBehind(this.#passed as K, this.#range.reverse)
+        : index.seek(this.#range);
       this.#version = index.version;
     }
     let entry = index.at(this.#chunk, this.#at);
@@ -227,7 +231,13 @@ export class IndexCursor<K, E extends Keyed<K>> {
 
   /** Goes on behind the entry that `peek` gave. */
   pass(entry: E): void {
-    this.#passed = entry;
+    this.mark(entry.key);
     if (this.#version === this.#index.version) this.#at += this.#range.reverse ? -1 : 1;
+  }
+
+  /** The next entry lies behind that key, which came from elsewhere. */
+  mark(key: K): void {
+    this.#passed = key;
+    this.#hasPassed = true;
   }
 }

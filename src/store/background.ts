@@ -17,6 +17,7 @@ import type { StoreLedger } from "./ledger.js";
 import type { Options } from "./options.js";
 import { listSnapshots, type SnapshotInfo, withoutSnapshot, withSnapshot } from "./snapshots.js";
 import type { Tail } from "./tail.js";
+import { WarmUp } from "./warm-up.js";
 
 /** What the background has done since the opening, and what is before it. */
 export interface BackgroundStats extends SnapshotterFigures {
@@ -50,6 +51,7 @@ export class Background {
   #pressure: Pressure = "none";
   /** Those who were acknowledged meanwhile wait for this. */
   #gate: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
+  #warmUp: WarmUp | undefined;
   #sweeping = false;
   #closed = false;
 
@@ -97,6 +99,8 @@ export class Background {
     this.#snapshotter.reconsider();
     this.#snapshotter.check();
     this.#sweepSoon();
+    this.#warmUp = new WarmUp(this.#o.catalog, this.#o.disk.scheduler);
+    this.#warmUp.start();
   }
 
   async flush(sequence: number): Promise<void> {
@@ -143,6 +147,7 @@ export class Background {
 
   /** Ends it, with a run of the rest of the log unless that takes longer than `millis`. */
   async close(millis: number): Promise<void> {
+    this.#warmUp?.stop();
     await this.#snapshotter.close(millis);
     this.#closed = true;
     this.#openGate();

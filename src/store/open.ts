@@ -21,7 +21,8 @@ import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
-import { type OpenOptions, type Options, toOptions } from "./options.js";
+import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
+import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
@@ -31,11 +32,20 @@ import { Tail } from "./tail.js";
  * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
  * first if it was not closed.
  *
+ * With `at` it opens a named snapshot for reading: without the lock, beside whoever writes the
+ * store, and changing nothing.
+ *
  * Errors: LOCKED, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
- * CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
- * INVALID_ARGUMENT. After any of them what the store holds is as it was.
+ * CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
+ * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND. After any of them what the store holds is as
+ * it was.
  */
-export async function open(directory: string, options: OpenOptions = {}): Promise<Store> {
+export async function open(directory: string, options: SnapshotOpenOptions): Promise<ReadOnlyStore>;
+export async function open(directory: string, options?: OpenOptions): Promise<Store>;
+export async function open(
+  directory: string,
+  options: OpenOptions | SnapshotOpenOptions = {},
+): Promise<Store | ReadOnlyStore> {
   if (typeof directory !== "string" || directory === "") {
     throw new HoldfastError("INVALID_ARGUMENT", "the directory must be a path");
   }
@@ -44,6 +54,7 @@ export async function open(directory: string, options: OpenOptions = {}): Promis
   const path = checked.disk === undefined ? resolve(directory) : directory;
   const undo: (() => Promise<void>)[] = [];
   try {
+    if (checked.at !== undefined) return await openSnapshot(disk, path, checked.at, checked);
     return await openStore(disk, path, checked, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});

@@ -13,6 +13,7 @@ import {
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import type { History } from "../snapshot/history.js";
+import { checkSnapshotName } from "./snapshots.js";
 import type { Change, Transaction } from "./transaction.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
@@ -95,6 +96,12 @@ export interface OpenOptions {
   readonly frameBytesMax?: number;
 }
 
+/** How to open a named snapshot. Of the other options, those about writing are of no matter. */
+export interface SnapshotOpenOptions extends OpenOptions {
+  /** Name of the snapshot. */
+  readonly at: string;
+}
+
 export type Backend = "auto" | "native" | "io_uring" | "threads" | "portable";
 
 export interface StoreWarning {
@@ -112,7 +119,10 @@ export interface StoreWarning {
   readonly message: string;
 }
 
-export type Options = Required<Omit<OpenOptions, "disk">> & Pick<OpenOptions, "disk">;
+export type Options = Required<Omit<OpenOptions, "disk">> & {
+  readonly disk?: Disk | undefined;
+  readonly at?: string | undefined;
+};
 
 const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "portable"];
 
@@ -138,9 +148,10 @@ const DEFAULTS = {
 } as const;
 
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
-export function toOptions(given: OpenOptions): Options {
+export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
-  const known = new Set([...Object.keys(DEFAULTS), "environment", "writerId", "onWarning", "disk"]);
+  const others = ["environment", "writerId", "onWarning", "disk", "at"];
+  const known = new Set([...Object.keys(DEFAULTS), ...others]);
   for (const name of Object.keys(given)) {
     if (!known.has(name)) throw invalid(`unknown option "${name}"`);
   }
@@ -159,6 +170,7 @@ export function toOptions(given: OpenOptions): Options {
   checkType("strict", options.strict, "boolean");
   checkType("onWarning", options.onWarning, "function");
   if (options.disk !== undefined) checkType("disk", options.disk, "object");
+  if (options.at !== undefined) checkSnapshotName(options.at);
   checkName("environment", options.environment);
   checkName("writerId", options.writerId);
   if (!BACKENDS.includes(options.backend)) {

@@ -139,25 +139,18 @@ function* walk<Key, Row, T>(
   const { table } = source;
   const memory = table.rows.cursor(range);
   const runs = new RunWalk(source, range);
-  const step = range.reverse ? -1 : 1;
+  const compare = (a: Key, b: Key) => table.key.compare(a, b) * (range.reverse ? -1 : 1);
   for (let left = limit; left > 0; ) {
     const entry = memory.peek();
     const hasRun = runs.peek();
-    if (entry === undefined) {
-      if (!hasRun) return;
-      const key = runs.key;
-      const row = wantsRow ? runs.row() : undefined;
+    if (entry === undefined && !hasRun) return;
+    const order = entry === undefined ? 1 : hasRun ? compare(entry.key, runs.key) : -1;
+    if (entry === undefined || order > 0) {
+      const { key } = runs;
+      const row = wantsRow ? table.row.copyOut(runs.row()) : undefined;
       runs.pass();
-      yield take(key, row === undefined ? row : table.row.copyOut(row));
-      left--;
-      continue;
-    }
-    const order = hasRun ? table.key.compare(entry.key, runs.key) * step : -1;
-    if (order > 0) {
-      const key = runs.key;
-      const row = wantsRow ? runs.row() : undefined;
-      runs.pass();
-      yield take(key, row === undefined ? row : table.row.copyOut(row));
+      memory.mark(key);
+      yield take(key, row);
       left--;
       continue;
     }

@@ -52,6 +52,12 @@ export class RunWalk<Key, Row> {
     return this.#source.table.row.decode(cursor.row, cursor.rowStart, cursor.rowEnd);
   }
 
+  /** Length of that row, encoded. */
+  get rowBytes(): number {
+    const cursor = this.#cursor as RunCursor;
+    return cursor.rowEnd - cursor.rowStart;
+  }
+
   pass(): void {
     this.mark(this.#key as Key);
     this.#onRow = false;

@@ -31,8 +31,8 @@ export interface StoreStats {
   /** Runs, and the work that makes and merges them. */
   readonly background: BackgroundStats;
   readonly memory: MemoryStats;
-  /** Rows by table: all of them while memory has the whole table, else those that it has. */
-  readonly tables: Readonly<Record<string, number>>;
+  /** Rows by table; undefined where they would have to be counted: see `Table.count`. */
+  readonly tables: Readonly<Record<string, number | undefined>>;
   /** Rows of cached tables that are not in the log yet. */
   readonly unloggedRows: number;
   /** "open", or why nothing can be written. */
@@ -199,7 +199,7 @@ export class Store {
       framesInFlightMax: this.#parts.framesInFlight,
       background: this.#parts.background.stats(),
       memory: this.#memory(),
-      tables: Object.fromEntries(tables.map((table) => [table.name, table.rows.live])),
+      tables: Object.fromEntries(tables.map(({ name, rows }) => [name, rowsKnown(rows)])),
       unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
       state: this.#closed ? "closed" : alive,
     };
@@ -443,4 +443,8 @@ export class Store {
       throw new HoldfastError("CLOSED", "the store is closed");
     }
   }
+}
+
+function rowsKnown(rows: TableState["rows"]): number | undefined {
+  return rows.complete ? rows.live : undefined;
 }

@@ -161,7 +161,7 @@ onEveryDisk((place) => {
     await store.close();
     store = await place().open(options);
     expect(digestOf(store, tables)).toBe(state);
-    expect(store.recovery.transactionsReplayed).toBe(21);
+    expect(store.recovery.transactionsReplayed).toBe(place().inRuns ? 0 : 21);
   });
 
   test("rows larger than a segment are as safe as others", async () => {

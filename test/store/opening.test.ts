@@ -85,7 +85,7 @@ onEveryDisk((place) => {
           created: false,
           epoch,
           lastSequence: sequence,
-          transactionsReplayed: sequence,
+          transactionsReplayed: place().inRuns ? 0 : sequence,
           tail: "end",
         });
         expect([store.lastSequence, store.durableSequence]).toEqual([sequence, sequence]);
@@ -97,12 +97,14 @@ onEveryDisk((place) => {
       await store.table(orders).put(1, { amount: 1 });
       await store.close();
       store = await place().open({ tables: [accounts] });
-      expect(store.stats().tables).toEqual({ orders: 1, accounts: 0 });
+      // Those of a table that is only in runs are not known yet.
+      const known = (rows: number) => (place().inRuns ? undefined : rows);
+      expect(store.stats().tables).toEqual({ orders: known(1), accounts: 0 });
       expect(() => store.table(orders)).toThrow('table "orders" is not among the tables');
       await store.table(accounts).put("a", { balance: 1 });
       await store.close();
       store = await place().open();
-      expect(store.stats().tables).toEqual({ orders: 1, accounts: 1 });
+      expect(store.stats().tables).toEqual({ orders: known(1), accounts: known(1) });
       const { lastSequence } = store;
       await store.close();
       store = await place().open({ tables: [accounts, orders] });

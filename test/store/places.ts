@@ -15,18 +15,31 @@ export const SEGMENT_BYTES = 256 * 1024;
 export interface Place {
   readonly disk: Disk;
   readonly directory: string;
+  /** The background makes runs of everything at once, and little stays in memory. */
+  readonly inRuns: boolean;
   /** Opens the store; what is still open at the end of a test is closed. */
   open(options?: OpenOptions): Promise<Store>;
   dispose(): Promise<void>;
 }
 
+/** What the log holds stays there, so that a test sees it; or nothing of it stays. */
+const LOG_ONLY: OpenOptions = { finalSnapshotMillis: 0 };
+const IN_RUNS: OpenOptions = {
+  recoveryBudgetMillis: 1,
+  snapshotEveryMillis: 1,
+  finalSnapshotMillis: 60_000,
+  cacheBytes: 1024 * 1024,
+};
+
 class DiskPlace implements Place {
+  readonly inRuns: boolean;
   readonly disk: Disk;
   readonly directory: string;
   readonly #stores: Store[] = [];
   readonly #dispose: () => Promise<void>;
 
-  constructor(disk: Disk, directory: string, dispose: () => Promise<void>) {
+  constructor(disk: Disk, directory: string, inRuns: boolean, dispose: () => Promise<void>) {
+    this.inRuns = inRuns;
     this.disk = disk;
     this.directory = directory;
     this.#dispose = dispose;
@@ -37,6 +50,7 @@ class DiskPlace implements Place {
       disk: this.disk,
       segmentBytes: SEGMENT_BYTES,
       onWarning: () => {},
+      ...(this.inRuns ? IN_RUNS : LOG_ONLY),
       ...options,
     });
     this.#stores.push(store);
@@ -51,13 +65,13 @@ class DiskPlace implements Place {
 
 export async function makeRealPlace(disk: Disk): Promise<Place> {
   const directory = await mkdtemp(`${tmpdir()}/holdfast-store-`);
-  return new DiskPlace(disk, directory, () => rm(directory, { recursive: true }));
+  return new DiskPlace(disk, directory, false, () => rm(directory, { recursive: true }));
 }
 
 let seed = 0;
 
 /** On a simulated machine that runs by itself, as a real one does. */
-async function makeSimulatedPlace(): Promise<Place> {
+async function makeSimulatedPlace(inRuns = false): Promise<Place> {
   const machine = new SimulatedMachine({ seed: ++seed });
   const disk = machine.boot();
   let running = true;
@@ -67,13 +81,16 @@ async function makeSimulatedPlace(): Promise<Place> {
     }
   };
   const ended = run();
-  return new DiskPlace(disk, "/store", async () => {
+  return new DiskPlace(disk, "/store", inRuns, async () => {
     running = false;
     await ended;
   });
 }
 
-const MAKERS = new Map<string, () => Promise<Place>>([["simulated", makeSimulatedPlace]]);
+const MAKERS = new Map<string, () => Promise<Place>>([
+  ["simulated", makeSimulatedPlace],
+  ["simulated, in runs", () => makeSimulatedPlace(true)],
+]);
 for (const [name, disk] of realDisks()) MAKERS.set(name, () => makeRealPlace(disk));
 console.log(`the tests of the store run on: ${[...MAKERS.keys()].join(", ")}`);
 

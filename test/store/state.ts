@@ -1,12 +1,12 @@
 /** Everything a store holds, in order, as it can be compared. */
 import { createHash } from "node:crypto";
-import type { Store, TableDefinition } from "../../src/index.js";
+import type { ReadOnlyStore, Store, TableDefinition } from "../../src/index.js";
 import { tables } from "./tables.js";
 
 type AnyTable = TableDefinition<unknown, unknown, unknown>;
 
 export function stateOf(
-  store: Store,
+  store: Store | ReadOnlyStore,
   definitions: readonly unknown[] = tables,
 ): Record<string, unknown[]> {
   const state: Record<string, unknown[]> = {};
@@ -17,7 +17,10 @@ export function stateOf(
 }
 
 /** The same as one short text: vitest compares large rows slowly, and prints them all. */
-export function digestOf(store: Store, definitions: readonly unknown[] = tables): string {
+export function digestOf(
+  store: Store | ReadOnlyStore,
+  definitions: readonly unknown[] = tables,
+): string {
   const hash = createHash("sha256");
   hash.update(
     JSON.stringify(stateOf(store, definitions), (_, value: unknown) => {

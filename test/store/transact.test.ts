@@ -228,6 +228,6 @@ onEveryDisk((place) => {
     const again = await place().open({ tables });
     expect(stateOf(again)).toEqual(state);
     expect(again.lastSequence).toBe(lastSequence);
-    expect(again.recovery.transactionsReplayed).toBe(lastSequence);
+    expect(again.recovery.transactionsReplayed).toBe(place().inRuns ? 0 : lastSequence);
   });
 });
