@@ -18,7 +18,9 @@ export function removeAtEnd(directory) {
 export function cleanUp() {
   for (const child of children) child.kill("SIGKILL");
   children.clear();
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+  // A child that has just been killed may still be putting a file there.
+  const options = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 };
+  for (const directory of directories) rmSync(directory, options);
   directories.clear();
 }
 

@@ -24,7 +24,7 @@ const DEFAULTS = {
     snapshots: 30,
     slices: 6,
     sliceSeconds: 5,
-    backlogRows: 200_000,
+    backlogRows: 100_000,
     openings: 10,
     rounds: 5,
     getsPerBlock: 20_000,

@@ -2,6 +2,7 @@
 // snapshots and merges; in turns of short slices on one store.
 import { open } from "../../dist/index.js";
 import { quantiles } from "../machine.mjs";
+import { backgroundIdle } from "./build.mjs";
 import { Load, pace, TRANSACTIONS_PER_SECOND } from "./load.mjs";
 import { DEFINITIONS } from "./tables.mjs";
 
@@ -20,23 +21,30 @@ const KINDS = {
   with: { snapshotEveryMillis: SNAPSHOT_MILLIS },
 };
 
-/** Runs that wait to be merged: two tiers' worth. */
-const BACKLOG_RUNS = 16;
+/** Runs of a tier that are merged as soon as there are so many of them. */
+const BACKLOG_RUNS = 8;
+const ROWS_PER_TURN = 500;
 
-async function makeBacklog(directory, rowsPerTable, rowsPerRun) {
+/** Has everything merged that is to be merged, and then makes a tier of runs that is to be. */
+async function makeBacklog({ directory, rowsPerTable, backlogRows }, seed) {
+  const busy = { backgroundBytesPerSecond: Number.MAX_SAFE_INTEGER };
+  const merging = await open(directory, { tables: DEFINITIONS, ...busy });
+  await backgroundIdle(merging);
+  await merging.close();
   const store = await open(directory, { tables: DEFINITIONS, ...KINDS.without });
-  const load = new Load(store, { rowsPerTable, uniform: true, seed: 21 });
+  const load = new Load(store, { rowsPerTable, uniform: true, seed });
+  const before = store.stats().background;
   for (let run = 0; run < BACKLOG_RUNS; run++) {
-    for (let i = 0; i < rowsPerRun; i += 500) {
+    for (let i = 0; i < backlogRows; i += ROWS_PER_TURN) {
       let last;
-      for (let j = 0; j < 500; j++) last = load.put();
+      for (let j = 0; j < ROWS_PER_TURN; j++) last = load.put();
       await last;
     }
     await store.flush();
   }
-  const { runs, runBytes } = store.stats().background;
+  const { runs, runBytes, flushes } = store.stats().background;
   await store.close();
-  return { runs, runBytes };
+  return { runs, made: flushes.done - before.flushes.done, madeBytes: runBytes - before.runBytes };
 }
 
 /** How much later than due a timer of 1 ms fires, again and again, in microseconds. */
@@ -159,10 +167,11 @@ function joined(slices) {
 }
 
 export async function delay(params, report) {
-  const { directory, rowsPerTable, slices, backlogRows } = params;
-  const backlog = await makeBacklog(directory, rowsPerTable, backlogRows);
+  const { slices } = params;
+  let backlog;
   const done = { without: [], with: [] };
   for (let i = 0; i < slices; i++) {
+    backlog = await makeBacklog(params, 1_001 + i);
     for (const kind of i % 2 === 0 ? ["without", "with"] : ["with", "without"]) {
       done[kind].push(await slice(kind, params, 31 + 2 * i + (kind === "with" ? 1 : 0)));
       report(`slice ${i + 1} of ${slices}, ${kind} snapshots and merges`);

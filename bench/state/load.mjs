@@ -67,10 +67,10 @@ export class Load {
 
 /**
  * Calls `turn(count)` so that the counts add up to `rate` a second, `group` of them in a turn of the
- * event loop; what is late is made up for in the same turn. Resolves with how many there were once
- * `seconds` are over, or `until()` holds. The caller sees to it that turns do not overlap.
+ * event loop; what is late is made up for in the same turn. Resolves with how many there were, once
+ * `seconds` are over.
  */
-export function pace({ rate, group, seconds, until = () => false }, turn) {
+export function pace({ rate, group, seconds }, turn) {
   const period = (group / rate) * 1000;
   const start = performance.now();
   let groups = 0;
@@ -82,7 +82,7 @@ export function pace({ rate, group, seconds, until = () => false }, turn) {
       try {
         if (due > 0) turn(due * group);
         groups += Math.max(0, due);
-        if (done || until()) resolve(groups * group);
+        if (done) resolve(groups * group);
         else setTimeout(wake, Math.max(0, start + (groups + 1) * period - performance.now()));
       } catch (error) {
         reject(error);

@@ -74,6 +74,8 @@ export const SECTIONS = {
         `${number(load.transactionsPerSecond)} transactions a second, ${number(part.group)} in a turn ` +
           `of the event loop every ${number((1000 * part.group) / load.transactionsPerSecond, 1)} ms; ` +
           `slices of ${number(without.seconds / without.slices, 1)} s in turns.`,
+        `Both begin with ${part.backlog.made} runs to be merged; without, a merge that has begun waits for a ` +
+          "budget that it is not given.",
       ],
       tables: [
         [
@@ -91,7 +93,7 @@ export const SECTIONS = {
             "snapshots",
             "runs made",
             "merges done",
-            "time with a merge under way",
+            "time with a merge begun",
             "background I/O a second",
             "puts refused",
           ],
@@ -117,7 +119,8 @@ export const SECTIONS = {
   },
 
   recovery(sizes) {
-    const of = (size, cache) => `${number(size.gigabytes * 1000)} MB, ${cache}`;
+    const sizeName = ({ gigabytes }) => number(gigabytes * 1000, gigabytes < 0.01 ? 1 : 0);
+    const of = (size, cache) => `${sizeName(size)} MB, ${cache}`;
     const all = sizes.flatMap((size) =>
       [
         { name: of(size, "page cache warm"), size, one: size.warm },
@@ -148,7 +151,9 @@ export const SECTIONS = {
       if (measured.length < 2) continue;
       const [first, last] = [measured[0], measured.at(-1)];
       targets.push({
-        name: `open, median: ${number(last.gigabytes * 1000)} MB / ${number(first.gigabytes * 1000)} MB, page cache ${cache === "warm" ? "warm" : "dropped"}`,
+        name:
+          `open, median: ${sizeName(last)} MB / ${sizeName(first)} MB, ` +
+          `page cache ${cache === "warm" ? "warm" : "dropped"}`,
         value: last[cache].open.median / first[cache].open.median,
         bound: GROWTH_MAX,
         show: times,
@@ -325,6 +330,7 @@ export const SECTIONS = {
           both("bytes of a record, its row 128", (one) => number(one.recordBytesPerTransaction, 1)),
           both("records", (one) => megabytes(one.total.records)),
           both("log, by the store's count", (one) => megabytes(one.total.log)),
+          both("frames of the log", (one) => number(one.total.frames)),
           both("runs, by the store's count", (one) => megabytes(one.total.backgroundWritten)),
           both("written by the process, by the kernel's count", (one) =>
             megabytes(one.total.process),

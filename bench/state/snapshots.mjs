@@ -40,7 +40,7 @@ async function changeRows(load) {
 
 export async function snapshots({ directory, rowsPerTable, repetitions }) {
   const store = await open(directory, { tables: DEFINITIONS });
-  const load = new Load(store, { rowsPerTable, seed: 11 });
+  const load = new Load(store, { rowsPerTable, uniform: true, seed: 11 });
   const durable = [];
   const call = [];
   const gapWith = [];
