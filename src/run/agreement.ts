@@ -3,12 +3,12 @@ import { toHex } from "../base/bytes.js";
 import type { ManifestFile } from "../manifest/format.js";
 import type { Child, FileFacts, Named } from "./file-facts.js";
 import { filterLineOf, filterMayHold } from "./filter.js";
+import type { RunLayout } from "./footer.js";
 import {
   BLOCK_HEADER_BYTES,
   FILTER_BLOCK_LINES,
   filterBlockBytes,
   filterBlockOffset,
-  type RunLayout,
 } from "./format.js";
 import { decodeProperties, type RunProperties } from "./properties.js";
 import type { ProblemReporter } from "./run-problem.js";

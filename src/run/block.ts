@@ -60,7 +60,7 @@ export interface ExpectedBlock extends BlockPlace {
 
 /**
  * The content of a stored block, in memory that is not that of `stored`. Throws CORRUPT_RUN for a
- * block that is damaged or belongs elsewhere; nothing in it is believed before its checksum is good.
+ * block that is damaged or belongs elsewhere; nothing in it is believed before its checksum.
  */
 export function decodeBlock(
   stored: Uint8Array,

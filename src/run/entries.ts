@@ -158,7 +158,7 @@ export class Entries {
     return compareBytes(this.bytes, start, end, key, from, to);
   }
 
-  /** Index of the first entry whose key is at or above `key[from, to)`; `count` if there is none. */
+  /** Index of the first entry whose key is at or above `key[from, to)`; `count` for none. */
   lowerBound(key: Uint8Array, from: number, to: number): number {
     let low = 0;
     let high = this.count;

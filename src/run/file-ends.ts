@@ -3,16 +3,9 @@ import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Checksum, DiskMapping } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
 import { corruptRun, systemRefused } from "./errors.js";
-import {
-  type Checked,
-  decodeRunFooter,
-  decodeRunHeader,
-  RUN_FILE_BYTES_MAX,
-  RUN_FOOTER_BYTES,
-  RUN_HEADER_BYTES,
-  type RunFilePlace,
-  type RunLayout,
-} from "./format.js";
+import { type Checked, decodeRunHeader, type RunFilePlace } from "./file-header.js";
+import { decodeRunFooter, type RunLayout } from "./footer.js";
+import { RUN_FILE_BYTES_MAX, RUN_FOOTER_BYTES, RUN_HEADER_BYTES } from "./format.js";
 
 /** What header and footer say. */
 export interface FileEnds {

@@ -1,7 +1,8 @@
 /** Collects what the blocks of one file say, and tells what is wrong with each by itself. */
 import type { Checksum } from "../disk/disk.js";
 import { compareBytes, Entries, readUint32 } from "./entries.js";
-import { BLOCK_KIND, type BlockKind, PLACE_BYTES, type RunLayout } from "./format.js";
+import type { RunLayout } from "./footer.js";
+import { BLOCK_KIND, type BlockKind, PLACE_BYTES } from "./format.js";
 import type { ProblemReporter } from "./run-problem.js";
 import { TableCounts } from "./table-counts.js";
 import type { Walked, WholeBlock } from "./walk.js";

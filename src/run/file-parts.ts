@@ -4,6 +4,7 @@ import type { BlockReader } from "./block-reader.js";
 import { type Entries, readUint32 } from "./entries.js";
 import { corruptRun } from "./errors.js";
 import { filterLineOf, filterMayHold } from "./filter.js";
+import type { RunLayout } from "./footer.js";
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_KIND,
@@ -14,7 +15,6 @@ import {
   filterBytes,
   PLACE_BYTES,
   RUN_HEADER_BYTES,
-  type RunLayout,
   rawBytesMax,
 } from "./format.js";
 import { decodeProperties, type RunProperties } from "./properties.js";

@@ -6,14 +6,14 @@ import type { ManifestFile, ManifestTable } from "../manifest/format.js";
 import { encodeBlock } from "./block.js";
 import { compareBytes, EntriesBuilder } from "./entries.js";
 import { systemRefused } from "./errors.js";
+import { encodeRunHeader } from "./file-header.js";
 import { FilterBuilder } from "./filter.js";
+import { encodeRunFooter } from "./footer.js";
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_KIND,
   type BlockKind,
   DATA_BLOCK_BYTES,
-  encodeRunFooter,
-  encodeRunHeader,
   FILTER_LINE_BYTES,
   RUN_FILE_BYTES_MAX,
   RUN_FOOTER_BYTES,

@@ -3,13 +3,8 @@ import { bytesEqual } from "../base/bytes.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import { decodeBlock } from "./block.js";
 import { close, corruptRun, systemRefused } from "./errors.js";
-import {
-  type BlockKind,
-  decodeRunHeader,
-  RUN_FOOTER_BYTES,
-  RUN_HEADER_BYTES,
-  type RunFilePlace,
-} from "./format.js";
+import { decodeRunHeader, type RunFilePlace } from "./file-header.js";
+import { type BlockKind, RUN_FOOTER_BYTES, RUN_HEADER_BYTES } from "./format.js";
 import { SequentialReader } from "./sequential-reader.js";
 
 /** A block as it was written. */

@@ -21,7 +21,8 @@ const EMPTY = Buffer.alloc(0);
 
 /**
  * After `next` has returned true: the full key is key[keyStart, keyEnd), the row
- * row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone. These bytes never change and may be kept.
+ * row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone. These bytes never change and may be
+ * kept, which keeps their whole blocks.
  * Valid while the set of runs is.
  */
 export class RunCursor {

@@ -6,16 +6,9 @@ import { checkAgreement } from "./agreement.js";
 import { readUint32 } from "./entries.js";
 import { close, systemRefused } from "./errors.js";
 import { FileFacts } from "./file-facts.js";
-import {
-  decodeRunFooter,
-  decodeRunHeader,
-  RUN_AT,
-  RUN_FOOTER_BYTES,
-  RUN_HEADER_BYTES,
-  type RunFilePlace,
-  type RunLayout,
-  runFileName,
-} from "./format.js";
+import { decodeRunHeader, type RunFilePlace } from "./file-header.js";
+import { decodeRunFooter, type RunLayout } from "./footer.js";
+import { RUN_AT, RUN_FOOTER_BYTES, RUN_HEADER_BYTES, runFileName } from "./format.js";
 import { ProblemReporter, type RunProblem } from "./run-problem.js";
 import { SalvageReader } from "./salvage-reader.js";
 import { walkBlocks } from "./walk.js";
