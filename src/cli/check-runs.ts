@@ -3,13 +3,8 @@ import { fromHex } from "../base/bytes.js";
 import { errnoCode } from "../base/errors.js";
 import type { Manifest, ManifestFile, ManifestRun } from "../manifest/format.js";
 import { Entries } from "../run/entries.js";
-import {
-  BLOCK_KIND,
-  decodeRunHeader,
-  RUN_FOOTER_BYTES,
-  RUN_HEADER_BYTES,
-  runFileName,
-} from "../run/format.js";
+import { decodeRunHeader } from "../run/file-header.js";
+import { BLOCK_KIND, RUN_FOOTER_BYTES, RUN_HEADER_BYTES, runFileName } from "../run/format.js";
 import type { RunProblem } from "../run/run-problem.js";
 import { SalvageReader } from "../run/salvage-reader.js";
 import { verifyRunFile } from "../run/verify.js";

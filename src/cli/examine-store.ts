@@ -6,9 +6,15 @@ import { LOG_FORMAT_VERSION } from "../log/format.js";
 import { MANIFEST_FORMAT_VERSION, type MethodChoice } from "../manifest/format.js";
 import type { SlotState } from "../manifest/manifest.js";
 import { isPassingFileName, isStoreFileName, isTornFileName } from "../recovery/files.js";
+import { parseRunFileName } from "../run/format.js";
+import { parseArchiveFileName } from "../snapshot/archive-format.js";
+import { countRows } from "./count-rows.js";
 import { formatTime } from "./output.js";
 import type { StoreView } from "./read-store.js";
+import type { SnapshotReport } from "./snapshot-report.js";
+import { type HistoryReport, type RunReport, stateOf } from "./state-report.js";
 import { findProblems, isHalfCreated } from "./store-problems.js";
+import type { ReplayLoad } from "./tail-rows.js";
 import { type Problem, type SegmentReport, type TableReport, Tally } from "./tally.js";
 import { type Gap, type LogEnd, walkLog } from "./walk-log.js";
 
@@ -57,10 +63,18 @@ export interface StoreReport {
   };
   readonly writeMethods: readonly MethodChoice[];
   readonly tables: readonly TableReport[];
-  /** False if a part of the log is missing: the rows are those of the rest. */
+  /** False if a part of the state is missing: the rows are those of the rest. */
   readonly rowsComplete: boolean;
   readonly segments: readonly SegmentReport[];
+  /** In the log. */
   readonly transactions: number;
+  readonly runs: readonly RunReport[];
+  /** All transactions up to this one are in runs. */
+  readonly runsThrough: number;
+  readonly snapshots: readonly SnapshotReport[];
+  readonly history: HistoryReport;
+  /** What the next opening has to read back, and how long that is expected to take. */
+  readonly replay: ReplayLoad & { readonly millis: number };
   readonly end: LogEnd;
   readonly tornFiles: readonly FileSize[];
   /** Files that are no part of a store. */
@@ -69,13 +83,20 @@ export interface StoreReport {
   readonly sizes: {
     readonly segments: number;
     readonly used: number;
+    /** All runs, those of snapshots too. */
+    readonly runs: number;
+    readonly archives: number;
+    readonly manifests: number;
     readonly torn: number;
     readonly total: number;
   };
 }
 
-/** Reads and judges a store. Changes nothing. */
-export async function examineStore(store: StoreView): Promise<StoreReport> {
+/** Reads and judges a store. Changes nothing. `onRows` is told how many rows were counted. */
+export async function examineStore(
+  store: StoreView,
+  onRows: (rows: number) => void = () => {},
+): Promise<StoreReport> {
   const tally = new Tally(store.manifest);
   const gaps: Gap[] = [];
   let end: LogEnd | undefined;
@@ -85,10 +106,11 @@ export async function examineStore(store: StoreView): Promise<StoreReport> {
     else if (event.kind === "end") end = event.end;
   }
   const segments = [...store.segments, ...store.strays].map((one) => tally.segment(one));
+  const counts = await countRows(store, tally.tail, onRows);
   const files = await sizesOf(store);
   const transactions = segments.reduce((sum, one) => sum + one.transactions, 0);
   const halfCreated = isHalfCreated(store) && transactions === 0;
-  const problems = halfCreated ? [] : await findProblems(store, gaps, tally);
+  const problems = halfCreated ? [] : await findProblems({ store, gaps, tally, files, counts });
   const torn = files.filter(({ file }) => isTornFileName(file));
   return {
     directory: store.directory,
@@ -97,20 +119,34 @@ export async function examineStore(store: StoreView): Promise<StoreReport> {
     notes: notesOf(store, end as LogEnd, halfCreated),
     ...headOf(store),
     writeMethods: store.manifest?.methods ?? [],
-    tables: tally.tables,
-    rowsComplete: gaps.length === 0,
+    tables: tally.tables(counts.rows),
+    rowsComplete: counts.problems.length === 0 && !gaps.some((gap) => isOfState(gap, store)),
     segments,
     transactions,
+    ...stateOf(store, tally),
     end: end as LogEnd,
     tornFiles: torn,
     otherFiles: store.names.filter((name) => !isStoreFileName(name) && !isPassingFileName(name)),
     sizes: {
       segments: segments.reduce((sum, one) => sum + (one.bytes ?? 0), 0),
       used: segments.reduce((sum, one) => sum + one.usedBytes, 0),
-      torn: torn.reduce((sum, { bytes }) => sum + bytes, 0),
-      total: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      runs: bytesOf(files, (name) => parseRunFileName(name) !== undefined),
+      archives: bytesOf(files, (name) => parseArchiveFileName(name) !== undefined),
+      manifests: bytesOf(files, (name) => name.startsWith("manifest.")),
+      torn: bytesOf(files, isTornFileName),
+      total: bytesOf(files, () => true),
     },
   };
+}
+
+/** Where the manifest is lost nothing says what is in runs. */
+function isOfState({ lastSequence }: Gap, { manifest }: StoreView): boolean {
+  const through = manifest?.state.runsThrough ?? 0;
+  return lastSequence === undefined || lastSequence > through;
+}
+
+function bytesOf(files: readonly FileSize[], wanted: (name: string) => boolean): number {
+  return files.reduce((sum, { file, bytes }) => sum + (wanted(file) ? bytes : 0), 0);
 }
 
 type Head = Pick<

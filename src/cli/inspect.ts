@@ -12,7 +12,9 @@ import {
   write,
   writeLine,
 } from "./output.js";
+import { ProgressLine } from "./progress.js";
 import { readStore } from "./read-store.js";
+import { formatSnapshots } from "./snapshot.js";
 import type { SegmentReport, TableReport } from "./tally.js";
 
 /** Adds the command to a program. */
@@ -29,20 +31,22 @@ export function registerInspect(program: Command): void {
     .argument("<dir>", "directory of the store")
     .option("--json", "one JSON object")
     .action(async (directory: string, flags: { readonly json?: boolean }) => {
-      const report = await examine(directory);
+      const progress = new ProgressLine();
+      const report = await examine(directory, progress).finally(() => progress.clear());
       if (flags.json) await writeLine(JSON.stringify(report));
       else await write(formatReport(report));
       process.exitCode = report.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
     });
 }
 
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
 
 /** What changes while it is looked at can seem damaged: then it is looked at again. */
-async function examine(directory: string): Promise<StoreReport> {
+async function examine(directory: string, progress: ProgressLine): Promise<StoreReport> {
+  const onRows = (rows: number) => progress.show(() => `${formatNumber(rows)} rows counted`);
   for (let attempt = 1; ; attempt++) {
     const store = await readStore(directory);
-    const report = await examineStore(store);
+    const report = await examineStore(store, onRows);
     if (report.verdict === "sound" || attempt === ATTEMPTS) return report;
     const { newest } = await readManifestSlots(store.disk, store.directory);
     if (newest?.generation === store.manifest?.generation) return report;
@@ -57,6 +61,8 @@ function formatReport(report: StoreReport): string {
     tablesPart(report),
     fieldsPart(report),
     segmentsPart(report),
+    runsPart(report),
+    snapshotsPart(report),
     filesPart(report),
     verdictPart(report),
   ];
@@ -203,14 +209,52 @@ function toSecond(time: string | null): string {
   return time === null ? "" : time.replace(/\.\d+Z$/, "Z");
 }
 
-function filesPart({ sizes, tornFiles, otherFiles }: StoreReport): string {
-  const pairs: [string, string][] = [
-    [
-      "size",
-      `${formatBytes(sizes.total)} in all; of ${formatBytes(sizes.segments)} of log segments ` +
-        `${formatBytes(sizes.used)} are used`,
-    ],
+function runsPart({ runs }: StoreReport): string {
+  if (runs.length === 0) return "";
+  const columns = [
+    { title: "run" },
+    { title: "tier", right: true },
+    { title: "files", right: true },
+    { title: "rows", right: true },
+    { title: "tombstones", right: true },
+    { title: "size", right: true },
+    { title: "sequences", right: true },
   ];
+  const rows = runs.map((run) => [
+    String(run.id),
+    String(run.tier),
+    formatNumber(run.files),
+    formatNumber(run.rows),
+    formatNumber(run.tombstones),
+    formatBytes(run.bytes),
+    `${run.firstSequence} to ${run.lastSequence}`,
+  ]);
+  return formatTable(columns, rows);
+}
+
+function snapshotsPart({ snapshots }: StoreReport): string {
+  return snapshots.length === 0 ? "" : formatSnapshots(snapshots);
+}
+
+function filesPart({ sizes, history, replay, tornFiles, otherFiles }: StoreReport): string {
+  const parts = [
+    `log ${formatBytes(sizes.segments)} (${formatBytes(sizes.used)} used)`,
+    `runs ${formatBytes(sizes.runs)}`,
+    ...(sizes.archives > 0 ? [`archives ${formatBytes(sizes.archives)}`] : []),
+    `manifests ${formatBytes(sizes.manifests)}`,
+  ];
+  const load =
+    `${formatNumber(replay.transactions)} transactions, ` +
+    `${formatNumber(replay.operations)} operations, ${formatBytes(replay.bytes)}`;
+  const pairs: [string, string][] = [
+    ["to replay", `${load}: about ${replay.millis} ms when it is opened`],
+    ["size", `${formatBytes(sizes.total)} in all: ${parts.join(", ")}`],
+  ];
+  if (history.firstSequence !== null) {
+    const range = `${history.firstSequence} to ${history.lastSequence}`;
+    const what = `transactions ${range} in ${formatNumber(history.archives)} archives`;
+    pairs.push(["history", `${what}, ${formatBytes(history.bytes)}`]);
+  }
   if (tornFiles.length > 0) {
     const list = tornFiles.map(({ file, bytes }) => `${file} (${formatBytes(bytes)})`).join(", ");
     pairs.push(["set aside", `${list}: unfinished writes, cut off when the store was opened`]);
@@ -228,13 +272,15 @@ function verdictPart(report: StoreReport): string {
   for (const note of notes) lines.push(`note      ${note}`);
   const count = `${formatNumber(transactions)} transaction${transactions === 1 ? "" : "s"}`;
   if (problems.length > 0) {
-    lines.push(`DAMAGED   ${count} can be read; "holdfast log" prints them, and the gaps`);
+    lines.push(
+      `DAMAGED   ${count} of the log can be read; "holdfast log" prints them, and the gaps`,
+    );
   } else {
-    const through = transactions === 0 ? "" : `, through sequence ${end.lastSequence}`;
+    const through = end.lastSequence === 0 ? "" : `, through sequence ${end.lastSequence}`;
     const file =
       end.file === undefined ? "" : ` of ${end.file.slice(end.file.lastIndexOf("/") + 1)}`;
     const where = end.file === undefined ? "" : `; the log ends at offset ${end.offset}${file}`;
-    lines.push(`sound     ${count}${through}${where} (${end.why})`);
+    lines.push(`sound     ${count} in the log${through}${where} (${end.why})`);
   }
   return `${lines.join("\n")}\n`;
 }

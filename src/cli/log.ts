@@ -1,19 +1,14 @@
 /** `holdfast log`: the transactions of a store as rows that people and machines can read. */
 import { type Command, InvalidArgumentError } from "commander";
-import { type LogRecord, walkRecords } from "../log/record.js";
-import { EXIT_DAMAGED, formatRange, formatTime, write, writeLine } from "./output.js";
-import { readStore, type SegmentView, type StoreView } from "./read-store.js";
-import { type ReadableOperation, ReadableTables } from "./readable-tables.js";
-import type { FrameBytes } from "./segment-frames.js";
-import { type Gap, walkLog } from "./walk-log.js";
+import type { ManifestArchive } from "../manifest/format.js";
+import { readManifestSlots } from "../manifest/manifest.js";
+import { readArchiveLines } from "./archive-lines.js";
+import { type LogFlags, LogPrinter } from "./log-printer.js";
+import { EXIT_DAMAGED, EXIT_SOUND, formatRange, write, writeLine } from "./output.js";
+import { readStore, type StoreView } from "./read-store.js";
+import { type Gap, type LogEnd, walkLog } from "./walk-log.js";
 
-interface Flags {
-  readonly from?: number;
-  readonly to?: number;
-  readonly table?: string;
-  readonly limit?: number;
-  readonly json?: boolean;
-}
+type Flags = LogFlags;
 
 /** Adds the command to a program. */
 export function registerLog(program: Command): void {
@@ -22,7 +17,8 @@ export function registerLog(program: Command): void {
     .summary("print the transactions of a store")
     .description(
       "Prints the transactions of a store, oldest first: sequence, time, writer, and what each " +
-        "put or deleted. Reads only; needs neither the application nor the lock. What is " +
+        "put or deleted; archives, where history is kept, come before the log. Where history " +
+        "begins is said. Reads only; needs neither the application nor the lock. What is " +
         "readable before and after a damaged place is printed, the place itself is named, and " +
         "the exit code is 1.",
     )
@@ -33,7 +29,7 @@ export function registerLog(program: Command): void {
     .option("--limit <count>", "print at most so many transactions", sequenceOf)
     .option("--json", "one JSON object a line")
     .action(async (directory: string, flags: Flags) => {
-      process.exitCode = await printLog(await readStore(directory), flags);
+      process.exitCode = await printLog(directory, flags);
     });
 }
 
@@ -43,22 +39,101 @@ function sequenceOf(text: string): number {
   throw new InvalidArgumentError("It must be a whole number.");
 }
 
-async function printLog(store: StoreView, flags: Flags): Promise<number> {
-  const printer = new LogPrinter(store, flags);
-  let exitCode = 0;
-  for await (const event of walkLog(store)) {
-    if (event.kind === "gap") {
-      exitCode = EXIT_DAMAGED;
-      await printGap(event.gap, flags);
-    } else if (event.kind === "frame") {
-      await write(printer.frame(event.segment, event.frame));
-      if (printer.done) break;
-    } else if (event.kind === "end" && event.end.verdict === "torn") {
-      const { file, offset, tornBytes } = event.end;
-      note(`${file} ends in an unfinished write at offset ${offset} (${tornBytes} bytes)`);
+/** Readings of a store in use before a place that seems damaged is believed to be. */
+const READINGS = 6;
+
+/** What is let go of while it is read is no gap: then it goes on in what there is now. */
+async function printLog(directory: string, flags: Flags): Promise<number> {
+  let store = await readStore(directory);
+  const printer = new LogPrinter(store, flags, note);
+  const printedGaps = new Set<string>();
+  for (let reading = 1; ; reading++) {
+    const last = reading === READINGS;
+    const pass = new LogPass(store, printer, flags, last, printedGaps);
+    if (await pass.run()) return printedGaps.size === 0 ? EXIT_SOUND : EXIT_DAMAGED;
+    store = await readStore(directory);
+  }
+}
+
+/** One reading: archives and segments in their order. */
+class LogPass {
+  readonly #store: StoreView;
+  readonly #printer: LogPrinter;
+  readonly #flags: Flags;
+  /** Whatever is found now is told. */
+  readonly #last: boolean;
+  readonly #printedGaps: Set<string>;
+  /** That are still to be printed, the oldest first. */
+  readonly #archives: ManifestArchive[];
+
+  constructor(
+    store: StoreView,
+    printer: LogPrinter,
+    flags: Flags,
+    last: boolean,
+    printedGaps: Set<string>,
+  ) {
+    this.#store = store;
+    this.#printer = printer;
+    this.#flags = flags;
+    this.#last = last;
+    this.#printedGaps = printedGaps;
+    this.#archives = [...(store.manifest?.archives ?? [])].sort((a, b) => a.id - b.id);
+  }
+
+  /** False if the store has moved on, and should be read anew. */
+  async run(): Promise<boolean> {
+    for await (const event of walkLog(this.#store)) {
+      if (event.kind === "segment") {
+        if (!(await this.#archivesBefore(event.segment.id))) return false;
+      } else if (event.kind === "gap") {
+        if (!(await this.#gap(event.gap))) return false;
+      } else if (event.kind === "frame") {
+        await write(this.#printer.frame(event.segment, event.frame));
+      } else {
+        if (!(await this.#archivesBefore(Number.POSITIVE_INFINITY))) return false;
+        this.#end(event.end);
+      }
+      if (this.#printer.done) break;
+    }
+    return true;
+  }
+
+  async #archivesBefore(segmentId: number): Promise<boolean> {
+    for (;;) {
+      const next = this.#archives[0];
+      if (next === undefined || next.id >= segmentId || this.#printer.done) return true;
+      this.#archives.shift();
+      if (!this.#printer.wants(next)) continue;
+      const { lines, gap } = await readArchiveLines(this.#store, next, this.#printer);
+      // A text may not be as long as a large archive's.
+      for (const line of lines) await write(line);
+      if (gap !== undefined && !(await this.#gap(gap))) return false;
     }
   }
-  return exitCode;
+
+  async #gap(gap: Gap): Promise<boolean> {
+    if (!this.#last && (await this.#hasMoved())) return false;
+    if (this.#printer.hasPassed(gap)) return true;
+    this.#printer.gap(gap);
+    this.#printedGaps.add(`${gap.file} ${gap.offset}`);
+    await printGap(gap, this.#flags);
+    return true;
+  }
+
+  async #hasMoved(): Promise<boolean> {
+    const { disk, directory, manifest } = this.#store;
+    const { newest } = await readManifestSlots(disk, directory);
+    return newest?.generation !== manifest?.generation;
+  }
+
+  #end(end: LogEnd): void {
+    const { verdict, file, offset, tornBytes, lastSequence } = end;
+    if (verdict === "torn") {
+      note(`${file} ends in an unfinished write at offset ${offset} (${tornBytes} bytes)`);
+    }
+    this.#printer.end(lastSequence);
+  }
 }
 
 function note(text: string): void {
@@ -76,88 +151,4 @@ async function printGap(gap: Gap, flags: Flags): Promise<void> {
   );
   if (flags.json) await writeLine(JSON.stringify({ gap }));
   else await writeLine(`-- gap: transactions that cannot be read: ${missing} (${why})`);
-}
-
-/** Turns frames into text. */
-class LogPrinter {
-  /** Nothing that comes later is wanted. */
-  done = false;
-  readonly #tables: ReadableTables;
-  readonly #flags: Flags;
-  readonly #writerOfStore: string | undefined;
-  #printed = 0;
-
-  constructor(store: StoreView, flags: Flags) {
-    this.#tables = new ReadableTables(store.manifest);
-    this.#flags = flags;
-    this.#writerOfStore = store.manifest?.writer.writerId;
-    if (flags.limit === 0) this.done = true;
-  }
-
-  frame(segment: SegmentView, { header, bytes, view, position }: FrameBytes): string {
-    const lines: string[] = [];
-    walkRecords(bytes, view, position, header, (record) => {
-      if (!this.done) this.#record(segment, header.offset, record, lines);
-    });
-    return lines.join("");
-  }
-
-  #record(segment: SegmentView, offset: number, record: LogRecord, lines: string[]): void {
-    const { from = 0, to = Number.MAX_SAFE_INTEGER, limit, table, json } = this.#flags;
-    if (record.sequence > to) {
-      this.done = true;
-      return;
-    }
-    // Always read, so that schemas declared on the way are known.
-    const operations: ReadableOperation[] = [];
-    const wanted = record.sequence >= from;
-    const problem = this.#tables.walk(record, (operation) => {
-      if (wanted && (table === undefined || operation.table === table)) operations.push(operation);
-    });
-    if (!wanted || (table !== undefined && operations.length === 0)) return;
-    const entry = {
-      sequence: record.sequence,
-      time: formatTime(record.timeMicros),
-      writer: segment.header?.writerId ?? this.#writerOfStore ?? null,
-      epoch: segment.place?.epoch ?? null,
-      file: segment.name,
-      offset,
-      operations,
-      ...(problem !== undefined && { problem }),
-    };
-    lines.push(json ? `${JSON.stringify(entry)}\n` : formatEntry(entry));
-    this.#printed++;
-    if (this.#printed === limit || record.sequence === to) this.done = true;
-  }
-}
-
-function formatEntry(entry: {
-  readonly sequence: number;
-  readonly time: string;
-  readonly writer: string | null;
-  readonly operations: readonly ReadableOperation[];
-  readonly problem?: string;
-}): string {
-  const { sequence, time, writer, operations, problem } = entry;
-  const lines = [`${sequence}  ${time}  ${writer ?? "unknown writer"}`];
-  for (const operation of operations) lines.push(`    ${formatOperation(operation)}`);
-  if (problem !== undefined) lines.push(`    malformed: ${problem}`);
-  return `${lines.join("\n")}\n`;
-}
-
-function formatOperation({
-  operation,
-  table,
-  version,
-  key,
-  row,
-  problem,
-  schema,
-}: ReadableOperation) {
-  const parts: string[] = [operation, table];
-  if (operation === "declare") parts.push(`version ${version}`, JSON.stringify(schema));
-  else parts.push(JSON.stringify(key));
-  if (row !== undefined) parts.push(JSON.stringify(row));
-  if (problem !== undefined) parts.push(`(${problem})`);
-  return parts.join(" ");
 }

@@ -1,6 +1,11 @@
 /** What keeps a store from being whole: everything for which opening would refuse it, and more. */
+import type { HoldfastError } from "../base/errors.js";
 import { readManifestSlots } from "../manifest/manifest.js";
 import { CREATING_NAME } from "../recovery/files.js";
+import { runFileName } from "../run/format.js";
+import { archiveFileName } from "../snapshot/archive-format.js";
+import type { RowCounts } from "./count-rows.js";
+import type { FileSize } from "./examine-store.js";
 import { formatRange } from "./output.js";
 import { openOrUndefined, type SegmentView, type StoreView } from "./read-store.js";
 import { SegmentFrames } from "./segment-frames.js";
@@ -12,20 +17,59 @@ export function isHalfCreated({ names, slots }: StoreView): boolean {
   return names.includes(CREATING_NAME) && slots.slots.some(({ state }) => state !== "valid");
 }
 
+/** What was found out about a store. */
+export interface Examined {
+  readonly store: StoreView;
+  readonly gaps: readonly Gap[];
+  readonly tally: Tally;
+  readonly files: readonly FileSize[];
+  readonly counts: RowCounts;
+}
+
 /** In the order in which a person should look at them. */
-export async function findProblems(
-  store: StoreView,
-  gaps: readonly Gap[],
-  tally: Tally,
-): Promise<Problem[]> {
+export async function findProblems({
+  store,
+  gaps,
+  tally,
+  files,
+  counts,
+}: Examined): Promise<Problem[]> {
+  const ofFiles = fileProblems(store, files);
+  const known = new Set(ofFiles.map(({ file }) => file));
   return [
     ...markerProblems(store),
     ...slotProblems(store),
+    ...ofFiles,
+    ...counts.problems.filter(({ data }) => !known.has(data.file ?? "")).map(runProblem),
     ...store.segments.flatMap((segment) => segmentProblems(segment, tally, gaps)),
     ...gaps.map(gapProblem),
     ...tally.problems,
     ...(await strayProblems(store)),
   ];
+}
+
+/** Runs and archives that are not there, or not as long as they must be. */
+function fileProblems({ directory, manifest }: StoreView, files: readonly FileSize[]): Problem[] {
+  const sizes = new Map(files.map(({ file, bytes }) => [file, bytes]));
+  const named = [
+    ...(manifest?.files ?? []).map(({ id, bytes }) => ({ name: runFileName(id), bytes })),
+    ...(manifest?.archives ?? []).map(({ id, bytes }) => ({ name: archiveFileName(id), bytes })),
+  ];
+  return named.flatMap(({ name, bytes }) => {
+    const actual = sizes.get(name);
+    if (actual === bytes) return [];
+    const file = `${directory}/${name}`;
+    if (actual === undefined) return [{ file, message: "the file is missing" }];
+    const message = `the file has ${actual} bytes where the manifest says ${bytes}`;
+    return [{ file, offset: Math.min(actual, bytes), message }];
+  });
+}
+
+/** Of a run that could not be read to its end. */
+function runProblem({ message, data: { file = "", offset } }: HoldfastError): Problem {
+  const why = message.slice(message.lastIndexOf(": ") + 2);
+  const text = `${why}; rows in it cannot be counted: "holdfast verify" names every place`;
+  return { file, ...(offset !== undefined && { offset }), message: text };
 }
 
 function markerProblems(store: StoreView): Problem[] {

@@ -2,12 +2,13 @@
 import type { SchemaDescription } from "../codec/schema-description.js";
 import type { Json } from "../codec/value-json.js";
 import { OPERATION } from "../log/format.js";
-import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";
+import { type LogRecord, walkOperations, walkRecords } from "../log/record.js";
 import type { Manifest } from "../manifest/format.js";
 import { formatTime } from "./output.js";
 import type { SegmentView } from "./read-store.js";
 import { ReadableTables } from "./readable-tables.js";
 import type { FrameBytes } from "./segment-frames.js";
+import { TailRows } from "./tail-rows.js";
 import { keyText, typeText } from "./type-text.js";
 
 /** Something that keeps a store from being whole. */
@@ -94,12 +95,13 @@ export class Tally {
   readonly #manifest: Manifest | undefined;
   readonly #readable: ReadableTables;
   readonly #counts = new Map<number, Count>();
-  /** Keys that have a row, by table; as text, one character a byte. */
-  readonly #keys = new Map<number, Set<string>>();
+  /** What is not in runs. */
+  readonly tail: TailRows;
 
   constructor(manifest: Manifest | undefined) {
     this.#manifest = manifest;
     this.#readable = new ReadableTables(manifest);
+    this.tail = new TailRows(manifest?.state.runsThrough ?? 0);
   }
 
   frame(segment: SegmentView, { header, bytes, view, position }: FrameBytes): void {
@@ -107,6 +109,7 @@ export class Tally {
     this.#counts.set(segment.id, count);
     count.frames++;
     count.usedBytes = header.offset + header.frameBytes;
+    this.tail.frame(header.firstSequence + header.recordCount - 1, header.frameBytes);
     walkRecords(bytes, view, position, header, (record) => {
       if (count.transactions === 0) {
         count.firstSequence = record.sequence;
@@ -139,7 +142,8 @@ export class Tally {
     };
   }
 
-  get tables(): TableReport[] {
+  /** With so many rows, by the id of the table. */
+  tables(rows: ReadonlyMap<number, number>): TableReport[] {
     return this.#readable.list.map(({ id, name, schemas }) => {
       const last = schemas.at(-1) as SchemaDescription;
       return {
@@ -154,7 +158,7 @@ export class Tally {
           type: typeText(field.type),
           ...(field.default !== undefined && { default: field.default }),
         })),
-        rows: this.#keys.get(id)?.size ?? 0,
+        rows: rows.get(id) ?? 0,
       };
     });
   }
@@ -162,27 +166,14 @@ export class Tally {
   #record(segment: SegmentView, offset: number, record: LogRecord): void {
     let problem: string | undefined;
     const malformed = walkOperations(record, (raw) => {
-      if (raw.kind !== OPERATION.declare) this.#count(record, raw);
-      else problem ??= this.#readable.read(record, raw).problem;
+      if (raw.kind === OPERATION.declare) problem ??= this.#readable.read(record, raw).problem;
     });
+    this.tail.record(record);
     problem = malformed ?? problem;
     if (problem === undefined) return;
     const { sequence } = record;
     const message = `transaction ${sequence} is malformed: ${problem}`;
     this.problems.push({ file: segment.path, offset, sequence, lastSequence: sequence, message });
-  }
-
-  #count(record: LogRecord, raw: LogOperation): void {
-    let keys = this.#keys.get(raw.tableId);
-    if (keys === undefined) {
-      keys = new Set();
-      this.#keys.set(raw.tableId, keys);
-    }
-    const { buffer, byteOffset } = record.bytes;
-    const start = byteOffset + raw.keyStart;
-    const key = Buffer.from(buffer, start, raw.keyEnd - raw.keyStart).toString("latin1");
-    if (raw.kind === OPERATION.put) keys.add(key);
-    else keys.delete(key);
   }
 
   #stateOf({ entry, fileBytes }: SegmentView, count: Count | undefined): SegmentReportState {

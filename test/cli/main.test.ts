@@ -14,18 +14,20 @@ beforeAll(async () => {
 });
 afterAll(() => stores.end());
 
+const COMMANDS = ["replay", "inspect", "log", "verify", "snapshot", "restore", "doctor"];
+
 test("--help names every command in the order of a first acquaintance, and shows examples", async () => {
   const { code, stdout, stderr } = await holdfast("--help");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const commands = [...stdout.matchAll(/^ {2}(\w+) (?:\[options\] )?<\w+>/gm)].map(
     ([, name]) => name,
   );
-  expect(commands).toEqual(["replay", "inspect", "log", "verify", "doctor"]);
+  expect(commands).toEqual(COMMANDS);
   expect(stdout).toContain("Examples:");
 });
 
 test("every command explains itself", async () => {
-  for (const command of ["replay", "inspect", "log", "verify", "doctor"]) {
+  for (const command of COMMANDS) {
     const { code, stdout } = await holdfast(command, "--help");
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: holdfast ${command} `);

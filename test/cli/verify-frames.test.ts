@@ -84,7 +84,7 @@ describe("a bit flipped in", () => {
     expect(stdout.split("\n")[0]).toBe(
       `damage: ${segmentFileName(Number(file.slice(-20, -4)))} at ${offset}: frame-payload: its ` +
         "content fails its checksum; 4 of its 5 transactions are whole by their own checksums; " +
-        `transactions ${first} to ${first + 4}`,
+        `transactions ${first} to ${first + 4}; needed by the state of the store`,
     );
     expect(stdout).toContain("DAMAGED: 1 place is not as written");
   });
