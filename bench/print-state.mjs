@@ -1,14 +1,9 @@
 // The state bench for people: as tables on a terminal, and as Markdown for docs/benchmarks.md.
 // `node bench/print-state.mjs RESULT.json [DOCUMENT.md]` prints a result as Markdown, or puts it between
 // the markers of the document.
-import { readFileSync, writeFileSync } from "node:fs";
-import { pathToFileURL } from "node:url";
-import { judge } from "./results.mjs";
+import { judge, printOrInsert, verdictTable } from "./results.mjs";
 import { describeRun, SECTIONS } from "./state/sections.mjs";
 import { markdownTable, textTable } from "./text.mjs";
-
-const BEGIN = "<!-- state: begin -->";
-const END = "<!-- state: end -->";
 
 /** What there is to tell, with the verdict on each figure that has a target. */
 function describe(result) {
@@ -20,11 +15,6 @@ function describe(result) {
     ...section,
     verdicts: section.targets.map((target) => judge(target, settings.tolerance)),
   }));
-}
-
-function verdictTable(verdicts) {
-  const rows = verdicts.map((one) => [one.name, one.measured, one.target, one.verdict]);
-  return [["figure", "measured", "target", ""], ...rows];
 }
 
 function asText({ title, notes, tables, verdicts }) {
@@ -52,18 +42,4 @@ export function printState(result) {
   return missed;
 }
 
-function main([resultFile, document]) {
-  const result = JSON.parse(readFileSync(resultFile, "utf8"));
-  const markdown = describe(result).map(asMarkdown).join("\n\n");
-  if (document === undefined) {
-    console.log(markdown);
-    return;
-  }
-  const text = readFileSync(document, "utf8");
-  const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (from < 0 || to < from) throw new Error(`${document} has no "${BEGIN}" and "${END}"`);
-  const before = text.slice(0, from + BEGIN.length);
-  writeFileSync(document, `${before}\n\n${markdown}\n\n${text.slice(to)}`);
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1]).href) main(process.argv.slice(2));
+printOrInsert(import.meta.url, "state", (result) => describe(result).map(asMarkdown).join("\n\n"));
