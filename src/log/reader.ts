@@ -12,7 +12,11 @@ import { isOfAnotherLife, looksLikeFrame } from "./life.js";
 import { type LogRecord, walkRecords } from "./record.js";
 import type { Found } from "./tail.js";
 
-/** Read ahead by this much; a frame that reaches over the end of it is read again with the next. */
+/**
+ * Read ahead by so much at first, and by four times as much each time: most logs end soon, and the
+ * others are read in large pieces. A frame that reaches over the end of one is read again.
+ */
+const FIRST_CHUNK_BYTES = 64 * 1024;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
@@ -59,6 +63,8 @@ export interface ScanOptions {
   readonly startOffset?: number;
   /** The segment was another one before: what does not look like this life's is of that one. */
   readonly recycled: boolean;
+  /** The log is known to end where its frames do: do not look for more behind them. */
+  readonly closed?: boolean;
   readonly visit: (record: LogRecord) => void;
   readonly onFrame?: (header: FrameHeader) => void;
 }
@@ -78,6 +84,7 @@ class Scanner {
   #chunk: Uint8Array = new Uint8Array(0);
   #view: DataView = viewOf(this.#chunk);
   #chunkOffset = 0;
+  #ahead = FIRST_CHUNK_BYTES;
   #offset: number;
   #frames = 0;
   #transactions = 0;
@@ -96,7 +103,8 @@ class Scanner {
     const wanted = Math.min(offset + length, this.#o.limit);
     if (offset >= this.#chunkOffset && wanted <= this.#chunkOffset + this.#chunk.length)
       return true;
-    const size = Math.min(Math.max(length, CHUNK_BYTES), Math.max(0, this.#o.limit - offset));
+    const size = Math.min(Math.max(length, this.#ahead), Math.max(0, this.#o.limit - offset));
+    this.#ahead = Math.min(4 * this.#ahead, CHUNK_BYTES);
     if (await this.#read(offset, size)) return true;
     // One bad sector must not hide the good ones around it: read no more than is needed.
     return size > length && (await this.#read(offset, wanted - offset));
@@ -194,7 +202,8 @@ class Scanner {
     let firstLaterOffset = 0;
     let lastLaterOffset = 0;
     let dirtyEnd = end;
-    for (let offset = end; offset < limit; offset += place.alignment) {
+    const from = this.#o.closed === true && this.#found === "absent" ? limit : end;
+    for (let offset = from; offset < limit; offset += place.alignment) {
       // What cannot be read proves nothing; what lies behind it may.
       if (!(await this.#load(offset, place.alignment))) continue;
       const at = offset - this.#chunkOffset;

@@ -107,7 +107,8 @@ export class LogWriter {
   #offset: number;
   #previousChecksum: number;
   #lastSequence: number;
-  #lastTimeMicros = 0;
+  /** Of the last transaction: none has a time before the one before it. */
+  lastTimeMicros = 0;
 
   #flushScheduled = false;
   #flushWanted = false;
@@ -144,7 +145,7 @@ export class LogWriter {
       () => this.#sealIfIdle(),
     );
     this.#sealedThrough = this.#lastSequence;
-    this.#lastTimeMicros = lastTimeMicros;
+    this.lastTimeMicros = lastTimeMicros;
   }
 
   get lastSequence(): number {
@@ -230,10 +231,10 @@ export class LogWriter {
       throw failure;
     }
     const now = this.#o.clock.nowMicros();
-    if (now > this.#lastTimeMicros) this.#lastTimeMicros = now;
+    if (now > this.lastTimeMicros) this.lastTimeMicros = now;
     this.written.logicalBytes += frame.recordBytes;
     const operations = frame.operationCount;
-    frame.endRecord(this.#lastTimeMicros);
+    frame.endRecord(this.lastTimeMicros);
     this.#transactions++;
     this.written.operations += operations;
     this.#lastSequence++;

@@ -101,6 +101,8 @@ export const shapeOfVersion1: Check = members({
 
 const shape: Check = members({
   ...commonMembers,
+  lastMicros: count,
+  closed: flag,
   segments: list(members({ ...segmentMembers, recycled: flag })),
   replay: members({ microsPerOperation: figure, microsPerKilobyte: figure }),
   state,

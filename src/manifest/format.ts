@@ -181,6 +181,10 @@ export interface Manifest {
   readonly methods: readonly MethodChoice[];
   /** A sequence known to be durable when this was written. */
   readonly durableThrough: number;
+  /** No transaction up to that one has a later time. */
+  readonly lastMicros: number;
+  /** The writer has closed the log behind `durableThrough`: there is nothing else in it. */
+  readonly closed: boolean;
   readonly segments: readonly ManifestSegment[];
   readonly tables: readonly ManifestTable[];
   readonly replay: ReplayCost;

@@ -16,6 +16,8 @@ export function fromVersion1(value: unknown): Manifest | string {
   const { base, segments, ...common } = value as Version1;
   return {
     ...common,
+    lastMicros: 0,
+    closed: false,
     segments: segments.map((segment) => ({ ...segment, recycled: false })),
     replay: REPLAY_COST_DEFAULT,
     state: {

@@ -53,6 +53,8 @@ export async function createLog(
     frameBytesMax: settings.frameBytesMax,
     methods: [],
     durableThrough: 0,
+    lastMicros: 0,
+    closed: false,
     segments: [openEntry(active, "active", 1, settings.alignment)],
     tables: [],
     replay: REPLAY_COST_DEFAULT,

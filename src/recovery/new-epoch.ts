@@ -43,6 +43,8 @@ export async function beginEpoch(
     framesInFlight,
     frameBytesMax,
     durableThrough: scan.lastSequence,
+    lastMicros: scan.lastTimeMicros,
+    closed: false,
     replay,
     segments: [
       ...sealed,

@@ -72,6 +72,15 @@ export async function scanLog(
   return scanner.run();
 }
 
+/** The verdict where the writer itself has said where the log ends. */
+const CLOSED = judgeTail({
+  found: "absent",
+  sealedBeyond: false,
+  provenLater: false,
+  laterFrames: false,
+  tooFar: false,
+});
+
 class LogScanner {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -93,7 +102,7 @@ class LogScanner {
     const { sequence, frameChecksum } = manifest.state.replayFrom;
     this.#chain = { nextSequence: sequence, previousChecksum: frameChecksum };
     // Where all is in runs there may be no record left that could tell.
-    this.#lastTimeMicros = manifest.archives.reduce((max, one) => Math.max(max, one.lastMicros), 0);
+    this.#lastTimeMicros = manifest.lastMicros;
   }
 
   /** A sequence known to be durable: whatever is in runs was so before. */
@@ -152,6 +161,7 @@ class LogScanner {
         limit: entry.state === "sealed" ? entry.bytes : fileBytes,
         startOffset,
         recycled: entry.recycled,
+        closed: this.#manifest.closed,
         visit: this.#visit,
         onFrame: (frame) => this.#visitor.frame?.(frame, entry),
       });
@@ -233,6 +243,10 @@ class LogScanner {
     later: readonly ManifestSegment[],
   ): Promise<TailRow | undefined> {
     const { scan, path } = scanned;
+    if (this.#manifest.closed && scan.found === "absent") {
+      const missing = this.#chain.nextSequence;
+      if (missing > this.#provenThrough) return CLOSED;
+    }
     const beyond = await this.#peek(later);
     const next = beyond.first;
     if (

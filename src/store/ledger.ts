@@ -21,6 +21,8 @@ export interface StoreLedgerOptions {
   readonly tables: () => readonly ManifestTable[];
   /** The last transaction that is known to be durable. */
   readonly durableSequence: () => number;
+  /** Time of the last transaction. */
+  readonly lastMicros: () => number;
   /** A segment that nothing needs but its history: true while it is not archived yet. */
   readonly keepForHistory: (segment: ManifestSegment) => boolean;
   /** Takes the file of a segment that no manifest names any more. */
@@ -132,7 +134,7 @@ export class StoreLedger {
 
   /** The last word of a clean close: everything up to here is proven to have been durable. */
   async close(): Promise<void> {
-    await this.#publish((manifest) => manifest);
+    await this.#publish((manifest) => ({ ...manifest, closed: true }));
     await this.settled();
   }
 
@@ -169,6 +171,7 @@ export class StoreLedger {
     const now: Manifest = {
       ...before,
       durableThrough: Math.max(before.durableThrough, runsThrough, this.#o.durableSequence()),
+      lastMicros: Math.max(before.lastMicros, this.#o.lastMicros()),
       segments: this.#segments,
       tables: this.#o.tables(),
     };

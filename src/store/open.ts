@@ -196,6 +196,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     epoch: log.epoch,
     tables: () => catalog.list(),
     durableSequence: () => writer.durableSequence,
+    lastMicros: () => writer.lastTimeMicros,
     keepForHistory: () => options.history !== "none",
     retire: (segmentId) => supply.retire(segmentId),
     remove: (name) => disk.remove(`${directory}/${name}`),

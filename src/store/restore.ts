@@ -199,6 +199,8 @@ async function fill(options: RestoreOptions): Promise<Restored> {
     frameBytesMax,
     methods: [],
     durableThrough: sequence,
+    lastMicros: source.manifest.lastMicros,
+    closed: true,
     segments: [openEntry({ id: 1, bytes: segmentBytes, recycled: false }, "active", 1, alignment)],
     tables: made.tables,
     replay: manifest.replay,

@@ -43,6 +43,8 @@ export const manifest: Manifest = {
       measured: [{ method: "direct-dsync", p50Micros: 60, p99Micros: 90 }],
     },
   ],
+  lastMicros: 1_700_000_000_000_000,
+  closed: false,
   durableThrough: 112,
   segments: [
     { ...segment, id: 3, state: "sealed", bytes: 8192, lastSequence: 50 },

@@ -101,6 +101,8 @@ const WRONG: Readonly<Record<string, Change>> = {
   "a segment aligned to no power of two": withSegment(0, { alignment: 4097 }),
   "a segment of which nothing says whether it is recycled": withSegment(0, { recycled: undefined }),
   "a segment that is recycled a little": withSegment(0, { recycled: 1 }),
+  "no word about whether it was closed": { closed: 1 },
+  "a last time before 1970": { lastMicros: -1 },
   "no cost of replay": { replay: undefined },
   "a cost that is not a number": {
     replay: { microsPerOperation: Number.NaN, microsPerKilobyte: 1 },
@@ -236,7 +238,7 @@ test("whatever stands anywhere in it, decoding tells, and never throws", () => {
 
 describe("version 1", () => {
   const { replay: _r, state: _s, files: _f, merge: _m, snapshots: _n, ...rest } = manifest;
-  const { archives: _a, ...common } = rest;
+  const { archives: _a, lastMicros: _l, closed: _c, ...common } = rest;
   const old = {
     ...common,
     base: { sequence: 0, frameChecksum: 0 },
@@ -249,6 +251,8 @@ describe("version 1", () => {
       ok: true,
       manifest: {
         ...common,
+        lastMicros: 0,
+        closed: false,
         segments: segments.map((segment) => ({ ...segment, recycled: false })),
         replay: { microsPerOperation: 1, microsPerKilobyte: 1 },
         state: {

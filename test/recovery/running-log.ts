@@ -83,6 +83,7 @@ export async function openRunning(disk: Disk, knobs: LogKnobs = {}): Promise<Run
     epoch: opened.epoch,
     tables: () => [],
     durableSequence: () => writer.durableSequence,
+    lastMicros: () => writer.lastTimeMicros,
     keepForHistory: knobs.keepForHistory ?? (() => false),
     retire: (id) => supply.retire(id),
     remove: (name) => disk.remove(`${DIRECTORY}/${name}`),

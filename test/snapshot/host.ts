@@ -23,6 +23,8 @@ const EMPTY: Manifest = {
   framesInFlight: 8,
   frameBytesMax: 8192,
   methods: [],
+  lastMicros: 0,
+  closed: false,
   durableThrough: 0,
   segments: [],
   tables: TABLES,

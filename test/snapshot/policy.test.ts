@@ -43,6 +43,8 @@ class Model {
       framesInFlight: 1,
       frameBytesMax: 8192,
       methods: [],
+      lastMicros: 0,
+      closed: false,
       durableThrough: 0,
       segments: [],
       tables: [],
@@ -141,7 +143,12 @@ class Model {
 
   #publish(manifest: Manifest): void {
     // Nothing of a plain map can prove a manifest better than the check that every opening makes.
-    const problem = manifestProblem({ ...manifest, durableThrough: this.sequence });
+    const problem = manifestProblem({
+      ...manifest,
+
+      closed: false,
+      durableThrough: this.sequence,
+    });
     if (problem !== undefined) throw new Error(problem);
     this.manifest = manifest;
     this.mostRuns = Math.max(this.mostRuns, manifest.state.runs.length);
