@@ -302,6 +302,27 @@ test("the same in a frame that anything proves is damage", async () => {
   expect(await refusal(byManifest)).toEqual({ code: "CORRUPT_LOG", file: last.path });
 });
 
+test("a recycled segment that an opening takes is known as one for as long as it is used", async () => {
+  const { machine, log } = await start();
+  await puts(machine, log, 14);
+  await during(machine, () => flush(log));
+  await puts(machine, log, 7);
+  const isSpare = (m: Manifest) => m.segments.some((s) => s.recycled && s.state === "spare");
+  await during(machine, () => log.ledger.settled());
+  for (let i = 0; i < 50 && !isSpare(log.ledger.now); i++) await puts(machine, log, 1);
+  let copy = stop(machine);
+  for (let round = 0; round < 3; round++) {
+    const again = await copy.run(openRunning(copy.boot()));
+    expect(again.opened.report).toMatchObject({ tail: "end", tornBytes: 0 });
+    const { id } = again.opened.active;
+    const entry = again.ledger.current.segments.find((segment) => segment.id === id);
+    if (round === 0) expect(entry).toMatchObject({ state: "active", recycled: true });
+    // Ends in the middle of what was there.
+    await during(copy, () => put(again, 3_000));
+    copy = stop(copy, round + 3);
+  }
+});
+
 test("a snapshot that is dropped gives back what only it held", async () => {
   const machine = await heldStore();
   const log = await machine.run(openRunning(machine.boot()));
