@@ -35,11 +35,7 @@ export class Memtable<K> {
   #live = 0;
   #bytes = 0;
   #resident: boolean;
-  /**
-   * Memory has every row of the table: a key that is not here is nowhere. True until a row that
-   * only a run has left, or was never here.
-   */
-  complete = true;
+  #complete = true;
   /** Rows that had to leave, since only a run has to have them. */
   evicted = 0;
 
@@ -51,6 +47,26 @@ export class Memtable<K> {
 
   get resident(): boolean {
     return this.#resident;
+  }
+
+  /**
+   * Memory has every row of the table: a key that is not here is nowhere, and ranges look nowhere
+   * else. True until a row that only a run has left, or was never here.
+   */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  set complete(complete: boolean) {
+    const becomes = complete && !this.#complete;
+    this.#complete = complete;
+    if (!becomes || this.#order === undefined) return;
+    // Rows that were only read stand in no order while ranges read them from the runs.
+    for (const entry of this.#entries.values()) {
+      if (entry.ordered) continue;
+      entry.ordered = true;
+      this.#order.add(entry);
+    }
   }
 
   /** Rows of a resident table are not counted against the bound of memory. */
@@ -164,13 +180,18 @@ export class Memtable<K> {
 
   // ---- order -----------------------------------------------------------------------------------
 
-  /** Every key that was written, deleted ones included; not those that were only read. */
+  /**
+   * Every key that was written, deleted ones included; those that were only read are among them if
+   * memory has the whole table, and must otherwise be looked for in the runs.
+   */
   cursor(range: KeyRange<K>): IndexCursor<K, Entry<K>> {
     if (this.#order === undefined) {
       this.#order = new OrderedIndex(this.#o.compare);
-      const written = [...this.#entries.values()].filter((entry) => entry.sequence !== FROM_RUN);
-      for (const entry of written) entry.ordered = true;
-      this.#order.load(written);
+      const placed = [...this.#entries.values()].filter(
+        (entry) => this.#complete || entry.sequence !== FROM_RUN,
+      );
+      for (const entry of placed) entry.ordered = true;
+      this.#order.load(placed);
     }
     return this.#order.cursor(range);
   }

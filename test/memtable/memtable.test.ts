@@ -136,14 +136,19 @@ describe("a memtable", () => {
     expect(entry?.bytes).toEqual(Uint8Array.of(9, 8, 7));
   });
 
-  test("keeps a row of a run out of the order until it is written", () => {
+  test("keeps a row of a run out of the order until it is written, or all rows are there", () => {
     const { table, memory } = make();
+    table.complete = false;
     table.load(3, 3, { value: 1 }, 10);
     expect(memory.bytes).toBe(sizeOfRow(10));
     expect(orderOf(table)).toEqual([]);
     table.put(3, 3, { value: 2 }, 7, 10);
     expect(orderOf(table)).toEqual([3]);
     expect(table.live).toBe(1);
+    for (const key of [5, 1]) table.load(key, key, { value: key }, 10);
+    expect(orderOf(table)).toEqual([3]);
+    table.complete = true;
+    expect(orderOf(table)).toEqual([1, 3, 5]);
   });
 });
 
