@@ -35,6 +35,18 @@ function gcd(a, b) {
   return b === 0 ? a : gcd(b, a % b);
 }
 
+/** An option of `open`: says nothing of back-pressure, which is wanted here, but counts it. */
+export function countPressure() {
+  const option = {
+    pressure: 0,
+    onWarning: ({ code, message }) => {
+      if (code === "BACK_PRESSURE") option.pressure++;
+      else process.emitWarning(message, { code });
+    },
+  };
+  return option;
+}
+
 /** Resolves once the background has had nothing to do for `quietMillis`. */
 export async function backgroundIdle(store, { quietMillis = 300, onWait } = {}) {
   let quietSince = performance.now();
@@ -51,7 +63,8 @@ export async function backgroundIdle(store, { quietMillis = 300, onWait } = {}) 
 export async function build({ directory, rowsPerTable }, report) {
   const rows = rowsPerTable * TABLES.length;
   const start = performance.now();
-  const store = await open(directory, { tables: DEFINITIONS, ...BUILD_OPTIONS });
+  const { onWarning } = countPressure();
+  const store = await open(directory, { tables: DEFINITIONS, ...BUILD_OPTIONS, onWarning });
   let reported = start;
   const tell = (done, doing) => {
     const now = performance.now();

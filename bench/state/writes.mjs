@@ -3,7 +3,7 @@
 // `factor` times its budget.
 import { open } from "../../dist/index.js";
 import { deviceBytesWritten, processBytesWritten } from "../machine.mjs";
-import { backgroundIdle } from "./build.mjs";
+import { backgroundIdle, countPressure } from "./build.mjs";
 import { Load, TRANSACTIONS_PER_SECOND } from "./load.mjs";
 import { DEFINITIONS, ROW_BYTES } from "./tables.mjs";
 
@@ -69,8 +69,10 @@ async function run(load, { transactions, group, rate }, onStretch) {
 
 export async function writes(params, report) {
   const { directory, rowsPerTable, transactions, group, factor, uniform } = params;
+  const warnings = countPressure();
   const store = await open(directory, {
     tables: DEFINITIONS,
+    onWarning: warnings.onWarning,
     backgroundBytesPerSecond: BACKGROUND_BYTES_PER_SECOND * factor,
   });
   const load = new Load(store, { rowsPerTable, uniform, seed: uniform ? 62 : 61 });
@@ -107,6 +109,7 @@ export async function writes(params, report) {
     factor,
     seconds,
     effectiveFactor: pacedSeconds / seconds,
+    pressureWarnings: warnings.pressure,
     recordBytesPerTransaction: total.records / transactions,
     rowBytes: transactions * ROW_BYTES,
     total,
