@@ -1,7 +1,6 @@
 /** Joins the store to the background that makes its runs: what it asks for, and what it brings. */
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
-import { BACK_PRESSURE_SLOW_BYTES, BACK_PRESSURE_STOP_BYTES } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Manifest } from "../manifest/format.js";
@@ -12,6 +11,7 @@ import { InlineRunner, type JobRunner } from "../snapshot/runner.js";
 import { Snapshotter } from "../snapshot/snapshotter.js";
 import type { Pressure } from "../snapshot/trigger.js";
 import { WorkerRunner } from "../snapshot/worker-runner.js";
+import { backgroundBounds } from "./bounds.js";
 import type { Catalog } from "./catalog.js";
 import type { StoreLedger } from "./ledger.js";
 import type { Options } from "./options.js";
@@ -58,15 +58,14 @@ export class Background {
   constructor(options: BackgroundOptions) {
     this.#o = options;
     this.#runner = this.#makeRunner();
-    const { recoveryBudgetMillis, snapshotEveryMillis, history } = options.options;
+    const { recoveryBudgetMillis, snapshotEveryMillis, history, bounds } = options.options;
     this.#snapshotter = new Snapshotter(
       this.#makeHost(),
       {
         recoveryBudgetMicros: recoveryBudgetMillis * 1000,
         snapshotEveryMillis,
         history,
-        slowBytes: BACK_PRESSURE_SLOW_BYTES,
-        stopBytes: BACK_PRESSURE_STOP_BYTES,
+        ...backgroundBounds(bounds),
       },
       this.#runner,
     );

@@ -17,6 +17,7 @@ import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { Background } from "./background.js";
+import { splitCache } from "./bounds.js";
 import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
 import { Layers } from "./layers.js";
@@ -81,7 +82,7 @@ async function openStore(
     { waitMillis: options.lockWaitMillis },
   );
   undo.push(() => ownership.release());
-  const { rowBytes, blockBytes } = splitCache(options.cacheBytes);
+  const { rowBytes, blockBytes } = splitCache(options.cacheBytes, options.bounds);
   const catalog = new Catalog(new Layers(rowBytes));
   const cache = new BlockCache(blockBytes);
   const replayer = new Replayer(catalog);
@@ -113,12 +114,6 @@ async function openStore(
   background.start();
   warnOfRecovery(log, options);
   return store;
-}
-
-/** Rows are what is asked for; blocks are what they come from. */
-function splitCache(cacheBytes: number): { rowBytes: number; blockBytes: number } {
-  const blockBytes = Math.floor(cacheBytes / 3);
-  return { rowBytes: cacheBytes - blockBytes, blockBytes };
 }
 
 async function openRuns(

@@ -13,6 +13,7 @@ import {
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import type { History } from "../snapshot/history.js";
+import { checkBounds, type StoreBounds } from "./bounds.js";
 import { checkSnapshotName } from "./snapshots.js";
 import type { Change, Transaction } from "./transaction.js";
 
@@ -94,6 +95,8 @@ export interface OpenOptions {
   readonly disk?: Disk;
   /** For tests: a smaller bound of a frame. */
   readonly frameBytesMax?: number;
+  /** For tests: other bounds of the background and of memory. */
+  readonly bounds?: StoreBounds;
 }
 
 /** How to open a named snapshot. Of the other options, those about writing are of no matter. */
@@ -145,6 +148,7 @@ const DEFAULTS = {
   history: "none",
   cacheBytes: 48 * 1024 * 1024,
   frameBytesMax: FRAME_BYTES_MAX,
+  bounds: {},
 } as const;
 
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
@@ -192,6 +196,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkHistory(options.history);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
+  checkBounds(options.bounds);
   return options;
 }
 

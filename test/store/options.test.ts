@@ -64,6 +64,9 @@ const WRONG: Record<string, unknown> = {
   "a lock waited for in vain": { lockWaitMillis: Number.NaN },
   "small frames": { frameBytesMax: 4096 },
   "frames that are not aligned": { frameBytesMax: 10_000 },
+  "bounds that are none": { bounds: 5 },
+  "an unknown bound": { bounds: { rows: 5 } },
+  "one run in a tier": { bounds: { runsPerTier: 1 } },
 };
 
 describe("open refuses", () => {
