@@ -1,6 +1,6 @@
 /**
- * To which life of a segment do the bytes at a place belong? A segment that is used again keeps what
- * was in it before, until frames are written over that.
+ * To which life of a segment do the bytes at a place belong? A segment that is used again keeps
+ * what was in it before, until frames are written over that.
  */
 import { bytesEqual, getUint53 } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";

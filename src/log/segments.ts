@@ -129,8 +129,8 @@ export class SegmentSupply implements SegmentSource {
 
   /**
    * Takes a segment that no manifest names any more, in neither slot: it is used again as the next
-   * one, or removed. What becomes of it is of no consequence: a file that is left over is removed by
-   * the next opening.
+   * one, or removed. What becomes of it is of no consequence: a file that is left over is removed
+   * by the next opening.
    */
   retire(id: number): void {
     this.#retiring = this.#retiring.then(() => this.#keepOrRemove(id));
@@ -236,7 +236,8 @@ export class SegmentSupply implements SegmentSource {
 
 /**
  * Makes the next segment of one that nobody needs any more: its room is allocated and written, so
- * that this takes no zeros. The name is durable before the header is, and that before anybody is told.
+ * that this takes no zeros. The name is durable before the header is, and that before anybody is
+ * told.
  */
 async function recycleSegment(
   disk: Disk,

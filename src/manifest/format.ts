@@ -240,7 +240,7 @@ function decodeHeader(bytes: Uint8Array, checksum: Checksum) {
   };
 }
 
-/** How long a slot's manifest is by its header, if that is good: all that must be read of a file. */
+/** How long a slot's manifest is by its header, if that is good: so much must be read of it. */
 export function manifestBytes(bytes: Uint8Array, checksum: Checksum): number | undefined {
   const header = decodeHeader(bytes, checksum);
   return typeof header === "string" || header.end > MANIFEST_BYTES_MAX ? undefined : header.end;

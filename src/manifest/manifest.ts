@@ -196,8 +196,9 @@ async function writeSlot(
 }
 
 /**
- * A slot has its room long before it needs it, so that a full disk does not keep a change from being
- * written: it may be the one that gives room back. Fails only if the manifest itself does not fit.
+ * A slot has its room long before it needs it, so that a full disk does not keep a change from
+ * being written: it may be the one that gives room back. Fails only if the manifest itself does not
+ * fit.
  */
 async function makeRoom(file: DiskFile, needed: number): Promise<void> {
   const size = await file.size();

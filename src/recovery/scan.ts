@@ -3,7 +3,7 @@
  * even a running store; recover.ts acts on what is found here.
  */
 import { fromHex } from "../base/bytes.js";
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import {
@@ -17,6 +17,7 @@ import { type ChainState, type SegmentScan, scanSegment } from "../log/reader.js
 import type { LogRecord } from "../log/record.js";
 import { judgeTail, type TailRow, type TailVerdict } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import { corruptLog, damagedLog, openSegment, readOrUndefined } from "./scan-problems.js";
 
 export interface ScannedSegment {
   readonly entry: ManifestSegment;
@@ -56,8 +57,8 @@ export interface LogVisitor {
 }
 
 /**
- * Replays the log that the manifest describes, from where its runs end to its own end. Segments that
- * lie before are not read; they must be there.
+ * Replays the log that the manifest describes, from where its runs end to its own end. Segments
+ * that lie before are not read; they must be there.
  *
  * Throws MISSING_FILE, CORRUPT_LOG, FORMAT_VERSION or IO at the first thing that stands in the way
  * of knowing what was acknowledged.
@@ -353,30 +354,11 @@ class LogScanner {
   // ---- errors ----------------------------------------------------------------------------------
 
   #corrupt(path: string, offset: number, why: string): HoldfastError {
-    return new HoldfastError("CORRUPT_LOG", `${path} is damaged at offset ${offset}: ${why}`, {
-      file: path,
-      offset,
-      sequence: this.#chain.nextSequence,
-      provenAcknowledged: true,
-    });
+    return corruptLog(path, offset, why, this.#chain.nextSequence);
   }
 
   #damaged(path: string, scan: SegmentScan, why: string, lastSequence: number): HoldfastError {
-    const sequence = this.#chain.nextSequence;
-    const last = Math.max(sequence, lastSequence);
-    return new HoldfastError(
-      "CORRUPT_LOG",
-      `${path} is damaged at offset ${scan.endOffset}: ${why}; ` +
-        `transactions ${sequence} to ${last} are concerned. Nothing was changed`,
-      {
-        file: path,
-        offset: scan.endOffset,
-        sequence,
-        lastSequence: last,
-        provenAcknowledged: true,
-      },
-      scan.cause,
-    );
+    return damagedLog(path, scan, why, this.#chain.nextSequence, lastSequence);
   }
 
   #malformed(path: string, scan: SegmentScan): HoldfastError {
@@ -397,32 +379,5 @@ class LogScanner {
       fileBytes,
       `the file has ${fileBytes} bytes where the manifest says ${entry.bytes}`,
     );
-  }
-}
-
-async function openSegment(disk: Disk, path: string, sequence: number): Promise<DiskFile> {
-  try {
-    return await disk.open(path, { direct: true });
-  } catch (error) {
-    if (errnoCode(error) !== "ENOENT") throw error;
-    throw new HoldfastError(
-      "MISSING_FILE",
-      `${path} is missing, and the manifest says that the log is in it`,
-      { file: path, sequence },
-      error,
-    );
-  }
-}
-
-async function readOrUndefined(
-  file: DiskFile,
-  offset: number,
-  length: number,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await file.read(offset, length);
-  } catch (error) {
-    if (errnoCode(error) === undefined) throw error;
-    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Keeps the manifest in step with a running store, and the directory in step with the manifest: what
- * a published change no longer needs is removed, or used again, once both slots are without it.
+ * Keeps the manifest in step with a running store, and the directory in step with the manifest:
+ * what a published change no longer needs is removed, or used again, once both slots are without
+ * it.
  */
 import { assert } from "../base/assert.js";
 import type { PreparedSegment } from "../log/segments.js";
@@ -115,7 +116,7 @@ export class StoreLedger {
     });
   }
 
-  /** Somebody reads that run file: it is not removed, whatever becomes of it, until it is let go. */
+  /** Somebody reads that run file: whatever becomes of it, it is not removed until it is let go. */
   pinFile(fileId: number): void {
     const name = runFileName(fileId);
     this.#pins.set(name, (this.#pins.get(name) ?? 0) + 1);
