@@ -3,6 +3,7 @@ import { HoldfastError } from "../base/errors.js";
 import { NAME_BYTES_MAX, SNAPSHOTS_MAX } from "../base/limits.js";
 import type { LogEnd } from "../log/pipeline.js";
 import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
+import { normalizePosition } from "../snapshot/position.js";
 
 /** A named snapshot, as callers see it. */
 export interface SnapshotInfo {
@@ -44,7 +45,11 @@ export function withSnapshot(
   if (manifest.snapshots.length >= SNAPSHOTS_MAX) {
     throw new HoldfastError("TOO_LARGE", `a store has at most ${SNAPSHOTS_MAX} snapshots`);
   }
-  const { state, segments } = manifest;
+  const { segments } = manifest;
+  // In the terms of what may go: a segment before this place is needed by nobody, and may be gone
+  // before this is published.
+  const replayFrom = normalizePosition(manifest.state.replayFrom, segments);
+  const state = { ...manifest.state, replayFrom };
   const snapshot: ManifestSnapshot = {
     name,
     sequence: Math.max(sequence, state.runsThrough),
@@ -52,7 +57,7 @@ export function withSnapshot(
     state,
     segments: segments
       .map(({ id }) => id)
-      .filter((id) => id >= state.replayFrom.segmentId && id <= end.segmentId),
+      .filter((id) => id >= replayFrom.segmentId && id <= end.segmentId),
   };
   return { ...manifest, snapshots: [...manifest.snapshots, snapshot] };
 }
