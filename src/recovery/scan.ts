@@ -246,7 +246,10 @@ class LogScanner {
     const { scan, path } = scanned;
     if (this.#manifest.closed && scan.found === "absent") {
       const missing = this.#chain.nextSequence;
-      if (missing > this.#provenThrough) return CLOSED;
+      if (missing > this.#provenThrough) {
+        for (const entry of later) await this.#checkPresent(entry);
+        return CLOSED;
+      }
     }
     const beyond = await this.#peek(later);
     const next = beyond.first;
