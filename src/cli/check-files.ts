@@ -126,21 +126,27 @@ async function readBlock(
 }
 
 /** Runs and archives that nothing names are harmless: of what was cut short, or of no more use. */
-function strayFiles({ directory, names, manifest }: StoreView): Finding[] {
-  if (manifest === undefined) return [];
-  const runs = new Set(manifest.files.map(({ id }) => id));
-  const archives = new Set(manifest.archives.map(({ id }) => id));
-  return names.flatMap((name) => {
-    const run = parseRunFileName(name);
-    const archive = parseArchiveFileName(name);
-    const isStray =
-      (run !== undefined && !runs.has(run)) || (archive !== undefined && !archives.has(archive));
-    if (!isStray) return [];
-    const what = run === undefined ? "an archive" : "a part of a run";
+function strayFiles(store: StoreView): Finding[] {
+  return strayFilesOf(store).map((name) => {
+    const what = parseRunFileName(name) === undefined ? "an archive" : "a part of a run";
     const message =
       `it is not in the manifest: ${what} whose making was cut short, or that is of no more use; ` +
       "opening removes it";
-    return [note("stray-file", `${directory}/${name}`, 0, message)];
+    return note("stray-file", `${store.directory}/${name}`, 0, message);
+  });
+}
+
+/** Names of runs and archives that the manifest does not know. */
+export function strayFilesOf({ names, manifest }: StoreView): string[] {
+  if (manifest === undefined) return [];
+  const runs = new Set(manifest.files.map(({ id }) => id));
+  const archives = new Set(manifest.archives.map(({ id }) => id));
+  return names.filter((name) => {
+    const run = parseRunFileName(name);
+    const archive = parseArchiveFileName(name);
+    return (
+      (run !== undefined && !runs.has(run)) || (archive !== undefined && !archives.has(archive))
+    );
   });
 }
 
@@ -159,7 +165,9 @@ async function checkStray(store: StoreView, stray: SegmentView): Promise<Finding
     return [damage("stray-segment", stray.path, 0, message)];
   }
   const isForeign = stray.headerProblem?.includes("another store") === true;
-  const what = isForeign ? "a segment of another store" : "a preparation that was cut short";
+  const what = isForeign
+    ? "a segment of another store"
+    : "a preparation cut short, or of no more use";
   const message = `it is not in the manifest: ${what}; opening removes it`;
   return [note("stray-segment", stray.path, 0, message)];
 }

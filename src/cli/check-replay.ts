@@ -72,16 +72,20 @@ export class ReplayChecker {
     });
   }
 
-  /** Adds to what is lost of the log whose it is. */
-  withLoss(finding: Finding, segmentId: number | undefined): Finding {
-    const { sequences } = finding;
-    if (sequences === null || finding.severity === "note" || finding.loss !== undefined) {
-      return finding;
-    }
+  /**
+   * Adds to what is found in the log whose it is. Where no transaction is lost, as with a frame that
+   * has none, replay still cannot pass: `next` is the sequence that stands behind the place.
+   */
+  withLoss(finding: Finding, segmentId: number | undefined, next: number | undefined): Finding {
+    const { sequences, offset } = finding;
+    if (finding.severity === "note" || finding.loss !== undefined) return finding;
+    const place = segmentId !== undefined && next !== undefined && { segmentId, offset };
+    if (sequences === null && !place) return finding;
     const concerned = this.#wanted.filter(({ state, through, segments, snapshot }) => {
       if (segmentId !== undefined && segments?.has(segmentId) === false) return false;
       const end = snapshot === undefined ? Number.MAX_SAFE_INTEGER : through;
-      return overlaps(sequences, state.runsThrough + 1, end);
+      if (sequences !== null) return overlaps(sequences, state.runsThrough + 1, end);
+      return place && isBehind(place, state.replayFrom) && (next ?? 0) <= end;
     });
     const loss: Loss = {
       from: null,
@@ -130,6 +134,13 @@ export class ReplayChecker {
 
 function placeOf({ segmentId, offset }: Pick<ReplayPosition, "segmentId" | "offset">): string {
   return `${segmentId}:${offset}`;
+}
+
+function isBehind(
+  { segmentId, offset }: Pick<ReplayPosition, "segmentId" | "offset">,
+  from: ReplayPosition,
+): boolean {
+  return segmentId > from.segmentId || (segmentId === from.segmentId && offset >= from.offset);
 }
 
 function overlaps(sequences: Finding["sequences"], first: number, last: number): boolean {

@@ -8,6 +8,7 @@ import type { SlotState } from "../manifest/manifest.js";
 import { isPassingFileName, isStoreFileName, isTornFileName } from "../recovery/files.js";
 import { parseRunFileName } from "../run/format.js";
 import { parseArchiveFileName } from "../snapshot/archive-format.js";
+import { strayFilesOf } from "./check-files.js";
 import { countRows } from "./count-rows.js";
 import { formatTime } from "./output.js";
 import type { StoreView } from "./read-store.js";
@@ -220,7 +221,8 @@ async function sizesOf({ directory, names }: StoreView): Promise<FileSize[]> {
   return sizes;
 }
 
-function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean): string[] {
+function notesOf(store: StoreView, end: LogEnd, halfCreated: boolean): string[] {
+  const { lock, strays } = store;
   const notes: string[] = [];
   if (halfCreated) {
     notes.push("its creation was cut short before anything was kept in it: opening makes it anew");
@@ -231,10 +233,11 @@ function notesOf({ lock, strays }: StoreView, end: LogEnd, halfCreated: boolean)
         "acknowledged: opening sets it aside",
     );
   }
-  if (strays.length > 0) {
+  const names = [...strays.map(({ name }) => name), ...strayFilesOf(store)];
+  if (names.length > 0) {
     notes.push(
-      `not in the manifest: ${strays.map(({ name }) => name).join(", ")}; opening removes a ` +
-        "segment whose preparation was cut short",
+      `not in the manifest: ${names.join(", ")}; opening removes what was cut short in the ` +
+        "making, and what is of no more use",
     );
   }
   if (lock.holder !== undefined && lock.certain) {

@@ -15,7 +15,7 @@ import {
 import { ProgressLine } from "./progress.js";
 import { readStore } from "./read-store.js";
 import { formatSnapshots } from "./snapshot.js";
-import type { SegmentReport, TableReport } from "./tally.js";
+import type { Problem, SegmentReport, TableReport } from "./tally.js";
 
 /** Adds the command to a program. */
 export function registerInspect(program: Command): void {
@@ -41,16 +41,24 @@ export function registerInspect(program: Command): void {
 
 const ATTEMPTS = 5;
 
-/** What changes while it is looked at can seem damaged: then it is looked at again. */
+/** What changes while it is looked at can seem damaged: real damage is found every time. */
 async function examine(directory: string, progress: ProgressLine): Promise<StoreReport> {
   const onRows = (rows: number) => progress.show(() => `${formatNumber(rows)} rows counted`);
+  let problems: readonly Problem[] | undefined;
   for (let attempt = 1; ; attempt++) {
     const store = await readStore(directory);
     const report = await examineStore(store, onRows);
-    if (report.verdict === "sound" || attempt === ATTEMPTS) return report;
+    const before = problems;
+    problems = report.problems.filter((one) => before?.some((two) => isSame(one, two)) ?? true);
+    if (problems.length === 0) return { ...report, verdict: "sound", problems };
     const { newest } = await readManifestSlots(store.disk, store.directory);
-    if (newest?.generation === store.manifest?.generation) return report;
+    const isAtRest = newest?.generation === store.manifest?.generation;
+    if (isAtRest || attempt === ATTEMPTS) return { ...report, problems };
   }
+}
+
+function isSame(a: Problem, b: Problem): boolean {
+  return a.file === b.file && a.offset === b.offset;
 }
 
 function formatReport(report: StoreReport): string {

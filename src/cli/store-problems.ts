@@ -1,14 +1,14 @@
 /** What keeps a store from being whole: everything for which opening would refuse it, and more. */
-import type { HoldfastError } from "../base/errors.js";
+import { errnoCode, type HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { Manifest } from "../manifest/format.js";
 import { readManifestSlots } from "../manifest/manifest.js";
-import { CREATING_NAME } from "../recovery/files.js";
+import { CREATING_NAME, findStraySegments } from "../recovery/files.js";
 import { runFileName } from "../run/format.js";
 import { archiveFileName } from "../snapshot/archive-format.js";
 import type { RowCounts } from "./count-rows.js";
 import type { FileSize } from "./examine-store.js";
 import { formatRange } from "./output.js";
-import { openOrUndefined, type SegmentView, type StoreView } from "./read-store.js";
-import { SegmentFrames } from "./segment-frames.js";
+import type { SegmentView, StoreView } from "./read-store.js";
 import type { Problem, Tally } from "./tally.js";
 import type { Gap } from "./walk-log.js";
 
@@ -123,31 +123,32 @@ function gapProblem({ file, offset, resumesAt, sequence, lastSequence, why }: Ga
   };
 }
 
-/** Transactions in a segment that the manifest does not know: it is older than the log. */
-async function strayProblems({ disk, directory, strays, manifest }: StoreView): Promise<Problem[]> {
+/** By the rule of recovery: one with transactions means that the manifest is older than the log. */
+async function strayProblems(store: StoreView): Promise<Problem[]> {
+  const { disk, directory, strays, manifest } = store;
   const problems: Problem[] = [];
+  if (manifest === undefined) return problems;
   for (const stray of strays) {
-    if (!(await holdsFrames(disk, stray))) continue;
+    if (!(await isNewer(store, stray))) continue;
     // In a store in use it may have become part of the log since.
     const { newest } = await readManifestSlots(disk, directory);
     if (newest?.segments.some(({ id }) => id === stray.id)) continue;
     const message =
-      `it holds transactions, and the manifest (generation ${manifest?.generation}) does not ` +
+      `it holds transactions, and the manifest (generation ${manifest.generation}) does not ` +
       "know it: the manifest is older than the log";
     problems.push({ file: stray.path, message });
   }
   return problems;
 }
 
-async function holdsFrames(disk: StoreView["disk"], stray: SegmentView): Promise<boolean> {
-  const { place, path } = stray;
-  if (place === undefined) return false;
-  const file = await openOrUndefined(disk, path);
-  if (file === undefined) return false;
+async function isNewer(store: StoreView, { name }: SegmentView): Promise<boolean> {
+  const { disk, directory, manifest } = store;
   try {
-    const frames = new SegmentFrames(file, disk.checksum, { ...stray, place });
-    return (await frames.index(place.alignment)).headers.length > 0;
-  } finally {
-    await file.close();
+    await findStraySegments(disk, directory, [name], manifest as Manifest);
+    return false;
+  } catch (error) {
+    if (isHoldfastError(error, "CORRUPT_MANIFEST")) return true;
+    if (errnoCode(error) === undefined) throw error;
+    return false;
   }
 }

@@ -49,6 +49,8 @@ class StoreReading {
   readonly #replay: ReplayChecker | undefined;
   readonly #withFrames = new Set<number>();
   readonly #ofLog: Finding[] = [];
+  /** Of each of these, the sequence that was to come at its place. */
+  readonly #nextSequences = new Map<Finding, number>();
   readonly #others: Finding[] = [];
   #archiveEnds: ReadonlyMap<number, SegmentEnd> = new Map();
   #bytes = 0;
@@ -117,7 +119,10 @@ class StoreReading {
       if (event.kind === "segment") index++;
       else if (event.kind === "gap") {
         this.#log.gap();
-        this.#ofLog.push(...(await examineGap(this.#store, event.gap)));
+        for (const finding of await examineGap(this.#store, event.gap)) {
+          this.#ofLog.push(finding);
+          this.#nextSequences.set(finding, event.gap.sequence);
+        }
       } else if (event.kind === "frame") this.#frame(event.segment, event.frame);
       else end = event.end;
       this.#show("segment", index, segments.length);
@@ -175,7 +180,9 @@ class StoreReading {
     const replay = this.#replay;
     if (replay === undefined) return all;
     const newest = slots.slots[slots.newestSlot]?.file as string;
-    const told = all.map((one) => replay.withLoss(one, ids.get(one.file)));
+    const told = all.map((one) =>
+      replay.withLoss(one, ids.get(one.file), this.#nextSequences.get(one)),
+    );
     return [...told, ...replay.finish(newest, lastSequence, told)];
   }
 
