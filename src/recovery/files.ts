@@ -22,6 +22,9 @@ export function tornFileName(segmentId: number, epoch: number): string {
   return `${String(segmentId).padStart(16, "0")}.${epoch}.torn`;
 }
 
+/** The first frame of a segment begins in here, and more of them unless they are large. */
+const FIRST_FRAMES_BYTES = 512 * 1024;
+
 /** Frames begin at multiples of at least this, whatever the device. */
 const ALIGNMENT_MIN = 512;
 
@@ -32,6 +35,18 @@ export function isTornFileName(name: string): boolean {
   return /^\d{16}\.\d+\.torn$/.test(name);
 }
 
+/** A damaged file of a run that another has taken the place of, kept for whoever wants to look. */
+export function badFileName(fileId: number): string {
+  return `${runFileName(fileId)}.bad`;
+}
+
+/** Such files kept. */
+export const BAD_FILES_MAX = 4;
+
+export function isBadFileName(name: string): boolean {
+  return /^\d{16}\.run\.bad$/.test(name);
+}
+
 export function isStoreFileName(name: string): boolean {
   return (
     name === LOCK_NAME ||
@@ -40,7 +55,8 @@ export function isStoreFileName(name: string): boolean {
     parseSegmentFileName(name) !== undefined ||
     parseRunFileName(name) !== undefined ||
     parseArchiveFileName(name) !== undefined ||
-    isTornFileName(name)
+    isTornFileName(name) ||
+    isBadFileName(name)
   );
 }
 
@@ -101,14 +117,19 @@ export async function syncLog(
 }
 
 async function syncFiles(disk: Disk, directory: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const file = await disk.open(`${directory}/${name}`, { write: true });
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
+  // All at once: a device that is told to flush twice at a time does it once.
+  const results = await Promise.allSettled(
+    names.map(async (name) => {
+      const file = await disk.open(`${directory}/${name}`, { write: true });
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    }),
+  );
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Segments that lie wholly before where replay begins; also those that are long gone. */
@@ -207,21 +228,19 @@ async function holdsFrames(
   const storeId = fromHex(manifest.storeId) as Uint8Array;
   const file = await disk.open(path, { direct: true });
   try {
-    const size = await file.size();
-    for (let offset = 0; offset < size; offset += FRAME_BYTES_MAX) {
-      const bytes = await file.read(offset, Math.min(FRAME_BYTES_MAX, size - offset));
-      const view = viewOf(bytes);
-      for (let at = 0; at + FRAME_HEADER_BYTES <= bytes.length; at += ALIGNMENT_MIN) {
-        const epoch = view.getUint32(at + FRAME_AT.epoch, true);
-        const place = {
-          storeId,
-          segmentId,
-          epoch,
-          alignment: ALIGNMENT_MIN,
-          frameBytesMax: FRAME_BYTES_MAX,
-        };
-        if (decodeFrameHeader(bytes, view, at, offset + at, place, disk.checksum)) return true;
-      }
+    // Nothing in it was acknowledged unless its first frame is there: no need to read it all.
+    const bytes = await file.read(0, FIRST_FRAMES_BYTES);
+    const view = viewOf(bytes);
+    for (let at = 0; at + FRAME_HEADER_BYTES <= bytes.length; at += ALIGNMENT_MIN) {
+      const epoch = view.getUint32(at + FRAME_AT.epoch, true);
+      const place = {
+        storeId,
+        segmentId,
+        epoch,
+        alignment: ALIGNMENT_MIN,
+        frameBytesMax: FRAME_BYTES_MAX,
+      };
+      if (decodeFrameHeader(bytes, view, at, at, place, disk.checksum)) return true;
     }
     return false;
   } finally {
@@ -255,6 +274,19 @@ export async function setAside(
     await source.close();
   }
   await disk.syncDirectory(directory);
+}
+
+/** Gives a damaged file of a run a name of its own; of such files the newest are kept. */
+export async function setBadFileAside(
+  disk: Disk,
+  directory: string,
+  fileId: number,
+): Promise<void> {
+  await disk.rename(`${directory}/${runFileName(fileId)}`, `${directory}/${badFileName(fileId)}`);
+  await disk.syncDirectory(directory);
+  const bad = (await disk.list(directory)).filter(isBadFileName);
+  const extra = bad.slice(0, Math.max(0, bad.length - BAD_FILES_MAX));
+  for (const name of extra) await disk.remove(`${directory}/${name}`);
 }
 
 /** Keeps the newest torn files only. */

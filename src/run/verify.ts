@@ -27,7 +27,7 @@ export interface RunVerdict {
  * IO only where the system refuses more than to read a place.
  */
 export async function verifyRunFile(
-  disk: Disk,
+  disk: Pick<Disk, "checksum" | "open">,
   directory: string,
   storeId: Uint8Array,
   file: ManifestFile,
@@ -53,7 +53,7 @@ export async function verifyRunFile(
 }
 
 async function verifyOpen(
-  disk: Disk,
+  disk: Pick<Disk, "checksum">,
   handle: DiskFile,
   place: RunFilePlace,
   reporter: ProblemReporter,
@@ -119,7 +119,10 @@ function seedsOf(header: Uint8Array, checksum: Checksum): number[] {
   return [stored, checksum.crc32c(header, RUN_AT.formatVersion, RUN_HEADER_BYTES)];
 }
 
-async function openOrUndefined(disk: Disk, path: string): Promise<DiskFile | undefined> {
+async function openOrUndefined(
+  disk: Pick<Disk, "open">,
+  path: string,
+): Promise<DiskFile | undefined> {
   try {
     return await disk.open(path, { direct: true });
   } catch (error) {

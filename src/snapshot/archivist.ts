@@ -11,8 +11,6 @@ export class Archivist {
   /** Length of the archives that were made. */
   bytes = 0;
   readonly #parts: BackgroundParts;
-  /** No longer in the manifest, but the store has not taken them back yet. */
-  #released: ManifestSegment[] = [];
 
   constructor(parts: BackgroundParts) {
     this.#parts = parts;
@@ -24,22 +22,16 @@ export class Archivist {
   }
 
   async #step(signal: AbortSignal): Promise<boolean> {
-    await this.#release();
     await this.#expire();
     const gone = unneededSegments(this.#parts.host.manifest);
     const [oldest] = gone;
     if (oldest === undefined) return false;
-    if (this.#parts.options.history === "none") await this.#drop(gone);
-    else await this.#archive(oldest, signal);
+    const { options, publisher } = this.#parts;
+    if (options.history !== "none") await this.#archive(oldest, signal);
+    else await publisher.publish((manifest) => withoutSegments(manifest, gone));
     if (signal.aborted) return false;
     this.activity.succeeded();
     return true;
-  }
-
-  async #drop(gone: readonly ManifestSegment[]): Promise<void> {
-    await this.#parts.publisher.publish((manifest) => withoutSegments(manifest, gone));
-    this.#released.push(...gone);
-    await this.#release();
   }
 
   async #archive(segment: ManifestSegment, signal: AbortSignal): Promise<void> {
@@ -50,15 +42,6 @@ export class Archivist {
     if (signal.aborted) return;
     await publisher.publish((current) => withoutSegments(current, [segment], [archive]));
     this.bytes += bytesWritten;
-    this.#released.push(segment);
-    await this.#release();
-  }
-
-  async #release(): Promise<void> {
-    const [...segments] = this.#released;
-    if (segments.length === 0) return;
-    await this.#parts.host.release(segments);
-    this.#released = [];
   }
 
   async #expire(): Promise<void> {

@@ -14,6 +14,9 @@ export interface BackgroundParts {
   readonly ids: FileIdSource;
   /** There is a new run. */
   readonly onRun: () => void;
+  readonly onMerged: () => void;
+  /** Files that are damaged: nothing is to be made of them. */
+  readonly damaged: () => ReadonlySet<number>;
   readonly onFlushed: (job: FlushJob, result: FlushResult) => void;
   readonly onFailure: (doing: string, failure: Failure) => void;
 }

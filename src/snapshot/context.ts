@@ -10,7 +10,7 @@ export interface JobContext {
 }
 
 /** Throws CLOSED once the job was cancelled. */
-export function checkCancelled(context: JobContext): void {
+export function checkCancelled(context: Pick<JobContext, "signal">): void {
   if (context.signal.aborted) throw new HoldfastError("CLOSED", "the job was cancelled");
 }
 

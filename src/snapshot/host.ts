@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../base/errors.js";
 import type { Clock, Scheduler } from "../disk/disk.js";
 import type { LogEnd } from "../log/pipeline.js";
-import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import type { Manifest } from "../manifest/format.js";
 import type { BudgetFigures } from "./budget.js";
 import type { History } from "./history.js";
 import type { Pressure, TailFigures } from "./trigger.js";
@@ -13,6 +13,13 @@ export interface HostTail extends TailFigures {
   readonly durableSequence: number;
   /** Where the frames end that make `durableSequence` durable. */
   readonly durableEnd: LogEnd;
+}
+
+/** A damaged file that is about to be replaced. */
+export interface HeldFile {
+  /** Renames it, for people to look at; what goes wrong with that harms nobody. */
+  setAside(): Promise<void>;
+  letGo(): void;
 }
 
 export interface SnapshotHost {
@@ -29,8 +36,8 @@ export interface SnapshotHost {
   durable(sequence: number): Promise<void>;
   /**
    * Publishes `edit` of the manifest as it is then, with segments and tables as the running log has
-   * them; what the edit makes of the segments is what the log goes on with. Files of runs and
-   * archives that are no longer named are the host's to remove. Rejects where it is not known which
+   * them; what the edit makes of the segments is what the log goes on with. Segments,
+   * runs and archives that are no longer named are the host's to use again, or to remove. Rejects where it is not known which
    * manifest is in force; that change is never made again.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest>;
@@ -38,9 +45,9 @@ export interface SnapshotHost {
    * The state of the manifest has changed and is published: read from its runs from now on.
    */
   adopt(manifest: Manifest): Promise<void>;
-  /** The manifest no longer names these segments: their files may be used again, or removed. */
-  release(segments: readonly ManifestSegment[]): Promise<void>;
-  warn(code: "BACKGROUND" | "BACK_PRESSURE", message: string): void;
+  /** Keeps the file of a run where it is, whatever the manifest says of it meanwhile. */
+  holdFile(fileId: number): HeldFile;
+  warn(code: "BACKGROUND" | "BACK_PRESSURE" | "REPAIRED", message: string): void;
   /** The level has changed. */
   onPressure(level: Pressure): void;
 }
@@ -58,6 +65,11 @@ export interface SnapshotterOptions {
   readonly arenaBytes?: number;
   readonly runsPerTier?: number;
   readonly runsHurry?: number;
+  /** Runs at which writers are to be slowed, and stopped. */
+  readonly runsSlow?: number;
+  readonly runsStop?: number;
+  /** Every file of a run is read through once in so long; 0, the default: never. */
+  readonly scrubEveryMillis?: number;
 }
 
 /** What one kind of work has done, and how it fares. */
@@ -71,10 +83,24 @@ export interface ActivityFigures {
   readonly halted: boolean;
 }
 
+export interface RepairFigures extends ActivityFigures {
+  /** Files that were made anew. */
+  readonly repaired: number;
+  /** Files that are known to be damaged now. */
+  readonly unrepaired: number;
+}
+
+export interface ScrubFigures extends ActivityFigures {
+  /** Bytes of the files that were read through. */
+  readonly bytes: number;
+}
+
 export interface SnapshotterFigures {
   readonly flushes: ActivityFigures;
   readonly merges: ActivityFigures;
   readonly archives: ActivityFigures;
+  readonly repairs: RepairFigures;
+  readonly scrubs: ScrubFigures;
   /** Rows that flushes have read from the log, and the time they took. */
   readonly flushedOperations: number;
   readonly flushMicros: number;

@@ -12,6 +12,7 @@ import type {
   ManifestTable,
   ReplayPosition,
 } from "../manifest/format.js";
+import type { RepairSource } from "./repair-plan.js";
 
 /** Ids that a job may give to the files it makes. */
 export interface FileIds {
@@ -98,13 +99,57 @@ export interface ArchiveResult {
   readonly totalMicros: number;
 }
 
-export type Job = FlushJob | MergeJob | ArchiveJob;
+/** Makes a damaged file of a run anew. */
+export interface RepairJob extends JobBase {
+  readonly kind: "repair";
+  /** As the manifest has it. */
+  readonly file: ManifestFile;
+  /** Its rows are taken from itself, and `source` is of no matter. */
+  readonly fromItself: boolean;
+  readonly source: RepairSource;
+  /** Transactions whose changes it has. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly dropTombstones: boolean;
+  readonly tables: readonly ManifestTable[];
+  /** For what is made on the way, too. */
+  readonly fileIds: FileIds;
+  readonly fileBytes: number;
+  /** Memory for rows of the log. */
+  readonly arenaBytes: number;
+}
+
+export interface RepairResult {
+  /** In its place; none if nothing is left of its rows. */
+  readonly files: readonly ManifestFile[];
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly totalMicros: number;
+}
+
+/** Looks for damage in a file of a run. */
+export interface ScrubJob extends JobBase {
+  readonly kind: "scrub";
+  readonly file: ManifestFile;
+}
+
+export interface ScrubResult {
+  readonly problems: number;
+  /** What the first one is, and where. */
+  readonly first: string | undefined;
+  readonly offset: number;
+  readonly totalMicros: number;
+}
+
+export type Job = FlushJob | MergeJob | ArchiveJob | RepairJob | ScrubJob;
 
 /** What each kind of job resolves with. */
 export interface JobResults {
   readonly flush: FlushResult;
   readonly merge: MergeResult;
   readonly archive: ArchiveResult;
+  readonly repair: RepairResult;
+  readonly scrub: ScrubResult;
 }
 
 export type ResultOf<J extends Job> = JobResults[J["kind"]];

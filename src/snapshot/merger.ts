@@ -33,13 +33,14 @@ export class Merger {
     await publisher.settle();
     const { manifest } = host;
     this.hurryIfMany();
-    const plan = planMerge(manifest, options);
+    const plan = planMerge(manifest, { ...options, avoid: this.#parts.damaged() });
     if (plan === undefined) return false;
     const result = await runner.run(this.#job(plan), signal);
     if (signal.aborted) return false;
     await publisher.publish((current) => withMerge(current, plan, result));
     this.bytes += result.bytesWritten;
     this.activity.succeeded();
+    this.#parts.onMerged();
     return true;
   }
 

@@ -49,6 +49,8 @@ export interface MergePlan {
 export interface PolicyOptions {
   readonly runsPerTier?: number;
   readonly fileBytes?: number;
+  /** Files that cannot be read: only runs newer than all that have one are merged. */
+  readonly avoid?: ReadonlySet<number>;
 }
 
 /** A tier is a byte in the manifest. */
@@ -67,6 +69,13 @@ export function planMerge(manifest: Manifest, options: PolicyOptions = {}): Merg
   const last = lastRun(runs);
   const upper = last === undefined ? runs : runs.slice(0, -1);
   const waiting = upper.filter((run) => !merging.has(run.id));
+  const { avoid } = options;
+  if (avoid !== undefined && runs.some((run) => isAvoided(run, avoid))) {
+    // Those above stay few all the same: their tiers go on growing.
+    const blocked = waiting.findIndex((run) => isAvoided(run, avoid));
+    const above = fullTier(blocked < 0 ? waiting : waiting.slice(0, blocked), perTier);
+    return above && tierPlan(above, files, false);
+  }
   // While a merge into the last run goes on, those that arrive must stay few as well.
   const tier = fullTier(waiting, perTier);
   if (merge !== null) {
@@ -104,11 +113,16 @@ export function bytesOf(
   return bytes;
 }
 
-/** All runs of the lowest tier that has enough of them. */
+function isAvoided(run: ManifestRun, avoid: ReadonlySet<number>): boolean {
+  return run.files.some((id) => avoid.has(id));
+}
+
+/** The newest runs of one tier, next to one another, that are enough: newer rows pass no older. */
 function fullTier(runs: readonly ManifestRun[], perTier: number): ManifestRun[] | undefined {
-  for (const { tier } of runs) {
-    const same = runs.filter((run) => run.tier === tier);
-    if (same.length >= perTier) return same;
+  for (let from = 0, to = 0; from < runs.length; from = to) {
+    const { tier } = runs[from] as ManifestRun;
+    while (runs[to]?.tier === tier) to++;
+    if (to - from >= perTier) return runs.slice(from, to);
   }
   return undefined;
 }

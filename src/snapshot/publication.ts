@@ -94,6 +94,29 @@ function sequencesOf(runs: readonly ManifestRun[]) {
   return { firstSequence, lastSequence: (runs[0] as ManifestRun).lastSequence };
 }
 
+/** Other files in the place of a damaged one, wherever it is named. */
+export function withRepair(
+  manifest: Manifest,
+  fileId: number,
+  made: readonly ManifestFile[],
+): Manifest {
+  const ids = made.map((file) => file.id);
+  const repaired = (state: ManifestState): ManifestState => ({
+    ...state,
+    runs: state.runs.map((run) => {
+      const at = run.files.indexOf(fileId);
+      if (at < 0) return run;
+      return { ...run, files: [...run.files.slice(0, at), ...ids, ...run.files.slice(at + 1)] };
+    }),
+  });
+  return withNamedFiles({
+    ...manifest,
+    state: repaired(manifest.state),
+    snapshots: manifest.snapshots.map((one) => ({ ...one, state: repaired(one.state) })),
+    files: [...manifest.files, ...made],
+  });
+}
+
 function withState(
   manifest: Manifest,
   state: ManifestState,

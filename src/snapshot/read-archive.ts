@@ -35,7 +35,7 @@ export interface ReadArchiveOptions {
   readonly onSegment?: (header: SegmentHeader) => void;
   readonly onFrame?: (header: FrameHeader) => void;
   /** Called before each block is read; what it throws ends the reading. */
-  readonly check?: () => void;
+  readonly check?: () => void | Promise<void>;
 }
 
 export interface ArchiveReading {
@@ -116,7 +116,7 @@ class ArchiveReader {
     const seed = await this.#readHeader();
     this.#blockOffset = ARCHIVE_HEADER_BYTES;
     for (let first = true; this.#blockOffset < archive.bytes; first = false) {
-      this.#o.check?.();
+      await this.#o.check?.();
       const { content, length } = await this.#readBlock(seed);
       this.#walk(content, first);
       this.#blockOffset += length;

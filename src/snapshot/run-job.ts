@@ -4,6 +4,8 @@ import type { JobContext } from "./context.js";
 import { flush } from "./flush.js";
 import type { Job, ResultOf } from "./jobs.js";
 import { merge } from "./merge.js";
+import { repair } from "./repair.js";
+import { scrub } from "./scrub.js";
 
 /**
  * Does a job. Rejects with an error of this package; then, and after a cancellation, which is
@@ -21,5 +23,9 @@ function start(job: Job, context: JobContext): Promise<ResultOf<Job>> {
       return merge(job, context);
     case "archive":
       return archive(job, context);
+    case "repair":
+      return repair(job, context);
+    case "scrub":
+      return scrub(job, context);
   }
 }

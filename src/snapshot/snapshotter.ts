@@ -13,7 +13,9 @@ import type { SnapshotHost, SnapshotterFigures, SnapshotterOptions } from "./hos
 import { Merger } from "./merger.js";
 import { bytesOf } from "./policy.js";
 import { Publisher } from "./publisher.js";
+import { Repairer } from "./repairer.js";
 import type { JobRunner } from "./runner.js";
+import { Scrubber } from "./scrubber.js";
 import { nextFlush, nextPressure, type Pressure } from "./trigger.js";
 
 export class Snapshotter {
@@ -24,6 +26,8 @@ export class Snapshotter {
   readonly #flusher: Flusher;
   readonly #merger: Merger;
   readonly #archivist: Archivist;
+  readonly #repairer: Repairer;
+  readonly #scrubber: Scrubber;
   #pressure: Pressure = "none";
   /** Runs from the first write behind the runs on, and fires once. */
   #timer: Timer | undefined;
@@ -44,12 +48,20 @@ export class Snapshotter {
       publisher: this.#publisher,
       ids: new FileIdSource(host.manifest),
       onRun: () => this.reconsider(),
+      onMerged: () => this.weigh(),
+      damaged: () => this.#repairer.damaged,
       onFlushed: () => this.check(),
       onFailure: (doing, failure) => this.#warn(doing, failure),
     };
     this.#flusher = new Flusher(parts);
     this.#merger = new Merger(parts);
     this.#archivist = new Archivist(parts);
+    this.#repairer = new Repairer(parts, () => this.#goOn());
+    this.#scrubber = new Scrubber(parts, {
+      periodMillis: options.scrubEveryMillis ?? 0,
+      isBusy: () => this.#isBusy,
+      onDamage: (error) => this.damaged(error),
+    });
   }
 
   get pressure(): Pressure {
@@ -64,6 +76,8 @@ export class Snapshotter {
       flushes: this.#flusher.activity.figures,
       merges: this.#merger.activity.figures,
       archives: this.#archivist.activity.figures,
+      repairs: this.#repairer.figures,
+      scrubs: this.#scrubber.figures,
       flushedOperations: this.#flusher.operations,
       flushMicros: this.#flusher.micros,
       mergedBytes: this.#merger.bytes,
@@ -83,10 +97,24 @@ export class Snapshotter {
   check(): void {
     if (this.#closing !== undefined) return;
     const { tail, manifest } = this.#host;
-    this.#setPressure(nextPressure(this.#pressure, tail, this.#options));
+    this.weigh();
     if (tail.durableSequence <= manifest.state.runsThrough) return;
     if (nextFlush(tail, manifest.replay, this.#options).flush) this.#flusher.activity.wake();
     else this.#arm();
+  }
+
+  /** Whether writers are to be slowed, as things are now. */
+  weigh(): void {
+    const { tail, manifest } = this.#host;
+    const runs = manifest.state.runs.length;
+    this.#setPressure(nextPressure(this.#pressure, tail, runs, this.#options));
+  }
+
+  /** Somebody has met this error: if a file of a run is damaged, it is made anew. */
+  damaged(error: unknown): void {
+    if (this.#closing !== undefined) return;
+    // What was given up may be possible without that file.
+    if (this.#repairer.report(error)) this.#goOn();
   }
 
   /** There may be something to merge or to give back: at the opening, or a snapshot was dropped. */
@@ -95,6 +123,7 @@ export class Snapshotter {
     this.#merger.hurryIfMany();
     this.#merger.activity.wake();
     this.#archivist.activity.wake();
+    this.#scrubber.start();
   }
 
   /**
@@ -107,6 +136,14 @@ export class Snapshotter {
       await this.#host.durable(sequence);
       await this.#flusher.through(sequence);
     });
+  }
+
+  /** Somebody waits for the background: the process must not end before. To be let go once. */
+  hold(): () => void {
+    if (this.#waiting++ === 0) this.#runner.keepAlive(true);
+    return () => {
+      if (--this.#waiting === 0) this.#runner.keepAlive(false);
+    };
   }
 
   /** The thread of the background has ended by itself; what it did is tried again. */
@@ -127,7 +164,12 @@ export class Snapshotter {
   async #close(finalFlushMillis: number): Promise<void> {
     this.#timer?.cancel();
     await this.#kept(async () => {
-      await Promise.all([this.#merger.activity.stop(), this.#archivist.activity.stop()]);
+      await Promise.all([
+        this.#merger.activity.stop(),
+        this.#archivist.activity.stop(),
+        this.#repairer.activity.stop(),
+        this.#scrubber.stop(),
+      ]);
       if (finalFlushMillis > 0) await this.#finalFlush(finalFlushMillis);
       await this.#flusher.stop();
     });
@@ -144,11 +186,11 @@ export class Snapshotter {
   }
 
   async #kept(work: () => Promise<void>): Promise<void> {
-    if (this.#waiting++ === 0) this.#runner.keepAlive(true);
+    const letGo = this.hold();
     try {
       await work();
     } finally {
-      if (--this.#waiting === 0) this.#runner.keepAlive(false);
+      letGo();
     }
   }
 
@@ -168,10 +210,38 @@ export class Snapshotter {
     this.#pressure = level;
     this.#host.onPressure(level);
     if (level === "none" || before === "stop") return;
-    this.#host.warn("BACK_PRESSURE", `the background falls behind the writers: ${level}`);
+    const message = `the background falls behind the writers: ${level}${this.hindrance}`;
+    this.#host.warn("BACK_PRESSURE", message);
+  }
+
+  /** What stands in the way of the background, in words that follow a sentence; often nothing. */
+  get hindrance(): string {
+    const works = [
+      ["making runs of the log", this.#flusher.activity.figures],
+      ["merging runs", this.#merger.activity.figures],
+    ] as const;
+    return works
+      .filter(([, { error }]) => error !== undefined)
+      .map(([doing, { error, halted }]) => {
+        return `; ${doing} has ${halted ? "ended" : "failed"}: ${error?.message}`;
+      })
+      .join("");
+  }
+
+  /** Files or runs are others now: what was given up may be possible. */
+  #goOn(): void {
+    if (this.#closing !== undefined) return;
+    if (this.#merger.activity.figures.halted) this.#merger.activity.force();
+    this.reconsider();
+  }
+
+  get #isBusy(): boolean {
+    const works = [this.#flusher, this.#merger, this.#archivist, this.#repairer];
+    return works.some(({ activity }) => activity.figures.running);
   }
 
   #warn(doing: string, { error, first, halted }: Failure): void {
+    this.damaged(error);
     if (!first && !halted) return;
     const then = halted ? "it is not tried again by itself" : "it is tried again";
     this.#host.warn("BACKGROUND", `${doing} failed: ${error.message}; ${then}`);

@@ -1,6 +1,7 @@
 /**
  * When the tail of the log is to become a run, and when writers are to be slowed. Pure functions.
  */
+import { RUNS_SLOW, RUNS_STOP } from "../base/limits.js";
 import type { ReplayCost } from "../manifest/format.js";
 import { expectedReplayMicros } from "../manifest/replay-cost.js";
 
@@ -19,6 +20,9 @@ export interface TriggerOptions {
   /** Beyond these writers are to be slowed, and stopped. */
   readonly slowBytes: number;
   readonly stopBytes: number;
+  /** The same for the number of runs: each may have to be looked into by a read. */
+  readonly runsSlow?: number;
+  readonly runsStop?: number;
 }
 
 /**
@@ -63,12 +67,14 @@ const LEVELS: readonly Pressure[] = ["none", "slow", "stop"];
 export function nextPressure(
   before: Pressure,
   tail: TailFigures,
+  runs: number,
   options: TriggerOptions,
 ): Pressure {
+  const { slowBytes, stopBytes, runsSlow = RUNS_SLOW, runsStop = RUNS_STOP } = options;
   const bytes = Math.max(tail.bytes, tail.memoryBytes);
   const rank = LEVELS.indexOf(before);
-  const reached = (bound: number, level: number): boolean =>
-    bytes >= (rank >= level ? bound * RELEASE_PART : bound);
-  if (reached(options.stopBytes, 2)) return "stop";
-  return reached(options.slowBytes, 1) ? "slow" : "none";
+  const reached = (figure: number, bound: number, level: number): boolean =>
+    figure >= (rank >= level ? bound * RELEASE_PART : bound);
+  if (reached(bytes, stopBytes, 2) || reached(runs, runsStop, 2)) return "stop";
+  return reached(bytes, slowBytes, 1) || reached(runs, runsSlow, 1) ? "slow" : "none";
 }

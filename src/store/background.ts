@@ -1,12 +1,14 @@
 /** Joins the store to the background that makes its runs: what it asks for, and what it brings. */
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
-import type { Disk } from "../disk/disk.js";
+import { BACK_PRESSURE_WAIT_MILLIS_MAX } from "../base/limits.js";
+import type { Disk, Scheduler } from "../disk/disk.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Manifest } from "../manifest/format.js";
+import { setBadFileAside } from "../recovery/files.js";
 import type { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
-import type { SnapshotHost, SnapshotterFigures } from "../snapshot/host.js";
+import type { HeldFile, SnapshotHost, SnapshotterFigures } from "../snapshot/host.js";
 import { InlineRunner, type JobRunner } from "../snapshot/runner.js";
 import { Snapshotter } from "../snapshot/snapshotter.js";
 import type { Pressure } from "../snapshot/trigger.js";
@@ -44,13 +46,19 @@ export interface BackgroundOptions {
 /** Entries looked at in one turn while rows leave memory. */
 const SWEEP_STEPS = 500;
 
+/** Whoever writes without pause is looked at again after so much. */
+const WEIGH_OPERATIONS = 1000;
+const WEIGH_BYTES = 1024 * 1024;
+
 export class Background {
   readonly #o: BackgroundOptions;
   readonly #runner: JobRunner;
   readonly #snapshotter: Snapshotter;
   #pressure: Pressure = "none";
   /** Those who were acknowledged meanwhile wait for this. */
-  #gate: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
+  #gate: Gate | undefined;
+  /** What had been written when pressure was last looked at, and a little more. */
+  #weighAt = { operations: 0, logicalBytes: 0 };
   #warmUp: WarmUp | undefined;
   #sweeping = false;
   #closed = false;
@@ -58,31 +66,57 @@ export class Background {
   constructor(options: BackgroundOptions) {
     this.#o = options;
     this.#runner = this.#makeRunner();
-    const { recoveryBudgetMillis, snapshotEveryMillis, history, bounds } = options.options;
+    const { recoveryBudgetMillis, snapshotEveryMillis, history, bounds, scrubEveryHours } =
+      options.options;
     this.#snapshotter = new Snapshotter(
       this.#makeHost(),
       {
         recoveryBudgetMicros: recoveryBudgetMillis * 1000,
         snapshotEveryMillis,
         history,
+        scrubEveryMillis: scrubEveryHours * 3_600_000,
         ...backgroundBounds(bounds),
       },
       this.#runner,
     );
+    options.catalog.layers.onReadError = (error) => this.#snapshotter.damaged(error);
   }
 
   /** What an acknowledgement has to wait for besides its own frame; undefined: nothing. */
   get gate(): Promise<void> | undefined {
-    return this.#gate?.promise;
+    if (this.#pressure === "none") return undefined;
+    if (this.#gate === undefined) {
+      const letGo = this.#snapshotter.hold();
+      this.#gate = makeGate(this.#o.disk.scheduler, () => {
+        this.#gate = undefined;
+        letGo();
+      });
+    }
+    return this.#gate.promise;
   }
 
   /** Throws OVERLOADED. */
   assertRoom(): void {
+    const { operations, logicalBytes } = this.#o.writer.written;
+    if (operations >= this.#weighAt.operations || logicalBytes >= this.#weighAt.logicalBytes) {
+      this.#weigh();
+    }
     if (this.#pressure !== "stop") return;
     throw new HoldfastError(
       "OVERLOADED",
-      "more is being written than can be made into runs: wait for the writes before",
+      "more is being written than can be made into runs: wait for the writes before" +
+        this.#snapshotter.hindrance,
     );
+  }
+
+  /** Whoever never lets the event loop turn is not seen by `check`. */
+  #weigh(): void {
+    const { operations, logicalBytes } = this.#o.writer.written;
+    this.#weighAt = {
+      operations: operations + WEIGH_OPERATIONS,
+      logicalBytes: logicalBytes + WEIGH_BYTES,
+    };
+    this.#snapshotter.weigh();
   }
 
   readonly isShort = (): boolean => this.#runner.budget.short;
@@ -149,7 +183,7 @@ export class Background {
     this.#warmUp?.stop();
     await this.#snapshotter.close(millis);
     this.#closed = true;
-    this.#openGate();
+    this.#gate?.open();
   }
 
   // ---- for the snapshotter ---------------------------------------------------------------------
@@ -184,7 +218,7 @@ export class Background {
       durable: (sequence) => writer.durable(sequence),
       change: (edit) => ledger.change(edit),
       adopt: (manifest) => this.#adopt(manifest),
-      release: async () => {},
+      holdFile: (fileId) => this.#holdFile(fileId),
       warn: (code, message) => options.onWarning({ code, message }),
       onPressure: (level) => this.#onPressure(level),
     };
@@ -209,15 +243,18 @@ export class Background {
     await previous?.release();
   }
 
-  #onPressure(level: Pressure): void {
-    this.#pressure = level;
-    if (level === "none") this.#openGate();
-    else this.#gate ??= makeGate();
+  #holdFile(fileId: number): HeldFile {
+    const { disk, directory, ledger } = this.#o;
+    ledger.pinFile(fileId);
+    return {
+      setAside: () => setBadFileAside(disk, directory, fileId).catch(() => {}),
+      letGo: () => ledger.unpinFile(fileId),
+    };
   }
 
-  #openGate(): void {
-    this.#gate?.open();
-    this.#gate = undefined;
+  #onPressure(level: Pressure): void {
+    this.#pressure = level;
+    if (level === "none") this.#gate?.open();
   }
 
   /** Rows leave memory a few at a time: nobody waits for it. */
@@ -243,10 +280,21 @@ export class Background {
   }
 }
 
-function makeGate(): { promise: Promise<void>; open: () => void } {
+interface Gate {
+  readonly promise: Promise<void>;
+  readonly open: () => void;
+}
+
+/** Opens by itself after a while. Whoever waits at it keeps the process alive. */
+function makeGate(scheduler: Scheduler, onOpen: () => void): Gate {
   let open = (): void => {};
   const promise = new Promise<void>((resolve) => {
-    open = resolve;
+    const timer = scheduler.after(BACK_PRESSURE_WAIT_MILLIS_MAX, () => open(), true);
+    open = () => {
+      timer.cancel();
+      onOpen();
+      resolve();
+    };
   });
   return { promise, open };
 }

@@ -11,6 +11,11 @@ export interface StoreBounds {
   readonly runsPerTier?: number;
   /** With so many runs, merges no longer wait for the budget. */
   readonly runsHurry?: number;
+  /** With so many, writers are slowed, and stopped. */
+  readonly runsSlow?: number;
+  readonly runsStop?: number;
+  /** In place of `scrubEveryHours`. */
+  readonly scrubEveryMillis?: number;
   /** Size of what no run holds at which writers are slowed, and stopped. */
   readonly slowBytes?: number;
   readonly stopBytes?: number;
@@ -25,6 +30,9 @@ const LEAST: Required<StoreBounds> = {
   arenaBytes: 1,
   runsPerTier: 2,
   runsHurry: 2,
+  runsSlow: 2,
+  runsStop: 2,
+  scrubEveryMillis: 0,
   slowBytes: 1,
   stopBytes: 1,
   rowBytes: 0,

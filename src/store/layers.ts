@@ -12,6 +12,8 @@ export class Layers {
   readonly memory: RowMemory;
   /** Replaced as a whole, between two turns of the event loop, when a new run is in the manifest. */
   runs: RunSet | undefined;
+  /** Told of what a read of the runs has thrown, before its caller is. */
+  onReadError: (error: unknown) => void = () => {};
   /** For the full key of a lookup; its user must be done with it before it returns. */
   readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
 

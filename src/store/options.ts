@@ -80,6 +80,11 @@ export interface OpenOptions {
    */
   readonly backgroundBytesPerSecond?: number;
   /**
+   * Each file of a run is read through once in so many hours, when little else goes on, so that one
+   * that has gone bad is made anew while that can still be done: 0, for never, to 8,760. Default: 24.
+   */
+  readonly scrubEveryHours?: number;
+  /**
    * What becomes of the log when its rows are in runs: "none", the default, and its room is used
    * again; "all", and it is kept, compressed; or it is kept for so many milliseconds, or bytes.
    */
@@ -118,7 +123,8 @@ export interface StoreWarning {
     | "IO"
     | "POISONED"
     | "BACKGROUND"
-    | "BACK_PRESSURE";
+    | "BACK_PRESSURE"
+    | "REPAIRED";
   readonly message: string;
 }
 
@@ -145,6 +151,7 @@ const DEFAULTS = {
   snapshotEveryMillis: 0,
   finalSnapshotMillis: 1_000,
   backgroundBytesPerSecond: 10_000_000,
+  scrubEveryHours: 24,
   history: "none",
   cacheBytes: 48 * 1024 * 1024,
   frameBytesMax: FRAME_BYTES_MAX,
@@ -193,6 +200,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   const most = Number.MAX_SAFE_INTEGER;
   checkRange("backgroundBytesPerSecond", options.backgroundBytesPerSecond, 65_536, most);
   checkRange("cacheBytes", options.cacheBytes, 1024 * 1024, most);
+  checkRange("scrubEveryHours", options.scrubEveryHours, 0, 8_760);
   checkHistory(options.history);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);

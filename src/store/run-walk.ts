@@ -39,7 +39,7 @@ export class RunWalk<Key, Row> {
     if (this.#cursor === undefined) return false;
     if (this.#onRow) return true;
     const cursor = this.#cursor;
-    if (!cursor.next()) return false;
+    if (!this.#advance(cursor)) return false;
     this.#onRow = true;
     const start = cursor.keyStart + TABLE_ID_BYTES;
     this.#key = this.#source.table.key.decode(cursor.key, start, cursor.keyEnd);
@@ -67,6 +67,15 @@ export class RunWalk<Key, Row> {
   mark(key: Key): void {
     this.#passed = key;
     this.#hasPassed = true;
+  }
+
+  #advance(cursor: RunCursor): boolean {
+    try {
+      return cursor.next();
+    } catch (error) {
+      this.#source.table.layers.onReadError(error);
+      throw error;
+    }
   }
 
   #reopen(runs: RunSet | undefined): void {

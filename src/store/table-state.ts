@@ -100,7 +100,12 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     const { scratch } = this.layers;
     writeTableId(scratch, this.id);
     const end = this.key.encode(key, scratch, TABLE_ID_BYTES, scratch.length);
-    return runs.get(scratch, end, place) && place.end >= 0;
+    try {
+      return runs.get(scratch, end, place) && place.end >= 0;
+    } catch (error) {
+      this.layers.onReadError(error);
+      throw error;
+    }
   }
 
   /** Runs the table's own checks on a row. Throws CHECK_FAILED. */

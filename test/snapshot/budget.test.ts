@@ -92,11 +92,11 @@ test("pressure rises at once and falls late", () => {
   const levels: string[] = [];
   let level: ReturnType<typeof nextPressure> = "none";
   for (const bytes of [0, 999, 1000, 800, 740, 5000, 3100, 2900, 751, 749]) {
-    level = nextPressure(level, { operations: 1, bytes: 0, memoryBytes: bytes }, OPTIONS);
+    level = nextPressure(level, { operations: 1, bytes: 0, memoryBytes: bytes }, 1, OPTIONS);
     levels.push(level);
   }
   const [none, slow, stop] = ["none", "slow", "stop"];
   expect(levels).toEqual([none, none, slow, slow, none, stop, stop, slow, slow, none]);
   const onDisk = { operations: 1, bytes: 4000, memoryBytes: 0 };
-  expect(nextPressure("none", onDisk, OPTIONS)).toBe("stop");
+  expect(nextPressure("none", onDisk, 1, OPTIONS)).toBe("stop");
 });

@@ -2,10 +2,15 @@
 import { portableChecksum } from "../../src/disk/checksum.js";
 import type { Disk } from "../../src/disk/disk.js";
 import { segmentFileName } from "../../src/log/format.js";
-import { encodeManifest, type Manifest, type ManifestSegment } from "../../src/manifest/format.js";
+import { encodeManifest, type Manifest } from "../../src/manifest/format.js";
 import { runFileName } from "../../src/run/format.js";
 import { archiveFileName } from "../../src/snapshot/archive-format.js";
-import type { HostTail, SnapshotHost, SnapshotterOptions } from "../../src/snapshot/host.js";
+import type {
+  HeldFile,
+  HostTail,
+  SnapshotHost,
+  SnapshotterOptions,
+} from "../../src/snapshot/host.js";
 import { InlineRunner, type JobRunner } from "../../src/snapshot/runner.js";
 import { Snapshotter } from "../../src/snapshot/snapshotter.js";
 import type { Pressure } from "../../src/snapshot/trigger.js";
@@ -59,6 +64,7 @@ export class TestHost implements SnapshotHost {
   readonly clock: Disk["clock"];
   readonly scheduler: Disk["scheduler"];
   readonly warnings: string[] = [];
+  readonly messages: string[] = [];
   readonly levels: Pressure[] = [];
   readonly released: number[] = [];
   /** Of manifests that were adopted. */
@@ -107,11 +113,19 @@ export class TestHost implements SnapshotHost {
     // Refuses what no opening would accept.
     encodeManifest(manifest, portableChecksum);
     const before = namesOf(this.#manifest);
+    const { segments } = this.log;
     this.log.segments = [...manifest.segments];
     this.#manifest = manifest;
+    const listed = new Set(manifest.segments.map(({ id }) => id));
+    for (const { id } of segments) {
+      if (listed.has(id)) continue;
+      this.released.push(id);
+      await this.disk.remove(`${DIRECTORY}/${segmentFileName(id)}`);
+    }
     const named = new Set(namesOf(manifest));
     for (const name of before) {
-      if (!named.has(name)) await this.disk.remove(`${DIRECTORY}/${name}`);
+      // A damaged one may be gone already.
+      if (!named.has(name)) await this.disk.remove(`${DIRECTORY}/${name}`).catch(() => {});
     }
     return manifest;
   }
@@ -122,15 +136,14 @@ export class TestHost implements SnapshotHost {
     this.adopted.push(manifest.generation);
   }
 
-  async release(segments: readonly ManifestSegment[]): Promise<void> {
-    for (const { id } of segments) {
-      this.released.push(id);
-      await this.disk.remove(`${DIRECTORY}/${segmentFileName(id)}`);
-    }
+  /** Nothing is set aside here. */
+  holdFile(): HeldFile {
+    return { setAside: async () => {}, letGo: () => {} };
   }
 
-  warn(code: string): void {
+  warn(code: string, message: string): void {
     this.warnings.push(code);
+    this.messages.push(message);
   }
 
   onPressure(level: Pressure): void {

@@ -1,0 +1,230 @@
+/** Damaged files of runs are made anew, and every state that names them reads as before. */
+import { expect, test } from "vitest";
+import { HoldfastError } from "../../src/base/errors.js";
+import type { Manifest, ManifestFile, ManifestState } from "../../src/manifest/format.js";
+import { runFileName } from "../../src/run/format.js";
+import type { History } from "../../src/snapshot/history.js";
+import type { RepairJob } from "../../src/snapshot/jobs.js";
+import { withNamedFiles, withRepair } from "../../src/snapshot/publication.js";
+import { planRepair } from "../../src/snapshot/repair-plan.js";
+import { runJob } from "../../src/snapshot/run-job.js";
+import { InlineRunner } from "../../src/snapshot/runner.js";
+import { Snapshotter } from "../../src/snapshot/snapshotter.js";
+import { withoutSnapshot, withSnapshot } from "../../src/store/snapshots.js";
+import { Random } from "../sim/random.js";
+import { DEFAULTS, makeScene, type Scene } from "./host.js";
+import { DIRECTORY, del, put, STORE_ID, type Transaction } from "./log.js";
+import { contextOn, rowsOf, sorted, TABLES, UNLIMITED } from "./rows.js";
+
+const pathOf = ({ id }: Pick<ManifestFile, "id">): string => `${DIRECTORY}/${runFileName(id)}`;
+
+function statesOf({ state, snapshots }: Manifest): ManifestState[] {
+  return [state, ...snapshots.map((snapshot) => snapshot.state)];
+}
+
+/** Every state has the rows of its sequence; throws CORRUPT_RUN or MISSING_FILE otherwise. */
+async function allWhole({ host, run }: Scene): Promise<void> {
+  for (const { runs, runsThrough } of statesOf(host.manifest)) {
+    const rows = await run(rowsOf(host.disk, runs, host.manifest.files));
+    expect(sorted(rows)).toEqual(sorted(host.log.modelAt(runsThrough)));
+  }
+}
+
+function report(scene: Scene, file: ManifestFile): void {
+  const data = { file: pathOf(file), offset: 64 };
+  scene.snapshotter.damaged(new HoldfastError("CORRUPT_RUN", "it is damaged", data));
+}
+
+type Damage = "rows" | "end" | "header" | "short" | "gone" | "none";
+const DAMAGES: readonly Damage[] = [
+  "rows",
+  "rows",
+  "rows",
+  "end",
+  "header",
+  "short",
+  "gone",
+  "none",
+];
+
+function damage({ machine, run, host }: Scene, file: ManifestFile, kind: Damage): Promise<void> {
+  const path = pathOf(file);
+  const work = async (): Promise<void> => {
+    if (kind === "gone") return host.disk.remove(path);
+    if (kind === "none") return;
+    if (kind !== "short") {
+      const at = { rows: 100, end: file.bytes - 20, header: 45 }[kind];
+      machine.flipBit(path, at, 3);
+      return;
+    }
+    const open = await host.disk.open(path, { write: true });
+    await open.truncate(Math.floor(file.bytes / 2));
+    await open.close();
+  };
+  return run(Promise.resolve().then(work));
+}
+
+const SEEDS = Number(process.env.HOLDFAST_REPAIR_SEEDS ?? 60);
+
+/** How often which source was of use, over all seeds. */
+const used = new Map<string, number>();
+
+function count(what: string): void {
+  used.set(what, (used.get(what) ?? 0) + 1);
+}
+
+const HISTORIES: readonly History[] = ["none", "none", "all", { keepBytes: 20_000 }];
+
+type Play = Awaited<ReturnType<typeof begin>>;
+
+/** A store with runs, snapshots and archives, often in the middle of a merge. */
+async function begin(seed: number, history?: History) {
+  const random = new Random(seed);
+  const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
+  const scene = await makeScene(
+    {
+      history: history ?? pick(HISTORIES),
+      runsPerTier: 2 + random.below(3),
+      fileBytes: pick([600, 2048, 100_000]),
+      arenaBytes: pick([2000, 20_000, 1_000_000]),
+    },
+    undefined,
+    pick([8192, 32_768]),
+  );
+  const { host, run } = scene;
+  const keys = pick([30, 100, 400]);
+  const transaction = (): Transaction => {
+    const operations = Array.from({ length: 1 + random.below(3) }, () => {
+      const key = `key ${random.below(keys)}`;
+      return random.below(3) === 0 ? del(key) : put(key, "x".repeat(1 + random.below(120)));
+    });
+    return random.below(40) === 0 ? "declare" : operations;
+  };
+  let snapshots = 0;
+  for (let round = 0; round < 8; round++) {
+    await scene.write(20 + random.below(60), transaction);
+    if (random.below(2) === 0) await scene.idle(random.below(20));
+    if (random.below(3) === 0) {
+      const name = `s${snapshots++}`;
+      const { lastSequence, end } = host.log;
+      await run(host.change((now) => withSnapshot(now, name, lastSequence, end, 1)));
+    }
+    const [oldest] = host.manifest.snapshots;
+    if (oldest !== undefined && random.below(5) === 0) {
+      await run(host.change((now) => withNamedFiles(withoutSnapshot(now, oldest.name))));
+    }
+  }
+  return { random, pick, scene, transaction };
+}
+
+async function play(seed: number): Promise<void> {
+  const { random, pick, scene, transaction } = await begin(seed);
+  const { host, snapshotter } = scene;
+  if (random.below(2) === 0) await scene.idle();
+  const file = pick(host.manifest.files);
+  const kind = pick(DAMAGES);
+  await damage(scene, file, kind);
+  report(scene, file);
+  if (random.below(2) === 0) await scene.write(30, transaction);
+  await scene.idle(5000);
+  const { repairs } = snapshotter.figures;
+  expect({ ...repairs, messages: host.messages }).toMatchObject({ running: false, halted: false });
+  const isNamed = host.manifest.files.some(({ id }) => id === file.id);
+  if (isNamed) {
+    expect(repairs.unrepaired).toBe(1);
+    expect(host.warnings.filter((code) => code === "BACKGROUND").length).toBeGreaterThan(0);
+    expect(kind).not.toMatch(/none|end|header/);
+    count("lost");
+    return;
+  }
+  expect(repairs.unrepaired).toBe(0);
+  const told = host.messages.find((message) => message.includes("made anew from"));
+  count(
+    told === undefined ? "not needed" : told.replace(/^.*made anew from /, "").replace(/\d/, "N"),
+  );
+  await allWhole(scene);
+  // What has taken its place is found whole, and merges with the rest.
+  await scene.write(100, transaction);
+  await scene.idle(5000);
+  await allWhole(scene);
+}
+
+/** Makes each file anew from each source there is for it, and puts all that in place of the old. */
+async function repairAll({ scene }: Play, which: (name: string) => boolean): Promise<number> {
+  const { host, run } = scene;
+  let repairs = 0;
+  for (const { id } of host.manifest.files) {
+    const plan = planRepair(host.manifest, id);
+    if (plan === undefined) continue;
+    const source = plan.sources.find(({ name }) => which(name));
+    if (source === undefined) continue;
+    const job: RepairJob = {
+      ...plan,
+      kind: "repair",
+      directory: DIRECTORY,
+      storeId: STORE_ID,
+      fromItself: false,
+      source,
+      tables: TABLES,
+      fileIds: { first: 1e9 + ++repairs * 1000, count: 1000 },
+      fileBytes: 2048,
+      arenaBytes: 5000,
+    };
+    const result = await run(
+      runJob(job, contextOn(host.disk)).catch((error: HoldfastError) => {
+        // A segment does not say where it begins.
+        if (error.message.startsWith("the log has no transaction")) return undefined;
+        throw error;
+      }),
+    );
+    if (result === undefined) continue;
+    count(source.name.replace(/\d+/, "N"));
+    await run(host.change((manifest) => withRepair(manifest, id, result.files)));
+  }
+  return repairs;
+}
+
+/** The background of an opening after this one. */
+async function reopen({ scene }: Play): Promise<Snapshotter> {
+  const { host, run } = scene;
+  await run(scene.snapshotter.close(0));
+  const runner = new InlineRunner(host.disk, UNLIMITED);
+  return new Snapshotter(host, { ...DEFAULTS, runsPerTier: 2 }, runner);
+}
+
+test("from each source there is, every file of every state is made anew as it was", async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const which = [/the log$/, /^snapshot|^the runs/, /^the log$/][seed % 3] as RegExp;
+    const play = await begin(seed, seed % 2 === 0 ? "all" : undefined);
+    const { scene } = play;
+    try {
+      await scene.run(scene.snapshotter.close(0));
+      if (scene.host.manifest.merge !== null) count("in the middle of a merge");
+      await repairAll(play, (name) => which.test(name));
+      await allWhole(scene);
+      const snapshotter = await reopen(play);
+      // What went on is brought to its end.
+      snapshotter.reconsider();
+      await scene.idle(1000);
+      expect(snapshotter.figures.merges.error).toBeUndefined();
+      await allWhole(scene);
+      await scene.run(snapshotter.close(0));
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+  expect(used.get("in the middle of a merge") ?? 0).toBeGreaterThan(2);
+}, 300_000);
+
+test("whatever is damaged, it reads as before, or is known to be lost", async () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    try {
+      await play(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
+  for (const source of ["itself", "the log", 'snapshot "sN" and the log', "lost"]) {
+    expect(used.get(source) ?? 0, source).toBeGreaterThan(2);
+  }
+}, 300_000);
