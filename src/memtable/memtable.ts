@@ -3,7 +3,7 @@
  * those of runs that were asked for. Points by a hash, ranges by an ordered index.
  */
 import { Entry, FROM_RUN, isLive, type MapKey, sizeOfRow, type Version } from "./entry.js";
-import type { Horizon } from "./horizon.js";
+import type { Horizon, ViewMark } from "./horizon.js";
 import { type IndexCursor, type KeyRange, OrderedIndex } from "./ordered-index.js";
 import type { RowMemory } from "./row-memory.js";
 
@@ -171,11 +171,15 @@ export class Memtable<K> {
 
   // ---- views -----------------------------------------------------------------------------------
 
-  /** What a view at `sequence` shows of an entry; undefined: what its runs say. */
-  static visible<K>(entry: Entry<K>, sequence: number): Version | undefined {
-    let version: Version | undefined = entry;
+  /**
+   * What a view shows of an entry; undefined: what its runs say. Rows that those have are not kept
+   * for it: behind one of them may stand an older one, which another view has asked for.
+   */
+  static visible<K>(entry: Entry<K>, { sequence, through }: ViewMark): Version | undefined {
+    if (entry.sequence <= sequence) return entry.sequence === FROM_RUN ? undefined : entry;
+    let version = entry.older;
     while (version !== undefined && version.sequence > sequence) version = version.older;
-    return version === undefined || version.sequence === FROM_RUN ? undefined : version;
+    return version === undefined || version.sequence <= through ? undefined : version;
   }
 
   // ---- order -----------------------------------------------------------------------------------

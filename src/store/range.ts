@@ -1,6 +1,7 @@
 /** Range options as callers give them, and the iterators over a table's rows. */
 import { HoldfastError } from "../base/errors.js";
 import { type Entry, isLive, type Version } from "../memtable/entry.js";
+import type { ViewMark } from "../memtable/horizon.js";
 import { Memtable } from "../memtable/memtable.js";
 import type { KeyRange } from "../memtable/ordered-index.js";
 import type { RunSet } from "../run/run-set.js";
@@ -71,13 +72,13 @@ export function newest<Key, Row>(table: TableState<Key, Row>): RangeSource<Key, 
   };
 }
 
-/** The state at `sequence`, of which `runs` hold the beginning. */
+/** The state that a view shows, of which `runs` hold the beginning. */
 export function asOf<Key, Row>(
   table: TableState<Key, Row>,
   runs: RunSet | undefined,
-  sequence: number,
+  mark: ViewMark,
 ): RangeSource<Key, Row> {
-  return { table, runs: () => runs, visible: (entry) => Memtable.visible(entry, sequence) };
+  return { table, runs: () => runs, visible: (entry) => Memtable.visible(entry, mark) };
 }
 
 /** Rows in key order. Options are checked at once, not at the first step. */

@@ -45,7 +45,7 @@ export class StoreView implements View {
 
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
     const state = this.#catalog.of(definition);
-    const source = asOf(state, this.#runs, this.sequence);
+    const source = asOf(state, this.#runs, this.#mark);
     const read = <T>(result: () => T): T => {
       this.#assertOpen();
       return result();
@@ -77,7 +77,7 @@ export class StoreView implements View {
   #get<K, R, I>(state: TableState<K, R, I>, rawKey: K): R | undefined {
     const key = state.key.validate(rawKey, state.name);
     const entry = state.rows.get(state.key.mapKey(key));
-    const version = entry === undefined ? undefined : Memtable.visible(entry, this.sequence);
+    const version = entry === undefined ? undefined : Memtable.visible(entry, this.#mark);
     if (version !== undefined) {
       return isLive(version) ? state.row.copyOut(state.rowOf(version)) : undefined;
     }

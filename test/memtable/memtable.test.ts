@@ -215,7 +215,7 @@ describe("views and sweeps", () => {
             const value = entry === undefined ? runs.get(key) : shownBy(entry);
             expect(value).toBe(now.get(key));
             for (const view of views) {
-              const version = entry && Memtable.visible(entry, view.mark.sequence);
+              const version = entry && Memtable.visible(entry, view.mark);
               const shown = version === undefined ? view.runs.get(key) : shownBy(version);
               expect(shown).toBe(view.state.get(key));
             }
