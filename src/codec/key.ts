@@ -122,11 +122,14 @@ const STRING_CODEC: KeyCodec<string> = {
     if (key.length * 3 > room && Buffer.byteLength(key, "utf8") > room) return -1;
     return writeKeyString(target, position, key);
   },
-  decode: (source, position, end) =>
-    decoded(() => {
+  decode: (source, position, end) => {
+    try {
       checkRange(source, position, end);
       return readKeyString(source, position, end);
-    }),
+    } catch (error) {
+      throw refusedBytes(error);
+    }
+  },
   compare: compareStrings,
   mapKey: (key) => key,
   inspect: inspectKey,
@@ -140,12 +143,15 @@ function numberCodec<Key extends number | bigint>(
     validate: (key, table) => validated(key, table, () => part.check(key) as Key),
     encode: (key, target, position, end) =>
       end - position < part.length ? -1 : write(target, position, key),
-    decode: (source, position, end) =>
-      decoded(() => {
+    decode: (source, position, end) => {
+      try {
         checkRange(source, position, end);
         if (end - position === part.length) return part.read(source, position, end) as Key;
         throw new ValueProblem(`expected ${part.length} bytes, found ${end - position}`);
-      }),
+      } catch (error) {
+        throw refusedBytes(error);
+      }
+    },
     compare: compareNumbers,
     mapKey: (key) => (typeof key === "number" ? key + 0 : key),
     inspect: inspectKey,
@@ -167,7 +173,13 @@ function tupleCodec(nodes: readonly KeyNode[]): KeyCodec<readonly KeyPart[]> {
       }
       return at;
     },
-    decode: (source, position, end) => decoded(() => readTuple(parts, source, position, end)),
+    decode: (source, position, end) => {
+      try {
+        return readTuple(parts, source, position, end);
+      } catch (error) {
+        throw refusedBytes(error);
+      }
+    },
     compare: (a, b) => {
       for (let index = 0; index < parts.length; index++) {
         const order = parts[index]!.compare(a[index]!, b[index]!);
@@ -218,17 +230,19 @@ function readTuple(
 ): readonly KeyPart[] {
   checkRange(source, position, end);
   let at = position;
-  const key = parts.map(({ length, read }) => {
+  const key: KeyPart[] = [];
+  for (const { length, read } of parts) {
     const start = at;
     if (length === 0) {
       const stop = findKeyPartEnd(source, start, end);
       at = stop + 2;
-      return readKeyPart(source, start, stop);
+      key.push(readKeyPart(source, start, stop));
+      continue;
     }
     at = start + length;
     if (at > end) throw new ValueProblem("the bytes end within it");
-    return read(source, start, at);
-  });
+    key.push(read(source, start, at));
+  }
   if (at !== end) throw new ValueProblem(`${end - at} bytes follow after it`);
   return Object.freeze(key);
 }
@@ -272,13 +286,10 @@ function validated<T>(key: unknown, table: string, check: () => T): T {
   }
 }
 
-function decoded<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ValueProblem)) throw error;
-    throw new HoldfastError("INVALID_KEY", `stored key: ${error.message}`);
-  }
+/** Not a function that is given another: replay decodes a key for every operation. */
+function refusedBytes(error: unknown): unknown {
+  if (!(error instanceof ValueProblem)) return error;
+  return new HoldfastError("INVALID_KEY", `stored key: ${error.message}`);
 }
 
 /** A key, or what was passed for one, as it stands in a message. */

@@ -2,7 +2,7 @@
 import { assert } from "../base/assert.js";
 import { alignUp, bytesEqual } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
-import type { Disk, DiskFile } from "../disk/disk.js";
+import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import {
   decodeManifest,
   encodeManifest,
@@ -26,12 +26,41 @@ export interface ManifestSlots {
   readonly newestSlot: number;
 }
 
+/**
+ * Remembers the last manifest that was decoded, or written: at rest both slots hold the same bytes,
+ * an opening reads them twice, and every change of the manifest looks at them again.
+ */
+export class ManifestMemo {
+  #bytes: Uint8Array | undefined;
+  #result: ManifestResult | undefined;
+
+  remember(bytes: Uint8Array, result: ManifestResult): void {
+    this.#bytes = bytes;
+    this.#result = result;
+  }
+
+  decode(bytes: Uint8Array, checksum: Checksum): ManifestResult {
+    const used = manifestBytes(bytes, checksum);
+    const known = this.#bytes;
+    if (used === undefined || used > bytes.length) return decodeManifest(bytes, checksum);
+    const same = known !== undefined && used <= known.length && this.#result !== undefined;
+    if (same && bytesEqual(bytes, 0, known, 0, used)) return this.#result as ManifestResult;
+    const result = decodeManifest(bytes, checksum);
+    this.remember(bytes.slice(0, used), result);
+    return result;
+  }
+}
+
 /** Reads both slots from the device. Changes nothing. */
-export async function readManifestSlots(disk: Disk, directory: string): Promise<ManifestSlots> {
-  const slots: [SlotState, SlotState] = [
-    await readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[0]}`),
-    await readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[1]}`),
-  ];
+export async function readManifestSlots(
+  disk: Disk,
+  directory: string,
+  memo = new ManifestMemo(),
+): Promise<ManifestSlots> {
+  const slots = await Promise.all([
+    readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[0]}`, memo),
+    readSlot(disk, `${directory}/${MANIFEST_SLOT_NAMES[1]}`, memo),
+  ]);
   let newest: Manifest | undefined;
   let newestSlot = 0;
   slots.forEach((slot, index) => {
@@ -44,15 +73,15 @@ export async function readManifestSlots(disk: Disk, directory: string): Promise<
 }
 
 /** What does not read well is read once more: the other slot may be older by one change. */
-async function readSlot(disk: Disk, file: string): Promise<SlotState> {
-  const first = await tryToReadSlot(disk, file);
-  return first.state === "damaged" ? tryToReadSlot(disk, file) : first;
+async function readSlot(disk: Disk, file: string, memo: ManifestMemo): Promise<SlotState> {
+  const first = await tryToReadSlot(disk, file, memo);
+  return first.state === "damaged" ? tryToReadSlot(disk, file, memo) : first;
 }
 
-async function tryToReadSlot(disk: Disk, file: string): Promise<SlotState> {
+async function tryToReadSlot(disk: Disk, file: string, memo: ManifestMemo): Promise<SlotState> {
   let result: ManifestResult;
   try {
-    result = decodeManifest(await readWhole(disk, file), disk.checksum);
+    result = memo.decode(await readWhole(disk, file), disk.checksum);
   } catch (error) {
     if (errnoCode(error) === "ENOENT") return { state: "missing", file };
     if (errnoCode(error) === undefined) throw error;
@@ -85,8 +114,16 @@ export class ManifestKeeper {
   /** What was last tried to be written: after a failure it may be there all the same. */
   #attempted: Manifest | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #memo: ManifestMemo;
 
-  constructor(disk: Disk, directory: string, current: Manifest, newestSlot: number) {
+  constructor(
+    disk: Disk,
+    directory: string,
+    current: Manifest,
+    newestSlot: number,
+    memo = new ManifestMemo(),
+  ) {
+    this.#memo = memo;
     this.#disk = disk;
     this.#directory = directory;
     this.#current = current;
@@ -122,12 +159,13 @@ export class ManifestKeeper {
     this.#newestSlot = first;
     this.#current = manifest;
     await writeSlot(this.#disk, this.#directory, 1 - first, bytes);
+    this.#memo.remember(bytes, { ok: true, manifest });
     return manifest;
   }
 
   /** The last line of defence against a lock that lies. */
   async #assertStillOurs(): Promise<void> {
-    const { newest } = await readManifestSlots(this.#disk, this.#directory);
+    const { newest } = await readManifestSlots(this.#disk, this.#directory, this.#memo);
     if (newest === undefined || newest.generation < this.#current.generation) return;
     const known = [this.#current, this.#attempted];
     if (known.some((one) => one !== undefined && isSameWriting(newest, one))) return;

@@ -7,7 +7,7 @@ import type { Disk } from "../disk/disk.js";
 import { segmentFileName } from "../log/format.js";
 import { createSegment, type PreparedSegment, writeSegmentHeader } from "../log/segments.js";
 import type { Manifest, ManifestSegment, ReplayCost } from "../manifest/format.js";
-import { ManifestKeeper, type ManifestSlots } from "../manifest/manifest.js";
+import { ManifestKeeper, type ManifestMemo, type ManifestSlots } from "../manifest/manifest.js";
 import { truncateTo } from "./files.js";
 import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
 import type { LogScan, ScannedSegment } from "./scan.js";
@@ -18,13 +18,14 @@ export interface FoundStore {
   readonly manifest: Manifest;
   readonly slots: ManifestSlots;
   readonly replay: ReplayCost;
+  readonly memo: ManifestMemo;
 }
 
 export async function beginEpoch(
   disk: Disk,
   directory: string,
   settings: OpeningSettings,
-  { scan, manifest, slots, replay }: FoundStore,
+  { scan, manifest, slots, replay, memo }: FoundStore,
 ): Promise<Omit<OpenedLog, "report">> {
   const epoch = manifest.epoch + 1;
   const { alignment, environment, framesInFlight, frameBytesMax } = settings;
@@ -32,7 +33,7 @@ export async function beginEpoch(
   const nextId = Math.max(0, ...manifest.segments.map((segment) => segment.id)) + 1;
   const storeId = fromHex(manifest.storeId) as Uint8Array;
   const [taken, ...rest] = spares;
-  const keeper = new ManifestKeeper(disk, directory, manifest, slots.newestSlot);
+  const keeper = new ManifestKeeper(disk, directory, manifest, slots.newestSlot, memo);
   if (taken?.state === "active") await demote(keeper, taken.id);
   const active = await prepareActive(disk, directory, settings, { taken, nextId, epoch, storeId });
   await keeper.publish((current) => ({
@@ -122,7 +123,10 @@ async function demote(keeper: ManifestKeeper, id: number): Promise<void> {
   }));
 }
 
-/** The manifest no longer needs what lies behind the end of a sealed segment. */
+/**
+ * What was torn is set aside, and goes. In other segments nothing behind the end is ever read, and
+ * one that keeps its length can be used again.
+ */
 export async function cutOff(
   disk: Disk,
   directory: string,

@@ -8,7 +8,7 @@
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
-import { type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
+import { ManifestMemo, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
 import { learnReplayCost } from "../manifest/replay-cost.js";
 import { createLog } from "./create.js";
 import {
@@ -45,7 +45,8 @@ export async function openLog(
   visitor: OpeningVisitor,
 ): Promise<OpenedLog> {
   const names = (await disk.list(directory)).filter((name) => !isPassingFileName(name));
-  const slots = await readManifestSlots(disk, directory);
+  const memo = new ManifestMemo();
+  const slots = await readManifestSlots(disk, directory, memo);
   const complete = slots.slots.every((slot) => slot.state === "valid");
   // A manifest of a later generation has been in use, whatever stands beside it.
   const used = slots.newest !== undefined && slots.newest.generation > 1;
@@ -55,7 +56,7 @@ export async function openLog(
     return createLog(disk, directory, settings, names);
   }
   assertIsStore(directory, slots, names);
-  return new Recovery(disk, directory, settings).run(names, visitor);
+  return new Recovery(disk, directory, settings, memo).run(names, visitor);
 }
 
 /** Refuses to make a store of somebody else's directory. Takes no lock and writes nothing. */
@@ -99,8 +100,10 @@ class Recovery {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #settings: OpeningSettings;
+  readonly #memo: ManifestMemo;
 
-  constructor(disk: Disk, directory: string, settings: OpeningSettings) {
+  constructor(disk: Disk, directory: string, settings: OpeningSettings, memo: ManifestMemo) {
+    this.#memo = memo;
     this.#disk = disk;
     this.#directory = directory;
     this.#settings = settings;
@@ -110,7 +113,7 @@ class Recovery {
     const disk = this.#disk;
     const start = disk.clock.monotonicMicros();
     await syncManifest(disk, this.#directory, names);
-    const slots = await readManifestSlots(disk, this.#directory);
+    const slots = await readManifestSlots(disk, this.#directory, this.#memo);
     assertIsStore(this.#directory, slots, names);
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
@@ -128,11 +131,13 @@ class Recovery {
     const { operations, bytesRead } = scan;
     const measured = { operations, bytesRead, micros: replayed - synced };
     const replay = learnReplayCost(manifest.replay, measured);
-    const found = { scan, manifest, slots, replay };
+    const found = { scan, manifest, slots, replay, memo: this.#memo };
     const opened = await beginEpoch(disk, this.#directory, this.#settings, found);
-    await cutOff(disk, this.#directory, opened.keeper.current, scan);
-    if (names.includes(CREATING_NAME)) await disk.remove(`${this.#directory}/${CREATING_NAME}`);
-    await disk.syncDirectory(this.#directory);
+    if (scan.verdict === "torn") await cutOff(disk, this.#directory, opened.keeper.current, scan);
+    if (names.includes(CREATING_NAME)) {
+      await disk.remove(`${this.#directory}/${CREATING_NAME}`);
+      await disk.syncDirectory(this.#directory);
+    }
     const end = disk.clock.monotonicMicros();
     return {
       ...opened,

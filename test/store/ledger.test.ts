@@ -245,8 +245,14 @@ test("one that has another length than a new one is not used again", async () =>
   const { machine, log } = await start();
   await puts(machine, log, 3);
   machine.crash("kill");
-  // What opening cuts off is no longer of full length.
-  const again = await machine.run(openRunning(machine.boot()));
+  const disk = machine.boot();
+  const again = await machine.run(openRunning(disk));
+  // As an opening leaves it that has cut off a torn end.
+  const { bytes } = again.ledger.current.segments.find(({ id }) => id === 1)!;
+  const path = machine.files().find((name) => name.endsWith(segmentFileName(1)))!;
+  const file = await machine.run(disk.open(path, { write: true }));
+  await machine.run(file.truncate(bytes));
+  await machine.run(file.sync());
   await puts(machine, again, 4);
   await during(machine, () => flush(again));
   await settle(machine);
