@@ -62,7 +62,9 @@ export class ArchiveChecker {
 
   #checkStart(archive: ManifestArchive, file: string, before: SegmentEnd | undefined): void {
     if (before === undefined || before.nextSequence === archive.firstSequence) return;
-    const message = `it begins with transaction ${archive.firstSequence} where ${before.nextSequence} must be`;
+    const message =
+      `it begins with transaction ${archive.firstSequence} where ${before.nextSequence} ` +
+      "must be";
     const sequences = sequencesOf(before.nextSequence, archive.firstSequence - 1);
     this.findings.push(damage("archive", file, 0, message, sequences));
   }

@@ -73,8 +73,8 @@ export class ReplayChecker {
   }
 
   /**
-   * Adds to what is found in the log whose it is. Where no transaction is lost, as with a frame that
-   * has none, replay still cannot pass: `next` is the sequence that stands behind the place.
+   * Adds to what is found in the log whose it is. Where no transaction is lost, as with a frame
+   * that has none, replay still cannot pass: `next` is the sequence that stands behind the place.
    */
   withLoss(finding: Finding, segmentId: number | undefined, next: number | undefined): Finding {
     const { sequences, offset } = finding;

@@ -34,11 +34,11 @@ export function registerRestore(program: Command): void {
     .command("restore")
     .summary("make a new store of a snapshot")
     .description(
-      "Makes a new store that holds what a snapshot of a store holds, with all rows in one run\n" +
-        "and an id of its own; its next transaction is the one behind the snapshot's last. Works\n" +
-        "beside whoever writes the store, and changes nothing in it. Everything that is read is\n" +
-        "checked, and what was made is verified at the end. Exit codes: 0 done, 1 failed or\n" +
-        "damaged, 2 could not look.",
+      "Makes a new store that holds what a snapshot of a store holds, with all rows in one\n" +
+        "run and an id of its own; its next transaction is the one behind the snapshot's last.\n" +
+        "Works beside whoever writes the store, and changes nothing in it. Everything that is\n" +
+        "read is checked, and what was made is verified at the end. Exit codes: 0 done,\n" +
+        "1 failed or damaged, 2 could not look.",
     )
     .argument("<dir>", "directory of the store that has the snapshot")
     .argument("<name>", "name of the snapshot")

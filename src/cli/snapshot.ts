@@ -98,8 +98,8 @@ function manifestOf({ manifest, directory }: StoreView): Manifest {
 }
 
 /**
- * As its own program would open it, as far as the manifest tells. That may keep the history: nothing
- * of it is to go because of a snapshot.
+ * As its own program would open it, as far as the manifest tells. That may keep the history:
+ * nothing of it is to go because of a snapshot.
  */
 function optionsFor({ environment, segments }: Manifest): OpenOptions {
   const segmentBytes = segments.findLast(({ state }) => state !== "sealed")?.bytes;

@@ -1,6 +1,6 @@
 /**
- * From a snapshot to one run of another store: all its runs and the log behind them, merged; of each
- * key the newest row, and no deletions. Memory is bounded, whatever the snapshot holds.
+ * From a snapshot to one run of another store: all its runs and the log behind them, merged; of
+ * each key the newest row, and no deletions. Memory is bounded, whatever the snapshot holds.
  */
 import { fromHex } from "../base/bytes.js";
 import { FLUSH_ARENA_BYTES, RUN_FILE_BYTES } from "../base/limits.js";
@@ -70,8 +70,8 @@ export interface RestoredRows {
 
 /**
  * Writes the rows of a snapshot into the target's directory, where nothing else writes. Throws
- * CORRUPT_RUN, CORRUPT_LOG, MISSING_FILE, DISK_FULL or IO; files that were made are removed then, as
- * far as they can be.
+ * CORRUPT_RUN, CORRUPT_LOG, MISSING_FILE, DISK_FULL or IO; files that were made are removed then,
+ * as far as they can be.
  */
 export async function restoreRows(
   disk: Disk,

@@ -1,6 +1,6 @@
 /**
- * Makes a new store that holds what a snapshot of another one holds. A marker stands until all of it
- * is durable and was read back: cut short anywhere, it leaves nothing that opens with a part of it.
+ * Makes a new store that holds what a snapshot of another one holds. A marker stands until all of
+ * it is durable and was read back: cut short anywhere, it leaves nothing that opens with a part.
  */
 import { dirname } from "node:path";
 import { toHex } from "../base/bytes.js";
@@ -59,9 +59,9 @@ export interface Restored {
  * The next transaction of the new store is the one behind the snapshot's last. Changes nothing in
  * `directory`.
  *
- * Errors: SNAPSHOT_NOT_FOUND; INVALID_ARGUMENT if `to` is not empty; LOCKED; CORRUPT_RUN, CORRUPT_LOG
- * and MISSING_FILE for what the snapshot names; DISK_FULL; IO. After any of them there is no store
- * in `to`.
+ * Errors: SNAPSHOT_NOT_FOUND; INVALID_ARGUMENT if `to` is not empty; LOCKED; CORRUPT_RUN,
+ * CORRUPT_LOG and MISSING_FILE for what the snapshot names; DISK_FULL; IO. After any of them there
+ * is no store in `to`.
  */
 export async function restoreSnapshot(options: RestoreOptions): Promise<Restored> {
   const { disk, to, writerId } = options;

@@ -16,7 +16,7 @@ afterAll(() => stores.end());
 
 const COMMANDS = ["replay", "inspect", "log", "verify", "snapshot", "restore", "doctor"];
 
-test("--help names every command in the order of a first acquaintance, and shows examples", async () => {
+test("--help names every command in the order of a first acquaintance, with examples", async () => {
   const { code, stdout, stderr } = await holdfast("--help");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const commands = [...stdout.matchAll(/^ {2}(\w+) (?:\[options\] )?<\w+>/gm)].map(

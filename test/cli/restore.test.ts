@@ -1,4 +1,4 @@
-/** `holdfast restore`: a new store holds what the snapshot held, row by row, whatever came later. */
+/** `holdfast restore`: a new store has every row of the snapshot, whatever came later. */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

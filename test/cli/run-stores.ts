@@ -1,4 +1,4 @@
-/** Stores with runs, archives and snapshots, whose every row is known, for the tests of the command. */
+/** Stores with runs, archives and snapshots, whose every row is known. */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import {

@@ -22,7 +22,7 @@ async function list(directory: string): Promise<SnapshotReport[]> {
 }
 
 describe("taken", () => {
-  test("of a store that nobody has: it holds all there is, and the rest stays as it was", async () => {
+  test("of a store that nobody has: it holds all there is, the rest stays as it was", async () => {
     const directory = await copyOf(known.directory);
     const archives = (await filesOf(directory, ".archive")).length;
     const { code, stdout, stderr } = await holdfast("snapshot", directory, "evening", "--json");

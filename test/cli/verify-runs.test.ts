@@ -143,7 +143,7 @@ describe("a sound store", () => {
 });
 
 describe("a damaged run", () => {
-  test("a bit in a block of rows: file, offset, table, keys, transactions, whose it is", async () => {
+  test("a bit in a block of rows: its place, table, keys, transactions, whose it is", async () => {
     const directory = await copyOf(known.directory);
     const { alone } = await filesApart(directory);
     const file = join(directory, runFileName(alone.id));
