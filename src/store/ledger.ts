@@ -92,13 +92,14 @@ export class StoreLedger {
   /** Resolves when the manifest knows the segment: only then may it be written. */
   async addSpare(spare: PreparedSegment): Promise<void> {
     const entry = openEntry(spare, "spare", this.#o.epoch, this.#o.alignment);
-    this.#segments = [...this.#segments.filter((segment) => segment.id !== spare.id), entry];
-    try {
-      await this.#publish((manifest) => manifest);
-    } catch (error) {
-      this.#segments = this.#segments.filter((segment) => segment !== entry);
-      throw error;
-    }
+    const added = (segments: readonly ManifestSegment[]) => [
+      ...segments.filter((segment) => segment.id !== spare.id),
+      entry,
+    ];
+    // With this change and none before it: had another one brought it in, and this one failed, the
+    // next would take the segment out again, for others to use.
+    await this.#publish((manifest) => ({ ...manifest, segments: added(manifest.segments) }));
+    this.#segments = added(this.#segments);
   }
 
   /**
