@@ -60,16 +60,17 @@ export class Repairer {
     return new Set([...this.#waiting.keys(), ...this.#lost].filter((id) => named.has(id)));
   }
 
-  /** True if this is about a file of a run, and news. */
-  report(error: unknown): boolean {
+  /** Whether this is about a damaged file of a run, and whether that is news. */
+  report(error: unknown): "new" | "known" | undefined {
     const fileId = damagedFile(error);
-    if (fileId === undefined || this.#waiting.has(fileId) || this.#lost.has(fileId)) return false;
+    if (fileId === undefined) return undefined;
+    const known = [this.#waiting, this.#lost, this.#replaced].some((some) => some.has(fileId));
+    if (known) return "known";
     const { files } = this.#parts.host.manifest;
-    // It was replaced since whoever met the damage began: that is news as well.
-    if (!files.some(({ id }) => id === fileId)) return this.#replaced.has(fileId);
+    if (!files.some(({ id }) => id === fileId)) return undefined;
     this.#waiting.set(fileId, error as Error);
     this.activity.force();
-    return true;
+    return "new";
   }
 
   async #step(signal: AbortSignal): Promise<boolean> {

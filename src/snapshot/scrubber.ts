@@ -8,7 +8,7 @@ import type { BackgroundParts } from "./background.js";
 import type { ScrubFigures } from "./host.js";
 
 /** Between two files at least; and the time after which it looks again whether it may. */
-const PAUSE_MILLIS_MIN = 1000;
+const PAUSE_MILLIS_MIN = 100;
 
 export interface ScrubberOptions {
   /** For all files; 0: not at all. */

@@ -110,11 +110,9 @@ export class Snapshotter {
     this.#setPressure(nextPressure(this.#pressure, tail, runs, this.#options));
   }
 
-  /** Somebody has met this error: if a file of a run is damaged, it is made anew. */
+  /** Somebody has met this error. If it tells of a damaged file of a run, that is made anew. */
   damaged(error: unknown): void {
-    if (this.#closing !== undefined) return;
-    // What was given up may be possible without that file.
-    if (this.#repairer.report(error)) this.#goOn();
+    if (this.#closing === undefined && this.#repairer.report(error) === "new") this.#goOn();
   }
 
   /** There may be something to merge or to give back: at the opening, or a snapshot was dropped. */
@@ -241,7 +239,11 @@ export class Snapshotter {
   }
 
   #warn(doing: string, { error, first, halted }: Failure): void {
-    this.damaged(error);
+    if (this.#closing === undefined && this.#repairer.report(error) !== undefined) {
+      // What becomes of the file is told when it is known; the rest can be done without it.
+      this.#goOn();
+      return;
+    }
     if (!first && !halted) return;
     const then = halted ? "it is not tried again by itself" : "it is tried again";
     this.#host.warn("BACKGROUND", `${doing} failed: ${error.message}; ${then}`);

@@ -1,6 +1,7 @@
 /** Damaged files of runs are made anew, and every state that names them reads as before. */
 import { expect, test } from "vitest";
 import { HoldfastError } from "../../src/base/errors.js";
+import { segmentFileName } from "../../src/log/format.js";
 import type { Manifest, ManifestFile, ManifestState } from "../../src/manifest/format.js";
 import { runFileName } from "../../src/run/format.js";
 import type { History } from "../../src/snapshot/history.js";
@@ -192,6 +193,17 @@ async function reopen({ scene }: Play): Promise<Snapshotter> {
   return new Snapshotter(host, { ...DEFAULTS, runsPerTier: 2 }, runner);
 }
 
+/** Keeps the runs as they are under a name, and merges them: deletions are forgotten. */
+async function mergeOn(play: Play): Promise<void> {
+  const { host, run, idle } = play.scene;
+  const { lastSequence, end } = host.log;
+  await run(host.change((now) => withSnapshot(now, "unmerged", lastSequence, end, 1)));
+  const snapshotter = await reopen(play);
+  snapshotter.reconsider();
+  await idle(1000);
+  await run(snapshotter.close(0));
+}
+
 test("from each source there is, every file of every state is made anew as it was", async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const which = [/the log$/, /^snapshot|^the runs/, /^the log$/][seed % 3] as RegExp;
@@ -199,6 +211,7 @@ test("from each source there is, every file of every state is made anew as it wa
     const { scene } = play;
     try {
       await scene.run(scene.snapshotter.close(0));
+      if (seed % 3 === 1) await mergeOn(play);
       if (scene.host.manifest.merge !== null) count("in the middle of a merge");
       await repairAll(play, (name) => which.test(name));
       await allWhole(scene);
@@ -213,7 +226,9 @@ test("from each source there is, every file of every state is made anew as it wa
       throw new Error(`seed ${seed}`, { cause: error });
     }
   }
-  expect(used.get("in the middle of a merge") ?? 0).toBeGreaterThan(2);
+  for (const what of ["in the middle of a merge", "the runs of today"]) {
+    expect(used.get(what) ?? 0, what).toBeGreaterThan(2);
+  }
 }, 300_000);
 
 test("whatever is damaged, it reads as before, or is known to be lost", async () => {
@@ -228,3 +243,65 @@ test("whatever is damaged, it reads as before, or is known to be lost", async ()
     expect(used.get(source) ?? 0, source).toBeGreaterThan(2);
   }
 }, 300_000);
+
+test("a run that has grown by declarations, and a snapshot from before that", async () => {
+  const scene = await makeScene({ recoveryBudgetMicros: 1e9, history: "all" });
+  const { host, run, snapshotter } = scene;
+  await scene.write(5, (n) => [put(`key ${n}`, "x")]);
+  await run(snapshotter.flushNow());
+  const { lastSequence, end } = host.log;
+  await run(host.change((now) => withSnapshot(now, "s", lastSequence, end, 1)));
+  await scene.write(2, () => "declare");
+  await run(snapshotter.flushNow());
+  const { state, files, snapshots } = host.manifest;
+  expect([state.runs[0]?.lastSequence, snapshots[0]?.state.runsThrough]).toEqual([7, 5]);
+  expect(planRepair(host.manifest, files[0]?.id ?? 0)).toMatchObject({
+    firstSequence: 1,
+    lastSequence: 5,
+    dropTombstones: true,
+    sources: [{ name: "the log", after: 0, through: 5 }],
+  });
+  // The snapshot keeps what only the log behind its runs has; the live state is too new for it.
+  expect(planRepair(host.manifest, 999)).toBeUndefined();
+});
+
+test("a state that has forgotten a deletion: the row below stays hidden", async () => {
+  const scene = await makeScene({ recoveryBudgetMicros: 1e9, runsPerTier: 10 });
+  const { host, run, idle, snapshotter } = scene;
+  const writes: Transaction[] = [[put("a", "1"), put("b", "1"), put("c", "1")], [del("b")]];
+  for (const transaction of writes) {
+    await scene.write(1, () => transaction);
+    await run(snapshotter.flushNow());
+  }
+  const { lastSequence, end } = host.log;
+  await run(host.change((now) => withSnapshot(now, "s", lastSequence, end, 1)));
+  await run(snapshotter.close(0));
+  // With the log gone and the runs merged into one, nothing says that "b" was there.
+  const merging = new Snapshotter(
+    host,
+    { ...DEFAULTS, runsPerTier: 2 },
+    new InlineRunner(host.disk, UNLIMITED),
+  );
+  await run(host.log.rotate());
+  merging.reconsider();
+  await idle();
+  expect(host.manifest.state.runs).toHaveLength(1);
+  const [newest] = host.manifest.snapshots[0]?.state.runs ?? [];
+  const file = host.manifest.files.find(({ id }) => id === newest?.files[0]) as ManifestFile;
+  const plan = planRepair(host.manifest, file.id);
+  const today = plan?.sources.find(({ name }) => name === "the runs of today");
+  expect(today?.below.files).toHaveLength(1);
+  const others = plan?.sources.filter((source) => source !== today) ?? [];
+  for (const { log } of others) {
+    for (const piece of log) {
+      const id = piece.kind === "segment" ? piece.segment.id : 0;
+      await run(host.disk.remove(`${DIRECTORY}/${segmentFileName(id)}`));
+    }
+  }
+  await damage(scene, file, "gone");
+  merging.damaged(new HoldfastError("CORRUPT_RUN", "bad", { file: pathOf(file), offset: 0 }));
+  await idle(1000);
+  expect(host.messages.at(-1)).toMatch(/made anew from the runs of today$/);
+  await allWhole(scene);
+  await run(merging.close(0));
+});
