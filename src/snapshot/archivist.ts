@@ -3,6 +3,7 @@ import type { ManifestSegment } from "../manifest/format.js";
 import { Activity } from "./activity.js";
 import type { BackgroundParts } from "./background.js";
 import { expiredArchives } from "./history.js";
+import type { ArchiveResult } from "./jobs.js";
 import { unneededSegments } from "./position.js";
 import { withoutSegments } from "./publication.js";
 
@@ -11,6 +12,11 @@ export class Archivist {
   /** Length of the archives that were made. */
   bytes = 0;
   readonly #parts: BackgroundParts;
+  /**
+   * Made, but not known to be published: a manifest that names it may be in force, so the file stays
+   * as it is until it is.
+   */
+  #made: ArchiveResult | undefined;
 
   constructor(parts: BackgroundParts) {
     this.#parts = parts;
@@ -37,10 +43,14 @@ export class Archivist {
   async #archive(segment: ManifestSegment, signal: AbortSignal): Promise<void> {
     const { host, runner, publisher } = this.#parts;
     const { directory, manifest } = host;
-    const job = { kind: "archive", directory, storeId: manifest.storeId, segment } as const;
-    const { archive, bytesWritten } = await runner.run(job, signal);
+    if (this.#made?.archive.id !== segment.id) {
+      const job = { kind: "archive", directory, storeId: manifest.storeId, segment } as const;
+      this.#made = await runner.run(job, signal);
+    }
+    const { archive, bytesWritten } = this.#made;
     if (signal.aborted) return;
     await publisher.publish((current) => withoutSegments(current, [segment], [archive]));
+    this.#made = undefined;
     this.bytes += bytesWritten;
   }
 

@@ -82,8 +82,8 @@ export class StoreLedger {
    * Publishes a change of the state, files, merge, snapshots, archives or replay; segments may be
    * left out that nothing needs. `edit` is given the manifest as it would be published now.
    *
-   * If publishing fails the change counts as not made. It must not be tried again with the same
-   * files: they are removed once a later change has gone through.
+   * If publishing fails the change counts as not made. It must not be tried again with the same files
+   * of runs: they are removed once a later change has gone through. Archives must be the same.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     return this.#publish(edit);
@@ -188,10 +188,14 @@ export class StoreLedger {
     return next;
   }
 
-  /** What it names and the published one does not may be named by a slot. */
+  /**
+   * What it names and the published one does not may be named by a slot. Archives are not given up:
+   * their names are those of their segments, and so the same file is offered again.
+   */
   #doubt(attempted: Manifest): void {
     const published = namesOf(this.#published);
-    for (const name of namesOf(attempted)) {
+    for (const { id } of attempted.files) {
+      const name = runFileName(id);
       if (published.has(name)) continue;
       this.#doubtful.add(name);
       this.#refused.add(name);
