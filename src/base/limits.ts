@@ -58,8 +58,8 @@ export const FRAMES_IN_FLIGHT_MAX = 64;
 export const MANIFEST_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
- * Largest content of a block of rows, keys or filters: a row and its key always fit one. Bounds what
- * is decompressed at once.
+ * Largest content of a block of rows, keys or filters: a row and its key always fit one. Bounds
+ * what is decompressed at once.
  */
 export const BLOCK_RAW_BYTES_MAX = 1118208;
 

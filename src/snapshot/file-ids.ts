@@ -27,9 +27,9 @@ export class FileIdSource {
 
 /**
  * Ids for files made of so many bytes of input. Other blocks and filters may make the output larger
- * than the input, by far less than twice. But a file is finished by what its last block has before it
- * is compressed: small files of rows that compress well are much shorter than they should be, and
- * ids are only numbers.
+ * than the input, by far less than twice. But a file is finished by what its last block has before
+ * it is compressed: small files of rows that compress well are much shorter than they should be,
+ * and ids are only numbers.
  */
 export function filesFor(inputBytes: number, fileBytes: number): number {
   return 32 * Math.ceil(inputBytes / fileBytes) + 2;

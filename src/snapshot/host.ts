@@ -36,9 +36,9 @@ export interface SnapshotHost {
   durable(sequence: number): Promise<void>;
   /**
    * Publishes `edit` of the manifest as it is then, with segments and tables as the running log has
-   * them; what the edit makes of the segments is what the log goes on with. Segments,
-   * runs and archives that are no longer named are the host's to use again, or to remove. Rejects where it is not known which
-   * manifest is in force; that change is never made again.
+   * them; what the edit makes of the segments is what the log goes on with. Segments, runs and
+   * archives that are no longer named are the host's to use again, or to remove. Rejects where it
+   * is not known which manifest is in force; that change is never made again.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest>;
   /**

@@ -1,4 +1,7 @@
-/** What the log says of a range of keys, from archives and segments, as runs that are yet to be merged. */
+/**
+ * What the log says of a range of keys, from archives and segments, as runs that are yet to be
+ * merged.
+ */
 import { HoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";

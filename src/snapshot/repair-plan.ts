@@ -1,27 +1,29 @@
 /**
  * From what a damaged file of a run can be made again. Pure functions of the manifest.
  *
- * value(k, s) stands for what the first s transactions say of key k: a row, or that there is none. A
- * state T that names the file F, in a run of transactions a to b(T), with runs through r(T), asks F
- * only for keys in its range that no run above has. Such a key has not changed between b(T) and r(T).
- * So for each s with b(T) <= s <= r(T) a file that has value(k, s), for all keys in the range that
- * have changed between a and s, gives the same answers as F does. It may have rows older than a as
- * well: runs below have nothing newer. Only deletions need care: where value(k, s) is "none", an older
- * row of k in a run below must stay hidden, by a tombstone.
+ * value(k, s) stands for what the first s transactions say of key k: a row, or that there is none.
+ * A state T that names the file F, in a run of transactions a to b(T), with runs through r(T), asks
+ * F only for keys in its range that no run above has. Such a key has not changed between b(T) and
+ * r(T). So for each s with b(T) <= s <= r(T) a file that has value(k, s), for all keys in the range
+ * that have changed between a and s, gives the same answers as F does. It may have rows older than
+ * a as well: runs below have nothing newer. Only deletions need care: where value(k, s) is "none",
+ * an older row of k in a run below must stay hidden, by a tombstone.
  *
- * Two things remain. While a merge into the last run goes on, the files behind it have all that goes
- * into it up to some p > b(T), and keep it when the runs above are dropped: there s must be p at
- * least. And b(T) grows where transactions change no row, so that it may be beyond the r of an older
- * state that has F as well. F was made of transactions up to some p that no such r is below, and no
- * key has changed between p and b(T): the least r will do then. So `through`, the least s that a
- * source may have, is the greatest b(T), or p, over all states that name F, but at most the least r.
+ * Two things remain. While a merge into the last run goes on, the files behind it have all that
+ * goes into it up to some p > b(T), and keep it when the runs above are dropped: there s must be p
+ * at least. And b(T) grows where transactions change no row, so that it may be beyond the r of an
+ * older state that has F as well. F was made of transactions up to some p that no such r is below,
+ * and no key has changed between p and b(T): the least r will do then. So `through`, the least s
+ * that a source may have, is the greatest b(T), or p, over all states that name F, but at most the
+ * least r.
  *
  * Sources, the best first:
  * - the file itself, where what is damaged is not its rows: see salvage.ts;
  * - the log from a to s: it has every change, deletions included;
- * - another state, live or a snapshot's, with runs through t in a <= t <= s, and the log behind t. It
- *   has all rows there are, but may have forgotten deletions: where F's run is the last one none are
- *   needed, otherwise each key that the runs below F have, and this source has not, gets a tombstone.
+ * - another state, live or a snapshot's, with runs through t in a <= t <= s, and the log behind t.
+ *   It has all rows there are, but may have forgotten deletions: where F's run is the last one none
+ *   are needed, otherwise each key that the runs below F have, and this source has not, gets a
+ *   tombstone.
  */
 import type {
   Manifest,

@@ -12,7 +12,9 @@ import { planRepair, type RepairPlan, type RepairSource } from "./repair-plan.js
 /** More than any repair makes: ids are only numbers. */
 const FILE_IDS = 10_000;
 
-/** What a source is made of may be archived or merged while it is read: then it is planned again. */
+/**
+ * What a source is made of may be archived or merged while it is read: then it is planned again.
+ */
 const PLANS_MAX = 3;
 
 /** For a job that takes the rows from the damaged file itself. */

@@ -1,9 +1,9 @@
 /**
- * The rows of a damaged file, read from itself: only where all of them are there. Each block that is
- * found is proven by a checksum that continues from the header's, with the salt of this one file, and
- * by its place. The manifest knows how many rows the file had: with so many in whole blocks, none is
- * missing, whatever else of the file is damaged. Some of the rows are never used alone: the others
- * would have to come from sources that have all of them anyway.
+ * The rows of a damaged file, read from itself: only where all of them are there. Each block that
+ * is found is proven by a checksum that continues from the header's, with the salt of this one
+ * file, and by its place. The manifest knows how many rows the file had: with so many in whole
+ * blocks, none is missing, whatever else of the file is damaged. Some of the rows are never used
+ * alone: the others would have to come from sources that have all of them anyway.
  */
 import { fromHex } from "../base/bytes.js";
 import type { Disk, DiskFile } from "../disk/disk.js";

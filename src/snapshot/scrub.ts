@@ -1,4 +1,6 @@
-/** Reads a file of a run from end to end, past the page cache: rot is found before a read meets it. */
+/**
+ * Reads a file of a run from end to end, past the page cache: rot is found before a read meets it.
+ */
 import { fromHex } from "../base/bytes.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import type { RunProblem } from "../run/run-problem.js";

@@ -1,4 +1,7 @@
-/** Has one file of a run after another read through, all of them in a given time, when nothing else goes on. */
+/**
+ * Has one file of a run after another read through, all of them in a given time, when nothing else
+ * goes on.
+ */
 import { HoldfastError } from "../base/errors.js";
 import type { Timer } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
@@ -82,8 +85,8 @@ export class Scrubber {
   }
 
   /**
-   * By id, round and round. It begins where the time of day says: a store that is opened often would
-   * have the same few files read again and again otherwise.
+   * By id, round and round. It begins where the time of day says: a store that is opened often
+   * would have the same few files read again and again otherwise.
    */
   #next(): ManifestFile | undefined {
     const { host } = this.#parts;

@@ -45,8 +45,8 @@ export function nextFlush(
 ): FlushTrigger {
   const micros = expectedReplayMicros(cost, tail.operations, tail.bytes);
   const urgency = micros / options.recoveryBudgetMicros;
-  // Memory is short before time is, where rows are large; and whatever slows writers, were it frames
-  // that are mostly padding, has to be what sets the background to work as well.
+  // Memory is short before time is, where rows are large; and whatever slows writers, were it
+  // frames that are mostly padding, has to be what sets the background to work as well.
   const heaviest = Math.max(tail.bytes, tail.memoryBytes);
   const heavy = heaviest >= options.slowBytes * BUDGET_PART;
   return { flush: tail.operations > 0 && (urgency >= BUDGET_PART || heavy), urgency };

@@ -47,8 +47,8 @@ export interface BackgroundOptions {
 const SWEEP_STEPS = 500;
 
 /** Whoever writes without pause is looked at again after so much. */
-const WEIGH_OPERATIONS = 1000;
-const WEIGH_BYTES = 1024 * 1024;
+const WEIGH_OPERATIONS = 256;
+const WEIGH_BYTES = 256 * 1024;
 
 export class Background {
   readonly #o: BackgroundOptions;

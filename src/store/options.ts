@@ -81,7 +81,8 @@ export interface OpenOptions {
   readonly backgroundBytesPerSecond?: number;
   /**
    * Each file of a run is read through once in so many hours, when little else goes on, so that one
-   * that has gone bad is made anew while that can still be done: 0, for never, to 8,760. Default: 24.
+   * that has gone bad is made anew while that can still be done: 0, for never, to 8,760. Default:
+   * 24.
    */
   readonly scrubEveryHours?: number;
   /**

@@ -100,3 +100,15 @@ test("pressure rises at once and falls late", () => {
   const onDisk = { operations: 1, bytes: 4000, memoryBytes: 0 };
   expect(nextPressure("none", onDisk, 1, OPTIONS)).toBe("stop");
 });
+
+test("so does it with the number of runs", () => {
+  const levels: string[] = [];
+  let level: ReturnType<typeof nextPressure> = "none";
+  const nothing = { operations: 0, bytes: 0, memoryBytes: 0 };
+  for (const runs of [79, 80, 61, 59, 240, 181, 179, 60, 59]) {
+    level = nextPressure(level, nothing, runs, OPTIONS);
+    levels.push(level);
+  }
+  const [none, slow, stop] = ["none", "slow", "stop"];
+  expect(levels).toEqual([none, slow, slow, none, stop, stop, slow, slow, none]);
+});

@@ -61,6 +61,9 @@ class Model {
     };
   }
 
+  /** Files that cannot be read. */
+  avoid: ReadonlySet<number> = new Set();
+
   flush(changes: Content): void {
     for (const [key, value] of changes) {
       if (value === undefined) this.truth.delete(key);
@@ -79,8 +82,10 @@ class Model {
 
   /** One step of merging; the flushes go on while it runs, and are published before it. */
   merge(meanwhile: () => void = () => {}): boolean {
-    const plan = planMerge(this.manifest, OPTIONS);
+    const plan = planMerge(this.manifest, { ...OPTIONS, avoid: this.avoid });
     if (plan === undefined) return false;
+    const read = plan.runs.flatMap((run) => run.files);
+    expect(read.filter((id) => this.avoid.has(id))).toEqual([]);
     const rows = this.#merged(plan);
     if (plan.kind === "last") this.mostInput = Math.max(this.mostInput, plan.inputBytes);
     const files = this.#filesOf(rows);
@@ -252,6 +257,36 @@ test("a step is one file of the last run, and what the runs above have between i
   model.merge();
   expect(model.manifest.merge?.throughKey).toEqual(first?.lastKey);
   expect(planMerge(model.manifest, OPTIONS)?.afterKey).toEqual(first?.lastKey);
+});
+
+test("files that cannot be read stay out of it, and those above stay few", () => {
+  fc.assert(
+    fc.property(flushes, fc.nat(), fc.nat(30), (rounds, which, when) => {
+      const model = new Model();
+      for (const [round, { changes, merges }] of rounds.entries()) {
+        model.flush(new Map(changes.map(({ key, value }) => [key, value])));
+        const { files } = model.manifest;
+        if (round === when) model.avoid = new Set([files[which % files.length]?.id ?? 0]);
+        // Repaired.
+        if (round === when + 20) model.avoid = new Set();
+        for (let i = 0; i < merges && model.merge(); i++) {
+          expect(model.rows()).toEqual(model.truth);
+        }
+      }
+      model.avoid = new Set();
+      while (model.merge()) expect(model.rows()).toEqual(model.truth);
+      expect(model.manifest.merge).toBeNull();
+    }),
+    { numRuns: 150 },
+  );
+  const model = run(200, scattered);
+  model.avoid = new Set(model.manifest.state.runs.at(-1)?.files);
+  const before = model.manifest.state.runs.length;
+  run(600, scattered, model);
+  expect(model.mostRuns).toBeLessThanOrEqual(
+    before + (PER_TIER - 1) * Math.ceil(Math.log(600) / Math.log(PER_TIER)) + PER_TIER,
+  );
+  expect(model.rows()).toEqual(model.truth);
 });
 
 test("a store whose every row is deleted ends up with nothing", () => {
