@@ -35,10 +35,35 @@ function copyStore(to) {
   }
 }
 
-const store = await open(work, options);
+/** Resolves when the background has nothing more to do: what is copied then belongs together. */
+async function quiet() {
+  for (;;) {
+    await store.flush();
+    const { flushes, merges, archives } = store.stats().background;
+    const busy = [flushes, merges, archives].some(({ running }) => running);
+    if (!busy) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const store = await open(work, { ...options, history: { keepBytes: 50_000 }, finalSnapshotMillis: 0 });
+const snapshots = {};
+// Runs of two tiers, a few archives, and segments that are used again.
+for (let round = 1; round <= 9; round++) {
+  await fill(store);
+  await quiet();
+  if (round % 4 !== 0) continue;
+  // A tail of log for the snapshot to keep.
+  for (let n = 0; n < 20; n++) await store.table(pairs).put(["tail", n], { n: round });
+  const { name: snapshot } = await store.snapshot(`round-${round}`);
+  snapshots[snapshot] = stateOf(store);
+}
 await fill(store);
 copyStore("crashed");
 const expected = stateOf(store);
 await store.close();
 copyStore("closed");
-writeFileSync(join(target, "expected.json"), `${JSON.stringify(expected, null, 1)}\n`);
+const write = (file, value) =>
+  writeFileSync(join(target, file), `${JSON.stringify(value, null, 1)}\n`);
+write("expected.json", expected);
+write("snapshots.json", snapshots);
