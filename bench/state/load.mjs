@@ -2,7 +2,7 @@
 import { DEFINITIONS, keyOf, rowOf, TABLES } from "./tables.mjs";
 
 /** Rows that most transactions are about, as open orders and positions are: at most half of all. */
-export const HOT_ROWS = 100_000;
+export const HOT_ROWS = 10_000;
 /** Part of the transactions that is about them; the rest goes to any row. */
 export const HOT_PART = 0.9;
 export const TRANSACTIONS_PER_SECOND = 10_000;

@@ -29,7 +29,7 @@ export interface TriggerOptions {
  * A tail of this part of the budget is flushed: what is written while the flush goes on, and until
  * it is published, must fit into the rest.
  */
-const BUDGET_PART = 0.5;
+const BUDGET_PART = 0.7;
 
 export interface FlushTrigger {
   readonly flush: boolean;
