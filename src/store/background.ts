@@ -17,7 +17,13 @@ import { backgroundBounds } from "./bounds.js";
 import type { Catalog } from "./catalog.js";
 import type { StoreLedger } from "./ledger.js";
 import type { Options } from "./options.js";
-import { listSnapshots, type SnapshotInfo, withoutSnapshot, withSnapshot } from "./snapshots.js";
+import {
+  listSnapshots,
+  type SnapshotInfo,
+  unusedName,
+  withoutSnapshot,
+  withSnapshot,
+} from "./snapshots.js";
 import type { Tail } from "./tail.js";
 import { WarmUp } from "./warm-up.js";
 
@@ -143,11 +149,13 @@ export class Background {
   async snapshot(name: string | undefined, sequence: number): Promise<SnapshotInfo> {
     const { writer, ledger, disk } = this.#o;
     await writer.durable(sequence);
-    const wanted = name ?? this.#unusedName(sequence);
     const createdMicros = disk.clock.nowMicros();
-    const manifest = await ledger.change((before) =>
-      withSnapshot(before, wanted, sequence, writer.durableEnd, createdMicros),
-    );
+    let wanted = name;
+    const manifest = await ledger.change((before) => {
+      // Only here it is known which names are taken: others may be made at the same time.
+      wanted ??= unusedName(before, sequence);
+      return withSnapshot(before, wanted, sequence, writer.durableEnd, createdMicros);
+    });
     const made = listSnapshots(manifest).find((snapshot) => snapshot.name === wanted);
     return made as SnapshotInfo;
   }
@@ -270,13 +278,6 @@ export class Background {
       },
       false,
     );
-  }
-
-  #unusedName(sequence: number): string {
-    const taken = new Set(this.#o.ledger.current.snapshots.map(({ name }) => name));
-    let name = `snapshot-${sequence}`;
-    for (let n = 2; taken.has(name); n++) name = `snapshot-${sequence}-${n}`;
-    return name;
   }
 }
 

@@ -62,6 +62,14 @@ export function withSnapshot(
   return { ...manifest, snapshots: [...manifest.snapshots, snapshot] };
 }
 
+/** A name for one that was given none. */
+export function unusedName(manifest: Manifest, sequence: number): string {
+  const taken = new Set(manifest.snapshots.map(({ name }) => name));
+  let name = `snapshot-${sequence}`;
+  for (let n = 2; taken.has(name); n++) name = `snapshot-${sequence}-${n}`;
+  return name;
+}
+
 export function withoutSnapshot(manifest: Manifest, name: string): Manifest {
   findSnapshot(manifest, name);
   const snapshots = manifest.snapshots.filter((snapshot) => snapshot.name !== name);
