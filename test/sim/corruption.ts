@@ -9,37 +9,53 @@ import type { EngineRun } from "./engine.js";
 import { type FrameAt, framesOf, newestManifest } from "./frames.js";
 import type { SimulatedMachine } from "./machine.js";
 import type { State } from "./model.js";
-import { DIRECTORY } from "./tables.js";
-import { readAll } from "./workload.js";
+import { comparePoints, readState } from "./reading.js";
+import { damageArchive, RUN_DAMAGES } from "./run-damages.js";
+import { compareSnapshot } from "./snapshots.js";
+import { DIRECTORY, TABLE_NAMES } from "./tables.js";
 
 /** What may come of one damage. */
-interface Expectation {
+export interface Expectation {
   /** It is refused with one of these; if there are none, it must open. */
   readonly codes: readonly ErrorCode[];
   /** The file that the refusal has to name. */
   readonly file?: string;
   /** It may also open: with exactly what it had, or having lost unproven transactions from here. */
   readonly opens?: "same" | { readonly from: number };
+  /** It may open, and then refuse what has to be read from that file: here with one of `codes`. */
+  readonly reads?: "refused";
 }
 
-interface Scene {
+export interface Scene {
   readonly run: EngineRun;
   readonly machine: SimulatedMachine;
   readonly manifest: Manifest;
   readonly frames: readonly FrameAt[];
 }
 
-type Damage = (scene: Scene) => Expectation | undefined;
+export type Damage = (scene: Scene) => Expectation | undefined;
+
+const SNAPSHOT_CODES: readonly ErrorCode[] = [
+  "CORRUPT_LOG",
+  "CORRUPT_MANIFEST",
+  "CORRUPT_RUN",
+  "MISSING_FILE",
+  "NOT_A_STORE",
+];
 
 const SLOTS = [`${DIRECTORY}/manifest.0`, `${DIRECTORY}/manifest.1`] as const;
 
 /** A frame with transactions, if possible one that something proves. */
 function pickFrame({ run, frames }: Scene): FrameAt | undefined {
   const full = frames.filter(({ firstSequence, lastSequence }) => lastSequence >= firstSequence);
-  return full.length === 0 ? undefined : run.random.pick(full);
+  const replayed = full.filter((frame) => frame.replayed);
+  const from = replayed.length > 0 && run.random.chance(0.8) ? replayed : full;
+  return from.length === 0 ? undefined : run.random.pick(from);
 }
 
 function refusedIfProven(frame: FrameAt): Expectation {
+  // What runs have is not read again by an opening.
+  if (!frame.replayed) return { codes: [], opens: "same" };
   if (frame.proven) return { codes: ["CORRUPT_LOG"], file: frame.path };
   return { codes: ["CORRUPT_LOG"], opens: { from: frame.firstSequence } };
 }
@@ -79,6 +95,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     const frame = pickFrame(scene);
     if (frame === undefined) return undefined;
     scene.machine.flipBit(frame.path, scene.run.random.below(SEGMENT_HEADER_BYTES));
+    if (!frame.segmentReplayed) return { codes: [], opens: "same" };
     return { codes: ["CORRUPT_LOG"], file: frame.path };
   },
   "missing segment": ({ run, machine, manifest }) => {
@@ -94,6 +111,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     machine.mutate(file, (bytes) => bytes.subarray(0, run.random.below(entry?.bytes ?? 0)));
     return { codes: ["CORRUPT_LOG"], file };
   },
+  ...RUN_DAMAGES,
   "one manifest damaged": ({ run, machine }) => {
     const file = run.random.pick(SLOTS);
     const way = run.random.below(3);
@@ -140,10 +158,8 @@ export async function damage(run: EngineRun): Promise<void> {
   if (!("state" in whole)) return run.fail(`the copy does not open: ${String(whole.error)}`);
   const wrong = run.model.recover(whole.sequence, whole.state, false);
   if (wrong !== undefined) run.fail(wrong);
-  for (let i = 0; i < 3; i++) {
-    const name = run.random.pick(Object.keys(DAMAGES));
-    await damageOnce(run, name, whole.sequence);
-  }
+  await damageOnce(run, run.random.pick(Object.keys(DAMAGES)), whole.sequence);
+  await damageArchive(run);
 }
 
 async function damageOnce(run: EngineRun, name: string, sequence: number): Promise<void> {
@@ -154,6 +170,8 @@ async function damageOnce(run: EngineRun, name: string, sequence: number): Promi
   if (expected === undefined) return;
   run.count(`damage: ${name}`);
   const before = filesOf(machine);
+  const other = run.random.chance(0.3) ? machine.fork(run.seed) : undefined;
+  if (other !== undefined && name !== "older manifest") await openSnapshots(run, other);
   const opened = await openCopy(run, machine);
   const fail = (what: string): never => run.fail(`${name}: ${what}`);
   if ("state" in opened) {
@@ -168,7 +186,8 @@ async function damageOnce(run: EngineRun, name: string, sequence: number): Promi
     run.count("damage was harmless, unproven or repaired");
     return;
   }
-  const { error } = opened;
+  const { error, reading } = opened;
+  if (reading && expected.reads === undefined) fail(`it opened, and then: ${String(error)}`);
   if (!(error instanceof HoldfastError) || !expected.codes.includes(error.code)) {
     return fail(`expected ${expected.codes.join(" or ") || "success"}, got ${String(error)}`);
   }
@@ -176,6 +195,10 @@ async function damageOnce(run: EngineRun, name: string, sequence: number): Promi
     fail(`${error.code} names ${error.data.file} instead of ${expected.file}`);
   }
   run.count(`damage refused: ${error.code}`);
+  if (reading) {
+    run.count("damage refused by a read");
+    return;
+  }
   const touched = differing(before, filesOf(machine));
   if (touched !== undefined) fail(`${error.code}, but ${touched} was touched`);
 }
@@ -183,16 +206,38 @@ async function damageOnce(run: EngineRun, name: string, sequence: number): Promi
 async function openCopy(
   run: EngineRun,
   machine: SimulatedMachine,
-): Promise<{ state: State; sequence: number } | { error: unknown }> {
+): Promise<{ state: State; sequence: number } | { error: unknown; reading: boolean }> {
   let store: Store;
   try {
     store = await machine.run(run.openOn(machine.boot()));
   } catch (error) {
-    return { error };
+    return { error, reading: false };
   }
-  const opened = { state: readAll(store), sequence: store.recovery.lastSequence };
-  machine.crash("kill");
-  return opened;
+  try {
+    const state = readState(store, run.definitions, TABLE_NAMES);
+    const wrong = comparePoints(store, run.definitions, TABLE_NAMES, state, run.random);
+    if (wrong !== undefined) run.fail(`by key and by range: ${wrong}`);
+    return { state, sequence: store.recovery.lastSequence };
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return { error, reading: true };
+  } finally {
+    machine.crash("kill");
+  }
+}
+
+/** What is damaged may be what they need: they are right, or refused, naming the file. */
+async function openSnapshots(run: EngineRun, machine: SimulatedMachine): Promise<void> {
+  for (const name of run.snapshots.there) {
+    try {
+      await machine.run(compareSnapshot(run, machine.boot(), name));
+    } catch (error) {
+      const known = error instanceof HoldfastError && SNAPSHOT_CODES.includes(error.code);
+      if (!known) run.fail(`snapshot ${name} of a damaged store: ${String(error)}`);
+      run.check(known && error.data.file !== undefined, `${String(error)} names no file`);
+      run.count("snapshot of a damaged store refused");
+    }
+  }
 }
 
 /** The LOCK file is written to whatever comes of it. */

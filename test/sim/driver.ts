@@ -8,6 +8,8 @@ export class SimulatedCrash extends Error {
 /** Turns without giving way to the real event loop: timers of the test runner live there. */
 const TURNS_PER_YIELD = 2048;
 
+const RESOLVED = Promise.resolve();
+
 /** Real turns to wait for a promise that nothing simulated can settle any more. */
 const IDLE_TURNS_MAX = 8;
 
@@ -16,7 +18,8 @@ const IDLE_TURNS_MAX = 8;
  * are none left before the next tick, so this is as good as a turn of the event loop and far cheaper.
  */
 export function afterTurn(callback: () => void): void {
-  queueMicrotask(() => process.nextTick(callback));
+  // As `queueMicrotask` does, which takes several times as long.
+  void RESOLVED.then(() => process.nextTick(callback));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The simulator of the engine: replay of one seed, the seeds that once failed, determinism. */
 import { expect, test } from "vitest";
-import { runSeed } from "./engine.js";
+import { CRASHES_MIN, OPERATIONS_MIN, runSeed } from "./engine.js";
 import { REGRESSIONS } from "./regressions.js";
 
 const only = process.env.HOLDFAST_SEED;
@@ -8,13 +8,13 @@ const only = process.env.HOLDFAST_SEED;
 test.runIf(only !== undefined)(`seed ${only}`, { timeout: 600_000 }, async () => {
   const result = await runSeed(Number(only), true);
   console.log(result);
-  expect(result.crashes).toBeGreaterThanOrEqual(3);
+  expect(result.crashes).toBeGreaterThanOrEqual(CRASHES_MIN);
 });
 
 test.skipIf(only !== undefined).each(REGRESSIONS)("seed $seed: $found", async ({ seed }) => {
   const result = await runSeed(seed);
-  expect(result.operations).toBeGreaterThanOrEqual(200);
-  expect(result.crashes).toBeGreaterThanOrEqual(3);
+  expect(result.operations).toBeGreaterThanOrEqual(OPERATIONS_MIN);
+  expect(result.crashes).toBeGreaterThanOrEqual(CRASHES_MIN);
 });
 
 test.skipIf(only !== undefined)("the same seed is the same run", async () => {

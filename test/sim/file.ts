@@ -69,6 +69,11 @@ export class SimulatedFile {
 
   /** What the device has; sectors that are still dirty are written to it by such a read. */
   readDirect(offset: number, length: number): Uint8Array {
+    if (this.#versions.size === 0) {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
+      bytes.set(this.#disk.subarray(offset, offset + bytes.length));
+      return bytes;
+    }
     const bytes = this.read(offset, length);
     const end = offset + bytes.length;
     for (let at = offset; at < end; ) {

@@ -17,6 +17,10 @@ export interface FrameAt {
   readonly durableThrough: number;
   /** Something says that it was durable: a later frame, or the manifest. */
   proven: boolean;
+  /** Recovery reads it; runs have what stands before. */
+  readonly replayed: boolean;
+  /** Recovery reads something of its segment. */
+  readonly segmentReplayed: boolean;
 }
 
 export async function newestManifest(
@@ -36,6 +40,7 @@ export function framesOf(
   manifest: Manifest,
 ): FrameAt[] {
   const frames: FrameAt[] = [];
+  const { segmentId, offset: from } = manifest.state.replayFrom;
   for (const entry of [...manifest.segments].sort((a, b) => a.id - b.id)) {
     const path = `${directory}/${segmentFileName(entry.id)}`;
     const bytes = machine.read(path);
@@ -61,6 +66,8 @@ export function framesOf(
         lastSequence,
         durableThrough,
         proven: manifest.durableThrough >= firstSequence,
+        replayed: entry.id > segmentId || (entry.id === segmentId && offset >= from),
+        segmentReplayed: entry.id >= segmentId,
       });
       offset += header.frameBytes;
     }

@@ -3,14 +3,17 @@ import type { Store } from "../../src/index.js";
 import type { EngineRun } from "./engine.js";
 import type { FaultOptions, Operation } from "./faults.js";
 
-export type Profile = "crashes" | "slow" | "errors" | "full";
+export type Profile = "crashes" | "slow" | "errors" | "full" | "background";
 
 export interface Knobs {
   readonly profile: Profile;
   /** Something was made to fail since the last time that all was well. */
   readonly failing: boolean;
+  /** Only what the background makes can fail: writes go on, whatever happens to that. */
+  readonly sparesWrites: boolean;
   beforeOpen(): void;
-  duringSession(store: Store): void;
+  /** True if everything works again from here on, so that the store must get over it by itself. */
+  duringSession(store: Store): boolean;
   /** Everything works again. */
   off(): void;
 }
@@ -31,6 +34,9 @@ const FAILING: readonly Operation[] = [
   "truncate",
   "size",
   "list",
+  "map",
+  "copy",
+  "rename",
   "remove",
   "syncDirectory",
   "openLog",
@@ -42,14 +48,16 @@ const FAILING: readonly Operation[] = [
 
 export function turnKnobs(run: EngineRun): Knobs {
   const dice = run.random.below(100);
-  if (dice < 40) return new Calm(run, "crashes");
-  if (dice < 55) return new Slow(run, "slow");
-  if (dice < 85) return new Errors(run, "errors");
-  return new Full(run, "full");
+  if (dice < 36) return new Calm(run, "crashes");
+  if (dice < 48) return new Slow(run, "slow");
+  if (dice < 72) return new Errors(run, "errors");
+  if (dice < 84) return new Full(run, "full");
+  return new Backstage(run, "background");
 }
 
 class Calm implements Knobs {
   readonly profile: Profile;
+  readonly sparesWrites: boolean = false;
   failing = false;
   protected readonly run: EngineRun;
 
@@ -60,7 +68,9 @@ class Calm implements Knobs {
 
   beforeOpen(): void {}
 
-  duringSession(_store: Store): void {}
+  duringSession(_store: Store): boolean {
+    return false;
+  }
 
   off(): void {
     this.run.machine.removeFaults();
@@ -88,9 +98,10 @@ class Slow extends Calm {
     }
   }
 
-  override duringSession(): void {
+  override duringSession(): boolean {
     const { machine, random } = this.run;
     machine.jumpClock((random.below(2001) - 1000) * 3_600_000);
+    return false;
   }
 }
 
@@ -101,15 +112,18 @@ class Errors extends Calm {
     if (this.run.random.chance(0.25)) this.#one(80);
   }
 
-  override duringSession(): void {
+  override duringSession(): boolean {
     if (this.run.random.chance(0.7)) this.#one(20);
+    return false;
   }
 
   #one(spread: number): void {
     const { random } = this.run;
     const operation = random.pick(FAILING);
     const opening = operation === "open" || operation === "openLog" || operation === "list";
-    const error = random.pick(["EIO", "EIO", opening ? "EMFILE" : "EIO", "ENOSPC", "EROFS"]);
+    const reading = ["read", "size", "list", "map", "copy"].includes(operation);
+    const errors = ["EIO", "EIO", opening ? "EMFILE" : "EIO", "ENOSPC", "EROFS"];
+    const error = reading ? "EIO" : random.pick(errors);
     const times = random.chance(0.7) ? 1 : Number.POSITIVE_INFINITY;
     this.failing = true;
     this.add({ operation, error, times, at: 1 + random.below(spread) });
@@ -124,10 +138,14 @@ class Full extends Calm {
     if (!this.failing && random.chance(0.2)) this.#fill();
   }
 
-  override duringSession(): void {
+  override duringSession(): boolean {
     const { random } = this.run;
-    if (this.failing && random.chance(0.7)) this.#empty();
-    else if (random.chance(0.7)) this.#fill();
+    if (this.failing && random.chance(0.7)) {
+      this.#empty();
+      return true;
+    }
+    if (random.chance(0.7)) this.#fill();
+    return false;
   }
 
   #fill(): void {
@@ -142,5 +160,49 @@ class Full extends Calm {
     this.run.machine.capacityBytes = Number.POSITIVE_INFINITY;
     this.run.count("space returned");
     this.run.log("there is room again");
+  }
+}
+
+/** Of what the background makes, and nobody else; files of runs are read by the store as well. */
+const BACKSTAGE: readonly Operation[] = [
+  "open",
+  "write",
+  "write",
+  "truncate",
+  "sync",
+  "sync",
+  "read",
+  "close",
+  "size",
+  "map",
+  "remove",
+];
+
+/** Runs and archives cannot be made, for a while. */
+class Backstage extends Calm {
+  override readonly sparesWrites = true;
+
+  override beforeOpen(): void {
+    if (this.run.random.chance(0.7)) this.off();
+  }
+
+  override duringSession(): boolean {
+    const { random } = this.run;
+    if (this.failing && random.chance(0.6)) {
+      this.off();
+      return true;
+    }
+    this.#one();
+    return false;
+  }
+
+  #one(): void {
+    const { random } = this.run;
+    const operation = random.pick(BACKSTAGE);
+    const error = random.pick(["EIO", "ENOSPC", operation === "open" ? "EMFILE" : "EIO"]);
+    const times = random.chance(0.3) ? 1 : Number.POSITIVE_INFINITY;
+    const path = random.chance(0.75) ? ".run" : ".archive";
+    this.failing = true;
+    this.add({ operation, error, times, path, at: 1 + random.below(4) });
   }
 }

@@ -4,8 +4,8 @@
  */
 import { HoldfastError, type Store } from "../../src/index.js";
 import type { EngineRun } from "./engine.js";
-import { orders } from "./tables.js";
-import { readAll } from "./workload.js";
+import { readState } from "./reading.js";
+import { orders, TABLE_NAMES } from "./tables.js";
 
 const CODES = ["CORRUPT_LOG", "CORRUPT_MANIFEST"];
 
@@ -41,7 +41,7 @@ export async function lie(run: EngineRun): Promise<void> {
   }
   // A seal that went astray is missed by nobody, and a write may go astray to its own place.
   run.check(opened.recovery.lastSequence === expected, `a ${write} write lost transactions`);
-  const found = readAll(opened);
+  const found = readState(opened, run.definitions, TABLE_NAMES);
   run.check(found.orders.size > 0, "the rows are gone");
   run.count(`${write} write without harm`);
 }

@@ -180,7 +180,7 @@ export class SimulatedMachine {
       this.trace.foldText(error instanceof Error ? error.message : String(error));
       throw error;
     } finally {
-      this.#crashIfDue();
+      this.#crashIfDue(operation, path);
     }
   }
 
@@ -300,8 +300,9 @@ export class SimulatedMachine {
     return true;
   }
 
-  #crashIfDue(): void {
+  #crashIfDue(operation: Operation, path: string): void {
     if (this.operations < this.#crashAt) return;
+    this.counters.add(`crash at ${operation} ${kindOf(path)}`);
     this.crash(this.#crashKind);
     throw new SimulatedCrash(`after operation ${this.operations}`);
   }
@@ -315,4 +316,9 @@ export class SimulatedMachine {
       garbage: this.options.garbage,
     };
   }
+}
+
+/** What sort of file a path is of, for counters: its ending, or its name without numbers. */
+function kindOf(path: string): string {
+  return /\.(?:log|run|archive|torn)$/.exec(path)?.[0] ?? /manifest|LOCK/.exec(path)?.[0] ?? "";
 }

@@ -1,7 +1,7 @@
 /**
- * What the store must hold: in memory now, and after a crash. Logged transactions have a sequence, so
- * that what recovery finds must be the state after one of them: no earlier than what was
- * acknowledged, no later than what was committed.
+ * What the store must hold: in memory now, after a crash, and in views and snapshots of an earlier
+ * sequence. Logged transactions have a sequence, so that what recovery finds must be the state after
+ * one of them: no earlier than what was acknowledged, no later than what was committed.
  *
  * Rows of cached tables are logged now and then, newest value only. Of them the model keeps when
  * each value was, or may have been, logged.
@@ -26,11 +26,23 @@ interface Logged {
 export type Rows = Map<string, { readonly key: SimKey; readonly row: SimRow }>;
 export type State = Record<TableName, Rows>;
 
-function emptyState(): State {
+/** The state at one sequence; of cached rows, every value that would be right. */
+export interface Expected {
+  readonly sequence: number;
+  readonly logged: Pick<State, "orders" | "notes">;
+  readonly cached: ReadonlyMap<string, readonly (SimRow | undefined)[]>;
+}
+
+export function emptyState(): State {
   return { orders: new Map(), notes: new Map(), quotes: new Map() };
 }
 
-function apply(state: State, { table, key, row }: SimWrite): void {
+export function copyState({ orders, notes, quotes }: State): State {
+  return { orders: new Map(orders), notes: new Map(notes), quotes: new Map(quotes) };
+}
+
+function apply(state: Pick<State, "orders" | "notes">, { table, key, row }: SimWrite): void {
+  if (table === "quotes") return;
   if (row === undefined) state[table].delete(keyText(key));
   else state[table].set(keyText(key), { key, row });
 }
@@ -39,7 +51,7 @@ export class Model {
   /** What reads of the running store must see. */
   memory = emptyState();
   /** Logged tables as they were at `baseSequence`. */
-  #base = emptyState();
+  #base: Pick<State, "orders" | "notes"> = emptyState();
   #baseSequence = 0;
   /** Transactions after that, by sequence - baseSequence - 1; cached flushes are empty ones. */
   #entries: (readonly SimWrite[])[] = [];
@@ -75,7 +87,7 @@ export class Model {
     this.#entries.push(writes);
     const sequence = this.committed;
     for (const write of writes) {
-      apply(this.memory, write);
+      this.#change(write);
       if (write.table !== "quotes") continue;
       this.#unlogged.delete(keyText(write.key));
       this.#log(write.key, { row: write.row, from: sequence, to: sequence, certain: true });
@@ -85,16 +97,28 @@ export class Model {
   /** A transaction of cached tables only, in memory so far. */
   remember(writes: readonly SimWrite[]): void {
     for (const write of writes) {
-      apply(this.memory, write);
+      this.#change(write);
       this.#unlogged.set(keyText(write.key), write.key);
     }
   }
 
+  /** The state at a sequence of this session, or at the one before its first. */
+  expectedAt(sequence: number): Expected {
+    const { orders, notes } = this.#base;
+    const logged = { orders: new Map(orders), notes: new Map(notes) };
+    for (const writes of this.#entries.slice(0, sequence - this.#baseSequence)) {
+      for (const write of writes) apply(logged, write);
+    }
+    const cached = new Map<string, (SimRow | undefined)[]>();
+    for (const [text, entry] of this.#cached) cached.set(text, admissible(entry.logged, sequence));
+    return { sequence, logged, cached };
+  }
+
   /**
-   * Takes over what recovery found at `sequence`, or says what is wrong with it. `declared`: the
-   * opening has then written schemas as one more transaction.
+   * The transaction that recovery has come to, if it found `sequence` to be the last one, or what
+   * is wrong with that.
    */
-  recover(sequence: number, found: State, declared: boolean): string | undefined {
+  recoveredTo(sequence: number, declared: boolean): number | string {
     const schemas = this.mayHaveDeclared && !declared ? 1 : 0;
     const through = sequence - schemas;
     if (through < this.acknowledged) {
@@ -103,26 +127,32 @@ export class Model {
     if (through > this.committed) {
       return `transaction ${through} was never made (the last one is ${this.committed})`;
     }
-    for (const writes of this.#entries.slice(0, through - this.#baseSequence)) {
-      for (const write of writes) if (write.table !== "quotes") apply(this.#base, write);
-    }
-    for (const table of ["orders", "notes"] as const) {
-      const wrong = differenceOf(table, this.#base[table], found[table]);
-      if (wrong !== undefined) return `at sequence ${through}: ${wrong}`;
-    }
-    const wrong = this.#checkCached(through, found.quotes);
-    if (wrong !== undefined) return `at sequence ${through}: ${wrong}`;
+    return through;
+  }
+
+  /**
+   * Takes over what recovery found at `sequence`, or says what is wrong with it. `declared`: the
+   * opening has then written schemas as one more transaction.
+   */
+  recover(sequence: number, found: State, declared: boolean): string | undefined {
+    const through = this.recoveredTo(sequence, declared);
+    if (typeof through === "string") return through;
+    const expected = this.expectedAt(through);
+    const wrong = compareExpected(expected, found);
+    if (wrong !== undefined) return wrong;
+    this.#base = expected.logged;
     this.#settle(sequence + (declared ? 1 : 0), found);
     return undefined;
   }
 
   /** Compares what reads of the running store give. */
   compareMemory(found: State): string | undefined {
-    for (const table of TABLE_NAMES) {
-      const wrong = differenceOf(table, this.memory[table], found[table]);
-      if (wrong !== undefined) return wrong;
-    }
-    return undefined;
+    return compareStates(this.memory, found);
+  }
+
+  #change({ table, key, row }: SimWrite): void {
+    if (row === undefined) this.memory[table].delete(keyText(key));
+    else this.memory[table].set(keyText(key), { key, row });
   }
 
   #log(key: SimKey, logged: Logged): void {
@@ -135,19 +165,6 @@ export class Model {
     entry.logged.push(logged);
   }
 
-  #checkCached(through: number, found: Rows): string | undefined {
-    for (const text of found.keys()) {
-      if (!this.#cached.has(text)) return `quotes ${text} is there, and was never logged`;
-    }
-    for (const [text, { logged }] of this.#cached) {
-      const row = found.get(text)?.row;
-      if (!admissible(logged, through).some((one) => sameRow(one, row))) {
-        return `quotes ${text} is ${show(row)}, logged were ${JSON.stringify(logged)}`;
-      }
-    }
-    return undefined;
-  }
-
   #settle(sequence: number, found: State): void {
     this.#baseSequence = sequence;
     this.#entries = [];
@@ -155,10 +172,7 @@ export class Model {
     this.mayHaveDeclared = false;
     this.#unlogged.clear();
     this.#cached.clear();
-    this.memory = emptyState();
-    for (const table of TABLE_NAMES) {
-      for (const [text, entry] of found[table]) this.memory[table].set(text, entry);
-    }
+    this.memory = copyState(found);
     for (const { key, row } of found.quotes.values()) {
       this.#log(key, { row, from: sequence, to: sequence, certain: true });
     }
@@ -174,6 +188,32 @@ function admissible(logged: readonly Logged[], through: number): (SimRow | undef
     else rows.push(one.row);
   }
   return rows;
+}
+
+/** What is wrong with a state that was found, or undefined. */
+export function compareExpected(expected: Expected, found: State): string | undefined {
+  const at = `at sequence ${expected.sequence}:`;
+  for (const table of ["orders", "notes"] as const) {
+    const wrong = differenceOf(table, expected.logged[table], found[table]);
+    if (wrong !== undefined) return `${at} ${wrong}`;
+  }
+  for (const text of found.quotes.keys()) {
+    if (!expected.cached.has(text)) return `${at} quotes ${text} is there, and was never logged`;
+  }
+  for (const [text, rows] of expected.cached) {
+    const row = found.quotes.get(text)?.row;
+    if (rows.some((one) => sameRow(one, row))) continue;
+    return `${at} quotes ${text} is ${show(row)}, logged were ${rows.map(show).join(", ")}`;
+  }
+  return undefined;
+}
+
+export function compareStates(expected: State, found: State): string | undefined {
+  for (const table of TABLE_NAMES) {
+    const wrong = differenceOf(table, expected[table], found[table]);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
 }
 
 export function sameRow(a: SimRow | undefined, b: SimRow | undefined): boolean {
@@ -193,6 +233,6 @@ function differenceOf(table: string, expected: Rows, found: Rows): string | unde
   return undefined;
 }
 
-function show(row: SimRow | undefined): string {
+export function show(row: SimRow | undefined): string {
   return row === undefined ? "absent" : `#${row.stamp} (${row.text.length} characters)`;
 }

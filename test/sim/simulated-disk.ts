@@ -122,6 +122,7 @@ export class SimulatedDisk implements Disk {
     return this.change({ operation: "rename", path: from }, "rename", () => {
       this.machine.trace.foldText(to);
       this.machine.tree.rename(from, to);
+      if (to.endsWith(".log")) this.machine.counters.add("segment recycled");
     });
   }
 

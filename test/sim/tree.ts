@@ -28,10 +28,12 @@ interface NameChange {
   readonly unsynced: Set<SimulatedDirectory>;
 }
 
+/** Of every path that was ever asked for: the same names come again on every machine. */
+const PARTS = new Map<string, readonly string[]>();
+
 export class SimulatedTree {
   readonly root = new SimulatedDirectory();
   #changes: NameChange[] = [];
-  readonly #parts = new Map<string, readonly string[]>();
 
   get(path: string): Node | undefined {
     let node: Node | undefined = this.root;
@@ -190,10 +192,10 @@ export class SimulatedTree {
   }
 
   #split(path: string): readonly string[] {
-    let parts = this.#parts.get(path);
+    let parts = PARTS.get(path);
     if (parts === undefined) {
       parts = path.split("/").filter((part) => part !== "" && part !== ".");
-      this.#parts.set(path, parts);
+      PARTS.set(path, parts);
     }
     return parts;
   }
