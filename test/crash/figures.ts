@@ -12,6 +12,13 @@ export class KillFigures {
   tornTails = 0;
   tornBytes = 0;
   transactions = 0;
+  /** Runs that openings by the harness found, and the most there were at once. */
+  runs = 0;
+  runsMax = 0;
+  /** Segments that were listed, at most. */
+  segmentsMax = 0;
+  /** Snapshots that were opened and compared. */
+  snapshots = 0;
   recoveryMillisMax = 0;
   /** From the start of a process to its first acknowledgement. */
   restartMillisMax = 0;
@@ -39,7 +46,10 @@ export class KillFigures {
   }
 
   /** Counts an opening by the harness. */
-  recovered({ created, micros, tornBytes }: RecoveryReport): void {
+  recovered({ created, micros, tornBytes, runs, segments }: RecoveryReport): void {
+    this.runs += runs;
+    this.runsMax = Math.max(this.runsMax, runs);
+    this.segmentsMax = Math.max(this.segmentsMax, segments);
     if (!created) this.recoveries++;
     this.recoveryMillisMax = Math.max(this.recoveryMillisMax, micros / 1000);
     this.#torn(tornBytes);
@@ -62,6 +72,10 @@ const COLUMNS: readonly Column[] = [
   ["torn tails", (f) => f.tornTails],
   ["torn bytes", (f) => f.tornBytes],
   ["transactions", (f) => f.transactions],
+  ["runs found", (f) => f.runs],
+  ["at most", (f) => f.runsMax],
+  ["segments at most", (f) => f.segmentsMax],
+  ["snapshots right", (f) => f.snapshots],
   ["recovery max ms", (f) => f.recoveryMillisMax.toFixed(1)],
   ["restart max ms", (f) => f.restartMillisMax.toFixed(0)],
   ["lock waits", (f) => f.lockWaits],

@@ -26,7 +26,10 @@ import { MemoryStore } from "../replay/memory-store.js";
 /** The transaction that declares the tables comes first; then every event is one. */
 export const TRANSACTIONS_BEFORE_EVENTS = 1;
 
-export function eventOf(store: Store): number {
+/** A store, or a snapshot of one. */
+type State = Pick<Store, "table" | "lastSequence">;
+
+export function eventOf(store: State): number {
   return store.table(progress).get("tape")?.event ?? 0;
 }
 
@@ -56,7 +59,7 @@ export class ReplayModel {
 }
 
 /** Nothing is half applied: counts, nonces, orders, fills, position, cash and risk agree. */
-export function checkReplayState(store: Store, symbol: string): void {
+export function checkReplayState(store: State, symbol: string): void {
   const event = eventOf(store);
   assert.equal(store.lastSequence, event + TRANSACTIONS_BEFORE_EVENTS, "one transaction an event");
   const instrument = store.table(instruments).get(symbol);
@@ -70,7 +73,7 @@ export function checkReplayState(store: Store, symbol: string): void {
   checkOpenOrders(store, symbol, instrument);
 }
 
-function checkNonces(store: Store, event: number): void {
+function checkNonces(store: State, event: number): void {
   const last = (name: string) => store.table(nonces).get(name)?.last;
   assert.equal(last("order"), store.table(orders).count(), "order numbers have no gaps");
   assert.equal(last("fill"), store.table(fills).count(), "fill numbers have no gaps");
@@ -86,7 +89,7 @@ function checkNonces(store: Store, event: number): void {
 }
 
 /** Position and balances are a fold over the fills. */
-function checkFills(store: Store, symbol: string, instrument: InstrumentRow): void {
+function checkFills(store: State, symbol: string, instrument: InstrumentRow): void {
   const contract = contractOf(instrument);
   let folded = FLAT;
   for (const fill of store.table(fills).values()) {
@@ -106,7 +109,7 @@ function checkFills(store: Store, symbol: string, instrument: InstrumentRow): vo
 }
 
 /** Every order has the fills it says it has, and the strategy counts what there is. */
-function checkOrders(store: Store, symbol: string): void {
+function checkOrders(store: State, symbol: string): void {
   const filled = new Map<number, Decimal>();
   for (const { order, quantity } of store.table(fills).values()) {
     filled.set(order, (filled.get(order) ?? ZERO).add(quantity));
@@ -130,7 +133,7 @@ function checkOrders(store: Store, symbol: string): void {
 }
 
 /** Queue places, risk and reserves are those of the orders that are open. */
-function checkOpenOrders(store: Store, symbol: string, instrument: InstrumentRow): void {
+function checkOpenOrders(store: State, symbol: string, instrument: InstrumentRow): void {
   const open = [...store.table(orders).entries()].filter(([, { status }]) => status === "open");
   const queued = [...store.table(queueAhead).keys()];
   assert.deepEqual(

@@ -8,14 +8,21 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { open, type StoreWarning } from "../../src/index.js";
+import { open, type Store, type StoreWarning } from "../../src/index.js";
 import { cashAddsUp } from "../../src/replay/checks.js";
 import { stateDigest } from "../../src/replay/digest.js";
 import { REPLAY_TABLES } from "../../src/replay/tables.js";
 import { Random } from "../sim/random.js";
+import { type EagerOptions, eagerBackground } from "./background.js";
 import type { KillFigures } from "./figures.js";
+import { KilledSnapshots } from "./killed-snapshots.js";
 import { describePlan, type KillPlan, planKill } from "./plan.js";
-import { checkReplayState, eventOf, ReplayModel } from "./replay-checks.js";
+import {
+  checkReplayState,
+  eventOf,
+  ReplayModel,
+  TRANSACTIONS_BEFORE_EVENTS,
+} from "./replay-checks.js";
 import {
   type KillOptions,
   killRounds,
@@ -23,13 +30,16 @@ import {
   type Round,
   type RoundParts,
 } from "./rounds.js";
+import { assertSound } from "./verify.js";
 import { type Ending, runVictim } from "./victim.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = join(root, "dist", "cli", "main.js");
+const CHILD = fileURLToPath(new URL("replay-child.mjs", import.meta.url));
 const TAPE = join(root, "tapes", "binance_spot_btcusdt_20240808.jsonl.gz");
 /** Small, so that segments are rotated many times in a run. */
 const SEGMENT_BYTES = 256 * 1024;
+/** Between two snapshots of a process. */
+const SNAPSHOT_MILLIS = 30;
 const ACKNOWLEDGEMENTS_MAX = 30;
 
 export interface ReplayKillOptions extends KillOptions {
@@ -48,12 +58,16 @@ class ReplayRound implements Round {
   readonly #limit: number;
   readonly #random: Random;
   readonly #acknowledged = { sequence: 0, event: 0 };
+  /** With each the sequence that was acknowledged before it was asked for. */
+  readonly #snapshots = new KilledSnapshots<number>();
+  readonly #background: EagerOptions;
   #plan: KillPlan | undefined;
 
   constructor(parts: RoundParts, limit: number, random: Random) {
     this.#parts = parts;
     this.#limit = limit;
     this.#random = random;
+    this.#background = eagerBackground(random);
   }
 
   describe(): string {
@@ -79,12 +93,16 @@ class ReplayRound implements Round {
 
   #runOnce(): Promise<Ending> {
     const { directory, options } = this.#parts;
+    const { backend } = options;
+    const child = {
+      directory,
+      tape: TAPE,
+      limit: this.#limit,
+      options: { backend, segmentBytes: SEGMENT_BYTES, ...this.#background },
+      snapshotMillis: SNAPSHOT_MILLIS,
+    };
     return runVictim({
-      args: [
-        ...[MAIN, "replay", TAPE, "--dir", directory, "--backend", options.backend],
-        ...["--limit", String(this.#limit), "--segment-bytes", String(SEGMENT_BYTES)],
-        ...["--ack-fd", "3", "--digest", "--json"],
-      ],
+      args: [CHILD, JSON.stringify(child)],
       directory,
       plan: this.#plan,
       onLine: (line) => this.#acknowledge(line),
@@ -93,6 +111,7 @@ class ReplayRound implements Round {
 
   /** What a process says first is what it found: that, too, can only have grown. */
   #acknowledge(line: string): void {
+    if (this.#snapshots.line(line, () => this.#acknowledged.sequence)) return;
     assert.match(line, /^\d+ \d+$/);
     const [sequence, event] = line.split(" ").map(Number) as [number, number];
     const before = this.#acknowledged;
@@ -111,6 +130,7 @@ class ReplayRound implements Round {
       tables: REPLAY_TABLES,
       checks: [cashAddsUp(model.symbol)],
       segmentBytes: SEGMENT_BYTES,
+      ...this.#background,
       onWarning: (warning) => warnings.push(warning),
     });
     try {
@@ -124,9 +144,34 @@ class ReplayRound implements Round {
       assert.equal(stateDigest(store), expected, "the state is that of the model at this event");
       const unexpected = warnings.filter(({ code }) => !EXPECTED_WARNINGS.has(code));
       assert.deepEqual(unexpected, [], "no warning but of what a kill leaves behind");
+      for (const { info, mark } of this.#snapshots.found(store.snapshots())) {
+        await this.#lookAt(info.name, mark, model.symbol);
+      }
     } finally {
       await store.close();
     }
+  }
+
+  /** Beside the store, which has it open; against a model that comes this way for the first time. */
+  async #lookAt(name: string, before: number, symbol: string): Promise<void> {
+    const { directory, figures, options } = this.#parts;
+    const snapshot = await open(directory, {
+      backend: options.backend,
+      at: name,
+      tables: REPLAY_TABLES,
+    });
+    const { sequence } = snapshot;
+    assert.ok(sequence >= before, `snapshot ${name} is of ${sequence}, ${before} was acknowledged`);
+    const state = {
+      lastSequence: sequence,
+      table: snapshot.table.bind(snapshot) as unknown as Store["table"],
+    };
+    checkReplayState(state, symbol);
+    const model = await ReplayModel.of(TAPE);
+    const expected = await model.digestAt(Math.max(0, sequence - TRANSACTIONS_BEFORE_EVENTS));
+    assert.equal(stateDigest(state as Store), expected, `the state of snapshot ${name}`);
+    await snapshot.close();
+    figures.snapshots++;
   }
 
   async #finish(ending: Ending, model: ReplayModel): Promise<void> {
@@ -136,6 +181,7 @@ class ReplayRound implements Round {
     await this.#look(model);
     const expected = await model.digestAt(this.#limit);
     assert.equal(result.digest, expected, "the digest is that of an uninterrupted run");
+    await assertSound(this.#parts.directory);
     this.#parts.figures.transactions += this.#acknowledged.sequence;
   }
 }

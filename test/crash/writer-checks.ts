@@ -1,7 +1,10 @@
 /** What must be true of what the writers of writers.mjs leave behind, wherever they are stopped. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { bytes, defineTable, integer, type Store, string } from "../../src/index.js";
+import { bytes, defineTable, integer, type Store, string, type View } from "../../src/index.js";
+
+/** What reads are made of: a store, or a snapshot of one. */
+type Readable = Pick<View, "table">;
 
 export const WRITERS = 64;
 /** Rows of a writer that are kept. */
@@ -54,6 +57,11 @@ export class Acknowledged {
     return this.#counters.reduce((sum, counter) => sum + counter, 0);
   }
 
+  /** What is known of each writer now. */
+  get counters(): readonly number[] {
+    return [...this.#counters];
+  }
+
   /** A line of a process of writers. Counters have no gaps. */
   line(line: string): void {
     assert.match(line, /^(= )?\d+ \d+$/);
@@ -88,17 +96,37 @@ export class Acknowledged {
 
 /** Everything acknowledged is there, and every transaction is there as a whole or not at all. */
 export function checkWriters(store: Store, acknowledged: Acknowledged): void {
+  checkState(store, store.lastSequence, (writer, counter) => acknowledged.found(writer, counter));
+}
+
+/** A snapshot of `sequence`: a whole state, and no older than what was acknowledged before it. */
+export function checkWritersAt(
+  snapshot: Readable,
+  sequence: number,
+  before: readonly number[],
+): void {
+  checkState(snapshot, sequence, (writer, counter) => {
+    const known = before[writer] as number;
+    assert.ok(counter >= known, `writer ${writer}: ${counter} in a snapshot, ${known} before it`);
+  });
+}
+
+function checkState(
+  state: Readable,
+  sequence: number,
+  visit: (writer: number, counter: number) => void,
+): void {
   let total = 0;
   for (let writer = 0; writer < WRITERS; writer++) {
-    const counter = writer < FIRST_PLAIN ? checkTables(store, writer) : checkPlain(store, writer);
-    acknowledged.found(writer, counter);
+    const counter = writer < FIRST_PLAIN ? checkTables(state, writer) : checkPlain(state, writer);
+    visit(writer, counter);
     total += counter;
   }
   // The transaction that declares the tables comes first.
-  assert.equal(store.lastSequence, total + 1, "one transaction for each counter");
+  assert.equal(sequence, total + 1, "one transaction for each counter");
 }
 
-function checkTables(store: Store, writer: number): number {
+function checkTables(store: Readable, writer: number): number {
   const { counter, sum } = store.table(counters).get(writer) ?? { counter: 0, sum: 0 };
   assert.equal(sum, (counter * (counter + 1)) / 2, `the sum of writer ${writer}`);
   assert.equal(store.table(mirrors).get(writer)?.counter ?? 0, counter, "both tables or none");
@@ -115,7 +143,7 @@ function checkTables(store: Store, writer: number): number {
   return counter;
 }
 
-function checkPlain(store: Store, writer: number): number {
+function checkPlain(store: Readable, writer: number): number {
   const row = store.table(plain).get(writer);
   if (row === undefined) return 0;
   checkPayload(row, row.counter);

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { open } from "../../src/index.js";
 import { Random } from "../sim/random.js";
+import { type EagerOptions, eagerBackground } from "./background.js";
 import type { KillFigures } from "./figures.js";
+import { KilledSnapshots } from "./killed-snapshots.js";
 import { describePlan, type KillPlan, planKill } from "./plan.js";
 import {
   type KillOptions,
@@ -15,14 +17,23 @@ import {
   type Round,
   type RoundParts,
 } from "./rounds.js";
+import { assertSound } from "./verify.js";
 import { runVictim } from "./victim.js";
-import { Acknowledged, checkWriters, WRITER_TABLES, WRITERS } from "./writer-checks.js";
+import {
+  Acknowledged,
+  checkWriters,
+  checkWritersAt,
+  WRITER_TABLES,
+  WRITERS,
+} from "./writer-checks.js";
 
 const CHILD = fileURLToPath(new URL("writers-child.mjs", import.meta.url));
 const KILLS_A_ROUND = 5;
 const ACKNOWLEDGEMENTS_MAX = 3_000;
 /** Smaller than a frame can be, of some frames, and of many. */
 const SEGMENT_BYTES = [256 * 1024, 2 * 1024 * 1024, 16 * 1024 * 1024];
+/** Between two snapshots of a process. */
+const SNAPSHOT_MILLIS = 15;
 /** Bytes of the largest rows. */
 const LARGEST = [4_000, 400_000, 1_000_000];
 
@@ -36,6 +47,8 @@ class WriterRound implements Round {
   readonly #parts: RoundParts;
   readonly #random: Random;
   readonly #acknowledged = new Acknowledged();
+  readonly #snapshots = new KilledSnapshots<readonly number[]>();
+  readonly #background: EagerOptions;
   readonly #segmentBytes: number;
   readonly #largest: number;
   #plan: KillPlan;
@@ -43,6 +56,7 @@ class WriterRound implements Round {
   constructor(parts: RoundParts, random: Random) {
     this.#parts = parts;
     this.#random = random;
+    this.#background = eagerBackground(random);
     this.#segmentBytes = random.pick(SEGMENT_BYTES);
     this.#largest = random.pick(LARGEST);
     this.#plan = planKill(random, ACKNOWLEDGEMENTS_MAX);
@@ -62,6 +76,7 @@ class WriterRound implements Round {
       await this.#runOnce();
       if (kill === KILLS_A_ROUND || this.#random.chance(0.5)) await this.#look();
     }
+    await assertSound(this.#parts.directory);
     this.#parts.figures.transactions += this.#acknowledged.total;
   }
 
@@ -70,15 +85,25 @@ class WriterRound implements Round {
     const { backend, log } = options;
     const child = {
       directory,
-      options: { backend, segmentBytes: this.#segmentBytes, framesInFlight: 8 },
+      options: {
+        backend,
+        segmentBytes: this.#segmentBytes,
+        framesInFlight: 8,
+        ...this.#background,
+      },
       writers: WRITERS,
       largest: this.#largest,
+      snapshotMillis: SNAPSHOT_MILLIS,
     };
+    const acknowledged = this.#acknowledged;
     const ending = await runVictim({
       args: [CHILD, JSON.stringify(child)],
       directory,
       plan: this.#plan,
-      onLine: (line) => this.#acknowledged.line(line),
+      onLine: (line) => {
+        const known = () => acknowledged.counters;
+        if (!this.#snapshots.line(line, known)) acknowledged.line(line);
+      },
     });
     assert.equal(ending.signal, "SIGKILL", `it ended with ${ending.code}: ${ending.errors}`);
     figures.ended(ending);
@@ -91,6 +116,7 @@ class WriterRound implements Round {
       disk: locks.disk,
       tables: WRITER_TABLES,
       segmentBytes: this.#segmentBytes,
+      ...this.#background,
       onWarning: () => {},
     });
     try {
@@ -99,8 +125,20 @@ class WriterRound implements Round {
       options.log?.(`  found ${store.lastSequence}, torn ${tornBytes} (${why})`);
       assert.ok(locks.millisMax <= LOCK_MILLIS_MAX, "the lock is free soon after a kill");
       checkWriters(store, this.#acknowledged);
+      for (const { info, mark } of this.#snapshots.found(store.snapshots())) {
+        await this.#lookAt(info.name, mark);
+      }
     } finally {
       await store.close();
     }
+  }
+  /** Beside the store, which has it open. */
+  async #lookAt(name: string, before: readonly number[]): Promise<void> {
+    const { directory, figures, options } = this.#parts;
+    const { backend } = options;
+    const snapshot = await open(directory, { backend, at: name, tables: WRITER_TABLES });
+    checkWritersAt(snapshot, snapshot.sequence, before);
+    await snapshot.close();
+    figures.snapshots++;
   }
 }

@@ -4,6 +4,7 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { bytes, defineTable, integer, open, string } from "../../dist/index.js";
+import { keepTakingSnapshots } from "./snapshots.mjs";
 
 /** Rows of a writer that are kept; older ones are deleted in the transaction that adds one. */
 const KEPT = 16;
@@ -28,9 +29,11 @@ function makeRow(counter, largest) {
 
 /**
  * Opens the store, tells `found` of each writer what there is, then writes for ever. `report` is
- * called when a write is known to be durable, and before the writer goes on.
+ * called when a write is known to be durable, and before the writer goes on. With `snapshotMillis` it
+ * takes snapshots beside that, so often.
  */
-export async function runWriters({ directory, options, writers, largest, found, report }) {
+export async function runWriters(workload) {
+  const { directory, options, writers, largest, snapshotMillis, found, report, say } = workload;
   const store = await open(directory, { ...options, tables: [counters, rows, mirrors, plain] });
   const last = (writer) => {
     const table = writer < FIRST_PLAIN ? counters : plain;
@@ -56,5 +59,6 @@ export async function runWriters({ directory, options, writers, largest, found, 
     }
   };
   for (let writer = 0; writer < writers; writer++) found(writer, last(writer));
+  if (snapshotMillis !== undefined) void keepTakingSnapshots(store, snapshotMillis, say);
   await Promise.all(Array.from({ length: writers }, (_, writer) => run(writer)));
 }
