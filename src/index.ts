@@ -43,7 +43,8 @@ export type {
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
-export type { MemoryStats, Store, StoreStats } from "./store/store.js";
+export type { MemoryStats, StoreStats } from "./store/stats.js";
+export type { Store } from "./store/store.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";
 export type { View } from "./store/view.js";

@@ -7,7 +7,7 @@ import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { DiskInfo, PlaceInfo } from "../disk/disk.js";
 import type { MethodChoice } from "../manifest/format.js";
-import { weaknessOf } from "../store/open.js";
+import { weaknessOf } from "../store/place.js";
 import { formatDiagnosis } from "./doctor-text.js";
 import { measurePlace, type PlaceMeasurement } from "./measure-place.js";
 import { EXIT_DAMAGED, EXIT_SOUND, write, writeLine } from "./output.js";

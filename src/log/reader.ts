@@ -13,11 +13,14 @@ import { type LogRecord, walkRecords } from "./record.js";
 import type { Found } from "./tail.js";
 
 /**
- * Read ahead by so much at first, and by four times as much each time: most logs end soon, and the
- * others are read in large pieces. A frame that reaches over the end of one is read again.
+ * Read by so much at first, and by four times as much each time: most logs end soon, and the others
+ * are read in large pieces.
  */
 const FIRST_CHUNK_BYTES = 64 * 1024;
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Pieces that are on their way while the one before them is looked at. */
+const CHUNKS_AHEAD = 2;
 
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
 const ZERO_STRIDE_BYTES = 64 * 1024;
@@ -75,8 +78,19 @@ export interface ScanOptions {
  */
 export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
   const scanner = new Scanner(options);
-  await scanner.frames();
-  return scanner.lookAhead();
+  try {
+    await scanner.frames();
+    return await scanner.lookAhead();
+  } finally {
+    await scanner.settle();
+  }
+}
+
+/** A piece of the segment that is being read; undefined if that failed. */
+interface ChunkAhead {
+  readonly offset: number;
+  readonly size: number;
+  readonly bytes: Promise<Uint8Array | undefined>;
 }
 
 class Scanner {
@@ -84,7 +98,8 @@ class Scanner {
   #chunk: Uint8Array = new Uint8Array(0);
   #view: DataView = viewOf(this.#chunk);
   #chunkOffset = 0;
-  #ahead = FIRST_CHUNK_BYTES;
+  #chunkBytes = FIRST_CHUNK_BYTES;
+  #ahead: ChunkAhead[] = [];
   #offset: number;
   #frames = 0;
   #transactions = 0;
@@ -101,27 +116,79 @@ class Scanner {
   /** Makes [offset, offset + length) available, or as much of it as the segment has. */
   async #load(offset: number, length: number): Promise<boolean> {
     const wanted = Math.min(offset + length, this.#o.limit);
-    if (offset >= this.#chunkOffset && wanted <= this.#chunkOffset + this.#chunk.length)
+    if (offset >= this.#chunkOffset && wanted <= this.#chunkEnd) return true;
+    if (offset >= this.#chunkOffset && offset <= this.#chunkEnd) {
+      while (this.#ahead.length > 0 && (await this.#takeAhead(offset))) {
+        if (wanted <= this.#chunkEnd) return true;
+      }
+    }
+    await this.settle();
+    const size = Math.min(Math.max(length, this.#chunkBytes), Math.max(0, this.#o.limit - offset));
+    if (await this.#read(offset, size)) {
+      this.#readAhead();
       return true;
-    const size = Math.min(Math.max(length, this.#ahead), Math.max(0, this.#o.limit - offset));
-    this.#ahead = Math.min(4 * this.#ahead, CHUNK_BYTES);
-    if (await this.#read(offset, size)) return true;
+    }
     // One bad sector must not hide the good ones around it: read no more than is needed.
     return size > length && (await this.#read(offset, wanted - offset));
   }
 
+  get #chunkEnd(): number {
+    return this.#chunkOffset + this.#chunk.length;
+  }
+
+  /** Nothing is on its way any more: the file may be closed. */
+  async settle(): Promise<void> {
+    for (const { bytes } of this.#ahead.splice(0)) await bytes;
+  }
+
+  /** Keeps pieces coming, from behind the chunk or the last of them on. */
+  #readAhead(): void {
+    while (this.#ahead.length < CHUNKS_AHEAD) {
+      const last = this.#ahead.at(-1);
+      const offset = last === undefined ? this.#chunkEnd : last.offset + last.size;
+      this.#chunkBytes = Math.min(4 * this.#chunkBytes, CHUNK_BYTES);
+      const size = Math.min(this.#chunkBytes, this.#o.limit - offset);
+      if (size <= 0 || this.#o.closed === true) return;
+      const bytes = this.#o.file.read(offset, size).catch((error: unknown) => {
+        // It is read again, by itself, should it be needed.
+        if (errnoCode(error) === undefined) throw error;
+        return undefined;
+      });
+      this.#ahead.push({ offset, size, bytes });
+    }
+  }
+
+  /** Puts the next piece behind what the chunk has from `offset` on. */
+  async #takeAhead(offset: number): Promise<boolean> {
+    const next = this.#ahead.shift() as ChunkAhead;
+    const bytes = await next.bytes;
+    if (bytes === undefined || bytes.length === 0 || next.offset !== this.#chunkEnd) return false;
+    const rest = this.#chunk.subarray(offset - this.#chunkOffset);
+    const chunk = new Uint8Array(rest.length + bytes.length);
+    chunk.set(rest);
+    chunk.set(bytes, rest.length);
+    this.#take(offset, chunk, bytes.length);
+    if (bytes.length === next.size) this.#readAhead();
+    return true;
+  }
+
+  #take(offset: number, chunk: Uint8Array, bytesRead: number): void {
+    this.#chunk = chunk;
+    this.#view = viewOf(chunk);
+    this.#chunkOffset = offset;
+    this.#bytesRead += bytesRead;
+  }
+
   async #read(offset: number, size: number): Promise<boolean> {
     try {
-      this.#chunk = await this.#o.file.read(offset, size);
+      const chunk = await this.#o.file.read(offset, size);
+      this.#take(offset, chunk, chunk.length);
+      return true;
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
       this.#cause = error;
       return false;
     }
-    this.#view = viewOf(this.#chunk);
-    this.#chunkOffset = offset;
-    this.#bytesRead += this.#chunk.length;
-    return true;
   }
 
   async frames(): Promise<void> {

@@ -1,8 +1,11 @@
 /** What replay costs on a machine, learned from every opening that had something to replay. */
 import type { ReplayCost } from "./format.js";
 
-/** Before anything was measured: about what an ordinary machine takes. */
-export const REPLAY_COST_DEFAULT: ReplayCost = { microsPerOperation: 1, microsPerKilobyte: 1 };
+/**
+ * Before anything was measured: about what an ordinary machine takes in a process that has just been
+ * started, whose code is not compiled yet.
+ */
+export const REPLAY_COST_DEFAULT: ReplayCost = { microsPerOperation: 3, microsPerKilobyte: 1 };
 
 /** What one replay did, and how long it took. */
 export interface ReplayMeasurement {
@@ -16,10 +19,10 @@ const OPERATIONS_MIN = 1000;
 const MICROS_MIN = 1000;
 
 /** A new measurement counts for this part; one replay is one sample of a busy machine. */
-const WEIGHT = 0.25;
+const WEIGHT = 0.5;
 
 /** One replay changes the cost by no more than this factor: a machine may have been asleep. */
-const RATIO_MAX = 8;
+const RATIO_MAX = 4;
 
 const COST_MIN = 0.001;
 const COST_MAX = 1_000_000;

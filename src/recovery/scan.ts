@@ -17,6 +17,7 @@ import { type ChainState, type SegmentScan, scanSegment } from "../log/reader.js
 import type { LogRecord } from "../log/record.js";
 import { judgeTail, type TailRow, type TailVerdict } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import { type Outcome, resultOf, settled } from "./outcome.js";
 import { corruptLog, damagedLog, openSegment, readOrUndefined } from "./scan-problems.js";
 
 export interface ScannedSegment {
@@ -82,6 +83,15 @@ const CLOSED = judgeTail({
   tooFar: false,
 });
 
+/** What later segments say. */
+interface Beyond {
+  readonly first: FrameHeader | undefined;
+  /** The first later segment has been written to. */
+  readonly begun: boolean;
+  readonly frames: boolean;
+  readonly durableThrough: number;
+}
+
 class LogScanner {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -120,8 +130,14 @@ class LogScanner {
     }
     const open = entries.filter((entry) => entry.state !== "sealed");
     for (const [index, entry] of open.entries()) {
-      const scanned = await this.#scan(entry);
-      const row = await this.#judge(scanned, open.slice(index + 1));
+      const later = open.slice(index + 1);
+      // Begun now, since the device reads two files in less than twice the time of one.
+      const peeked = this.#manifest.closed ? undefined : settled(this.#peek(later));
+      const scanned = await this.#scan(entry).catch(async (error: unknown) => {
+        await peeked;
+        throw error;
+      });
+      const row = await this.#judge(scanned, later, peeked);
       if (row !== undefined) return this.#result(scanned, row);
     }
     return this.#result(undefined, undefined);
@@ -242,6 +258,7 @@ class LogScanner {
   async #judge(
     scanned: ScannedSegment,
     later: readonly ManifestSegment[],
+    peeked: Promise<Outcome<Beyond>> | undefined,
   ): Promise<TailRow | undefined> {
     const { scan, path } = scanned;
     if (this.#manifest.closed && scan.found === "absent") {
@@ -251,7 +268,7 @@ class LogScanner {
         return CLOSED;
       }
     }
-    const beyond = await this.#peek(later);
+    const beyond = resultOf((await peeked) ?? (await settled(this.#peek(later))));
     const next = beyond.first;
     if (
       next !== undefined &&
@@ -292,13 +309,7 @@ class LogScanner {
   }
 
   /** What later segments say: the frame at the beginning of the first one, and all as evidence. */
-  async #peek(later: readonly ManifestSegment[]): Promise<{
-    first: FrameHeader | undefined;
-    /** The first later segment has been written to. */
-    begun: boolean;
-    frames: boolean;
-    durableThrough: number;
-  }> {
+  async #peek(later: readonly ManifestSegment[]): Promise<Beyond> {
     let first: FrameHeader | undefined;
     let begun = false;
     let frames = false;

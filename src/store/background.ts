@@ -67,6 +67,7 @@ export class Background {
   #weighAt = { operations: 0, logicalBytes: 0 };
   #warmUp: WarmUp | undefined;
   #sweeping = false;
+  #closing = false;
   #closed = false;
 
   constructor(options: BackgroundOptions) {
@@ -135,6 +136,7 @@ export class Background {
 
   /** Begins: there may be work that the last opening left. */
   start(): void {
+    if (this.#closing) return;
     this.#snapshotter.reconsider();
     this.#snapshotter.check();
     this.#sweepSoon();
@@ -188,6 +190,7 @@ export class Background {
 
   /** Ends it, with a run of the rest of the log unless that takes longer than `millis`. */
   async close(millis: number): Promise<void> {
+    this.#closing = true;
     this.#warmUp?.stop();
     await this.#snapshotter.close(millis);
     this.#closed = true;

@@ -1,16 +1,15 @@
 /** Opens a store: disk, lock, recovery, commit path; in that order, and undone in reverse. */
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { fromHex } from "../base/bytes.js";
-import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
-import type { CommitQueue, CompletionHandler, Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
+import type { CommitQueue, CompletionHandler, Disk, PlaceInfo } from "../disk/disk.js";
 import { acquireOwnership, type Ownership } from "../disk/lock.js";
-import { chooseMethod, measureMethods, writesInFlight } from "../disk/probe.js";
+import { writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
-import type { ManifestKeeper } from "../manifest/manifest.js";
 import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
@@ -23,11 +22,13 @@ import { writeDeclarations } from "./declare.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
 import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
+import { checkPlace, syncAncestors } from "./place.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
 import { Tail } from "./tail.js";
+import { methodFor } from "./write-method.js";
 
 /**
  * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
@@ -129,22 +130,6 @@ async function openRuns(
   const runs = await RunSet.open({ disk, directory, storeId, runs: state.runs, files, cache });
   undo.push(async () => catalog.layers.runs?.release());
   catalog.openRuns(runs, state.runsThrough);
-}
-
-/**
- * Makes the directory itself durable, before a store is made in it: what is synced in a directory
- * is lost with it. All ancestors, since an opening that was cut short may have made some of them;
- * but one that may not be read is none of ours.
- */
-async function syncAncestors(disk: Disk, directory: string): Promise<void> {
-  for (let path = directory; dirname(path) !== path; ) {
-    path = dirname(path);
-    try {
-      await disk.syncDirectory(path);
-    } catch (error) {
-      if (!["EACCES", "EPERM", "EROFS"].includes(errnoCode(error) ?? "")) throw error;
-    }
-  }
 }
 
 interface Parts {
@@ -330,76 +315,6 @@ async function release(
     });
   }
   if (failure !== undefined) throw failure;
-}
-
-/** The recorded method, or what is measured now where this kind of disk has none yet. */
-async function methodFor(parts: Parts, queue: CommitQueue, path: string): Promise<WriteMethod> {
-  const { disk, alignment, log } = parts;
-  const recorded = log.keeper.current.methods.find(
-    (choice) => choice.disk === disk.info.kind && disk.writeMethods.includes(choice.method),
-  );
-  if (recorded !== undefined && (await canOpen(queue, path, recorded.method))) {
-    return recorded.method;
-  }
-  const measured = await measureMethods({
-    disk,
-    queue,
-    path,
-    offset: alignment,
-    blockBytes: alignment,
-    blocks: Math.max(1, Math.min(64, Math.floor(log.active.bytes / alignment) - 1)),
-  });
-  const method = chooseMethod(measured);
-  await recordMethod(log.keeper, disk.info.kind, method, measured);
-  return method;
-}
-
-async function recordMethod(
-  keeper: ManifestKeeper,
-  disk: string,
-  method: WriteMethod,
-  measured: Awaited<ReturnType<typeof measureMethods>>,
-): Promise<void> {
-  await keeper.publish((manifest) => ({
-    ...manifest,
-    methods: [
-      ...manifest.methods.filter((choice) => choice.disk !== disk),
-      { disk, method, measured },
-    ],
-  }));
-}
-
-async function canOpen(queue: CommitQueue, path: string, method: WriteMethod): Promise<boolean> {
-  try {
-    await (await queue.openLog(path, method)).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function checkPlace(disk: Disk, directory: string, options: Options): Promise<PlaceInfo> {
-  const place = await disk.describe(directory);
-  const weakness = weaknessOf(place);
-  if (weakness === undefined) return place;
-  const message = `${directory} is on ${place.fileSystem}: ${weakness}`;
-  if (options.strict) {
-    throw new HoldfastError("UNSUPPORTED_FILE_SYSTEM", message, { file: directory });
-  }
-  options.onWarning({ code: "WEAK_FILE_SYSTEM", message });
-  return place;
-}
-
-/** What a file system cannot promise, or undefined. */
-export function weaknessOf(place: PlaceInfo): string | undefined {
-  if (place.volatile) return "it lives in memory, and nothing on it survives power loss";
-  if (place.network) return "locks and syncs of network file systems cannot be relied on";
-  if (!place.known) return "its guarantees are not known";
-  // An overlay over memory takes O_DIRECT without a murmur, but proves no alignment.
-  if (place.fileSystem === "overlay" && !place.directProven) {
-    return "what lies under it, which may be memory, cannot be told";
-  }
-  return undefined;
 }
 
 function warnOfRecovery(log: OpenedLog, options: Options): void {

@@ -2,9 +2,9 @@
  * Makes a new store that holds what a snapshot of another one holds. A marker stands until all of
  * it is durable and was read back: cut short anywhere, it leaves nothing that opens with a part.
  */
-import { dirname } from "node:path";
+
 import { toHex } from "../base/bytes.js";
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { HoldfastError } from "../base/errors.js";
 import {
   FRAME_BYTES_MAX,
   FRAMES_IN_FLIGHT_DEFAULT,
@@ -23,6 +23,7 @@ import {
   type RestoreTarget,
   restoreRows,
 } from "../snapshot/restore.js";
+import { syncAncestors } from "./place.js";
 import { findSnapshot, type SnapshotInfo } from "./snapshots.js";
 
 export interface RestoreOptions {
@@ -100,18 +101,6 @@ async function isUsed(disk: Disk, directory: string): Promise<boolean> {
   const { slots, newest } = await readManifestSlots(disk, directory);
   const complete = slots.every(({ state }) => state === "valid");
   return complete || (newest !== undefined && newest.generation > 1);
-}
-
-/** What is synced in a directory is lost with it: all that lead to it are made durable first. */
-async function syncAncestors(disk: Disk, directory: string): Promise<void> {
-  for (let path = directory; dirname(path) !== path; ) {
-    path = dirname(path);
-    try {
-      await disk.syncDirectory(path);
-    } catch (error) {
-      if (!["EACCES", "EPERM", "EROFS"].includes(errnoCode(error) ?? "")) throw error;
-    }
-  }
 }
 
 async function makeStore(options: RestoreOptions, leftovers: readonly string[]): Promise<Restored> {

@@ -1,57 +1,20 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
 import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
-import type { Disk, DiskInfo, PlaceInfo, WriteMethod } from "../disk/disk.js";
-import type { LogStats, LogWriter } from "../log/writer.js";
+import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
+import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
-import type { Background, BackgroundStats } from "./background.js";
+import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import type { Options, StoreCheck } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
+import { type StoreStats, statsOf } from "./stats.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
 import { StoreView, type View } from "./view.js";
-
-/** What `store.stats()` tells. Figures count from the opening of the store. */
-export interface StoreStats {
-  readonly directory: string;
-  readonly environment: string;
-  readonly writerId: string;
-  readonly epoch: number;
-  readonly lastSequence: number;
-  readonly durableSequence: number;
-  /** Which disk is in use, and by which method the log is made durable. */
-  readonly disk: DiskInfo & { readonly method: WriteMethod; readonly fileSystem: string };
-  readonly log: LogStats;
-  /** As the option says, or 1 where the way of writing allows no more. */
-  readonly framesInFlightMax: number;
-  /** Runs, and the work that makes and merges them. */
-  readonly background: BackgroundStats;
-  readonly memory: MemoryStats;
-  /** Rows by table; undefined where they would have to be counted: see `Table.count`. */
-  readonly tables: Readonly<Record<string, number | undefined>>;
-  /** Rows of cached tables that are not in the log yet. */
-  readonly unloggedRows: number;
-  /** "open", or why nothing can be written. */
-  readonly state: "open" | "poisoned" | "closed";
-}
-
-/** Memory for rows and blocks, in bytes; roughly, for rows. */
-export interface MemoryStats {
-  /** Rows of tables that are not resident, those that no run holds yet included. */
-  readonly rowBytes: number;
-  readonly rowBytesMax: number;
-  /** Rows that were dropped because their room was needed. */
-  readonly rowsEvicted: number;
-  readonly blockBytes: number;
-  readonly blockHits: number;
-  readonly blockMisses: number;
-  /** Views that are open. */
-  readonly views: number;
-}
 
 /** What `open` hands over. */
 export interface StoreParts {
@@ -184,25 +147,8 @@ export class Store {
 
   /** What the store is doing. Cheap enough to be asked every second. */
   stats(): StoreStats {
-    const { directory, disk, place, method, epoch, options } = this.#parts;
-    const tables = [...this.#catalog.tables];
     const alive = this.#writer.poison === undefined ? "open" : "poisoned";
-    return {
-      directory,
-      environment: options.environment,
-      writerId: options.writerId,
-      epoch,
-      lastSequence: this.lastSequence,
-      durableSequence: this.durableSequence,
-      disk: { ...disk.info, method, fileSystem: place.fileSystem },
-      log: this.#writer.stats(),
-      framesInFlightMax: this.#parts.framesInFlight,
-      background: this.#parts.background.stats(),
-      memory: this.#memory(),
-      tables: Object.fromEntries(tables.map(({ name, rows }) => [name, rowsKnown(rows)])),
-      unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),
-      state: this.#closed ? "closed" : alive,
-    };
+    return statsOf(this.#parts, this.#closed ? "closed" : alive);
   }
 
   /**
@@ -427,24 +373,9 @@ export class Store {
     if (failure !== undefined) throw failure;
   }
 
-  #memory(): MemoryStats {
-    const { memory, horizon } = this.#catalog.layers;
-    return {
-      rowBytes: memory.bytes,
-      rowBytesMax: memory.limitBytes,
-      rowsEvicted: memory.evicted,
-      ...this.#parts.background.blockStats(),
-      views: horizon.views,
-    };
-  }
-
   #assertOpen(): void {
     if (this.#closed || this.#closing !== undefined) {
       throw new HoldfastError("CLOSED", "the store is closed");
     }
   }
-}
-
-function rowsKnown(rows: TableState["rows"]): number | undefined {
-  return rows.complete ? rows.live : undefined;
 }

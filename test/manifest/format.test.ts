@@ -254,7 +254,7 @@ describe("version 1", () => {
         lastMicros: 0,
         closed: false,
         segments: segments.map((segment) => ({ ...segment, recycled: false })),
-        replay: { microsPerOperation: 1, microsPerKilobyte: 1 },
+        replay: { microsPerOperation: 3, microsPerKilobyte: 1 },
         state: {
           runs: [],
           runsThrough: 0,
