@@ -2,8 +2,8 @@
 import type { ReplayCost } from "./format.js";
 
 /**
- * Before anything was measured: about what an ordinary machine takes in a process that has just been
- * started, whose code is not compiled yet.
+ * Before anything was measured: about what an ordinary machine takes in a process that has just
+ * been started, whose code is not compiled yet.
  */
 export const REPLAY_COST_DEFAULT: ReplayCost = { microsPerOperation: 3, microsPerKilobyte: 1 };
 

@@ -1,4 +1,4 @@
-/** Which rows have to stay in memory: what the runs lack, and what an open view may still ask for. */
+/** Which rows have to stay in memory: what the runs lack, and what an open view may ask for. */
 
 /** One open view: the state at `sequence`, read with the runs that held all up to `through`. */
 export interface ViewMark {

@@ -13,8 +13,8 @@ export class Archivist {
   bytes = 0;
   readonly #parts: BackgroundParts;
   /**
-   * Made, but not known to be published: a manifest that names it may be in force, so the file stays
-   * as it is until it is.
+   * Made, but not known to be published: a manifest that names it may be in force, so the file
+   * stays as it is until it is.
    */
   #made: ArchiveResult | undefined;
 

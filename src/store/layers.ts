@@ -10,7 +10,7 @@ export const TABLE_ID_BYTES = 2;
 export class Layers {
   readonly horizon = new Horizon();
   readonly memory: RowMemory;
-  /** Replaced as a whole, between two turns of the event loop, when a new run is in the manifest. */
+  /** Replaced as a whole, between two turns of the event loop, when there is a new run. */
   runs: RunSet | undefined;
   /** Told of what a read of the runs has thrown, before its caller is. */
   onReadError: (error: unknown) => void = () => {};

@@ -82,8 +82,8 @@ export class StoreLedger {
    * Publishes a change of the state, files, merge, snapshots, archives or replay; segments may be
    * left out that nothing needs. `edit` is given the manifest as it would be published now.
    *
-   * If publishing fails the change counts as not made. It must not be tried again with the same files
-   * of runs: they are removed once a later change has gone through. Archives must be the same.
+   * If publishing fails the change counts as not made. It must not be tried again with the same
+   * files of runs: they are removed once a later change has gone through. Archives must be the same.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     return this.#publish(edit);

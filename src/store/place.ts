@@ -20,7 +20,7 @@ export async function syncAncestors(disk: Disk, directory: string): Promise<void
   }
 }
 
-/** What is under the directory. Warns of what it cannot promise, or throws UNSUPPORTED_FILE_SYSTEM. */
+/** What is under it. Warns of what it cannot promise, or throws UNSUPPORTED_FILE_SYSTEM. */
 export async function checkPlace(
   disk: Disk,
   directory: string,

@@ -172,8 +172,8 @@ export class Store {
    * with the store what both hold, so that it takes no time to speak of, and room only for what
    * changes later. Without a name it gets one that begins with "snapshot-".
    *
-   * Errors: SNAPSHOT_EXISTS, INVALID_ARGUMENT, TOO_LARGE (a store has at most 1,000), DISK_FULL, IO,
-   * and those of `durable`.
+   * Errors: SNAPSHOT_EXISTS, INVALID_ARGUMENT, TOO_LARGE (a store has at most 1,000), DISK_FULL,
+   * IO, and those of `durable`.
    */
   async snapshot(name?: string): Promise<SnapshotInfo> {
     this.#assertOpen();

@@ -2,8 +2,8 @@
 import type { RangeOptions } from "./range.js";
 
 /**
- * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a run
- * (some ten microseconds where the page cache has it, a read of the device where it has not).
+ * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a
+ * run (some ten microseconds where the page cache has it, a read of the device where it has not).
  *
  * Every method may throw INVALID_KEY, CLOSED, and where a run cannot be read CORRUPT_RUN or IO.
  */
@@ -24,13 +24,13 @@ export interface ReadTable<Key, Row> {
 }
 
 /**
- * Reads are synchronous (see `ReadTable`). A write returns a promise that resolves when the write is durable for the
- * table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
+ * Reads are synchronous (see `ReadTable`). A write returns a promise that resolves when the write is
+ * durable for the table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
  * waits for the disk). The write itself has happened when the method returns: a read that follows
  * sees it.
  *
- * Every write may throw or reject with INVALID_KEY, CLOSED, INVALID_ROW,
- * CHECK_FAILED, TOO_LARGE, DISK_FULL and POISONED, after which nothing has been written, and with
+ * Every write may throw or reject with INVALID_KEY, CLOSED, INVALID_ROW, CHECK_FAILED, TOO_LARGE,
+ * DISK_FULL, OVERLOADED and POISONED, after which nothing has been written, and with
  * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
  * Inside a transaction every write throws NESTED_TRANSACTION.
  */

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Diagnosis } from "../../src/cli/doctor.js";
 import { measurePlace } from "../../src/cli/measure-place.js";
 import { chooseDisk } from "../../src/disk/choose.js";
-import { weaknessOf } from "../../src/store/open.js";
+import { weaknessOf } from "../../src/store/place.js";
 import { ensureBuilt } from "../support/built.js";
 import { realDisks } from "../support/disks.js";
 import { flipBit, hashOf, holdfast, main, Stores, untilQuiet, withWriter } from "./stores.js";
