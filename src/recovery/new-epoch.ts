@@ -74,16 +74,18 @@ function partition(
   const sealed: ManifestSegment[] = [];
   const spares: ManifestSegment[] = [];
   const scanned = new Map<number, ScannedSegment>(scan.segments.map((s) => [s.entry.id, s]));
+  const written = scan.segments.filter(({ entry, scan }) => scan.endOffset > entry.alignment);
+  const lastWritten = Math.max(0, ...written.map(({ entry }) => entry.id));
   for (const entry of [...manifest.segments].sort((a, b) => a.id - b.id)) {
     const one = scanned.get(entry.id);
     if (entry.state === "sealed") sealed.push(entry);
-    // With replay from its middle on it has frames, though none was read.
-    else if (one === undefined || one.scan.endOffset === entry.alignment) spares.push(entry);
-    else {
+    // Where the first frame did not fit, the log went on in the next one. This one must stay empty:
+    // the log goes by the ids.
+    else if (one !== undefined && entry.id <= lastWritten) {
       const { endOffset } = one.scan;
       const { lastSequence } = one;
       sealed.push({ ...entry, state: "sealed", bytes: endOffset, lastSequence });
-    }
+    } else spares.push(entry);
   }
   return { sealed, spares };
 }
