@@ -46,7 +46,11 @@ async function quiet() {
   }
 }
 
-const store = await open(work, { ...options, history: { keepBytes: 50_000 }, finalSnapshotMillis: 0 });
+const store = await open(work, {
+  ...options,
+  history: { keepBytes: 50_000 },
+  finalSnapshotMillis: 0,
+});
 const snapshots = {};
 // Runs of two tiers, a few archives, and segments that are used again.
 for (let round = 1; round <= 9; round++) {

@@ -5,7 +5,7 @@ import type { Disk, DiskMapping } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
 import type { BlockCache } from "./block-cache.js";
 import { BlockReader } from "./block-reader.js";
-import { systemRefused } from "./errors.js";
+import { corruptRun, systemRefused } from "./errors.js";
 import { FileCursor } from "./file-cursor.js";
 import { readEnds } from "./file-ends.js";
 import { FileParts } from "./file-parts.js";
@@ -18,6 +18,8 @@ export interface RunFileOptions {
   readonly storeId: Uint8Array;
   readonly file: ManifestFile;
   readonly cache: BlockCache;
+  /** Read header and footer only when the file is first used: a file less to wait for. */
+  readonly lazily?: boolean;
 }
 
 /** Where a row was found; filled in anew by each lookup. */
@@ -39,33 +41,60 @@ export function newRowPlace(): RowPlace {
 export class RunFile {
   readonly file: ManifestFile;
   readonly path: string;
-  readonly #parts: FileParts;
+  readonly #options: RunFileOptions;
+  readonly #mapping: DiskMapping;
+  /** Once the file was found to be the one the manifest means. */
+  #checked: FileParts | undefined;
   #references = 1;
 
-  private constructor(file: ManifestFile, path: string, parts: FileParts) {
-    this.file = file;
+  private constructor(options: RunFileOptions, path: string, mapping: DiskMapping) {
+    this.file = options.file;
     this.path = path;
-    this.#parts = parts;
+    this.#options = options;
+    this.#mapping = mapping;
   }
 
   /**
    * Maps the file and checks that it is the one the manifest means. Nothing but header and footer
-   * is read, so this takes no longer for a larger file. Throws MISSING_FILE, CORRUPT_RUN,
-   * FORMAT_VERSION or IO.
+   * is read, so this takes no longer for a larger file; with `lazily` not even these, until it is
+   * first used. Throws MISSING_FILE, CORRUPT_RUN, FORMAT_VERSION or IO.
    */
   static async open(options: RunFileOptions): Promise<RunFile> {
-    const { disk, directory, file, cache } = options;
+    const { disk, directory, file } = options;
     const path = `${directory}/${runFileName(file.id)}`;
     const mapping = await map(disk, path);
     try {
-      const place = { storeId: options.storeId, fileId: file.id };
-      const ends = readEnds(path, mapping, place, file, disk.checksum);
-      const reader = new BlockReader(path, file.id, ends.seed, mapping, disk.checksum, cache);
-      return new RunFile(file, path, new FileParts(ends.layout, reader));
+      const opened = new RunFile(options, path, mapping);
+      if (options.lazily !== true) opened.#check();
+      else if (mapping.length !== file.bytes) {
+        const what = `it is ${mapping.length} bytes long, and the manifest says ${file.bytes}`;
+        throw corruptRun(path, Math.min(mapping.length, file.bytes), what);
+      }
+      return opened;
     } catch (error) {
       mapping.close();
       throw error;
     }
+  }
+
+  get #parts(): FileParts {
+    return this.#checked ?? this.#check();
+  }
+
+  #check(): FileParts {
+    const { disk, file, storeId, cache } = this.#options;
+    const place = { storeId, fileId: file.id };
+    const ends = readEnds(this.path, this.#mapping, place, file, disk.checksum);
+    const reader = new BlockReader(
+      this.path,
+      file.id,
+      ends.seed,
+      this.#mapping,
+      disk.checksum,
+      cache,
+    );
+    this.#checked = new FileParts(ends.layout, reader);
+    return this.#checked;
   }
 
   /**
@@ -109,7 +138,9 @@ export class RunFile {
   async release(): Promise<void> {
     assert(this.#references > 0, "a file is let go of as often as it was retained");
     this.#references--;
-    if (this.#references === 0) this.#parts.close();
+    if (this.#references > 0) return;
+    if (this.#checked === undefined) this.#mapping.close();
+    else this.#checked.close();
   }
 }
 

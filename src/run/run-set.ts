@@ -20,6 +20,8 @@ export interface RunSetOptions {
   readonly cache: BlockCache;
   /** Files that it has open, too, are shared with it. */
   readonly previous?: RunSet;
+  /** See `RunFile.open`. */
+  readonly lazily?: boolean;
 }
 
 /** Never changes. Holds its files until it was released as often as retained. */

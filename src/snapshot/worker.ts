@@ -2,6 +2,7 @@
  * The thread of the background: takes jobs, runs them side by side, and tells what became of them.
  * It has a disk of its own, and nothing of the store but its files.
  */
+import { setPriority } from "node:os";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { chooseDisk } from "../disk/choose.js";
@@ -13,7 +14,19 @@ import { runJob } from "./run-job.js";
 /** What the thread is started with. */
 export type WorkerData = WorkerSettings;
 
+/** Of this thread only, on Linux: where there are more threads than cores the store's goes first. */
+const NICE = 10;
+
+function yieldToTheStore(): void {
+  try {
+    if (process.platform === "linux") setPriority(NICE);
+  } catch {
+    // Not permitted: the two share as equals.
+  }
+}
+
 function serve(settings: WorkerSettings): void {
+  yieldToTheStore();
   const port = parentPort;
   assert(port !== null, "a worker has a port");
   // The store has warned already, when it chose its own.

@@ -83,7 +83,8 @@ export class StoreLedger {
    * left out that nothing needs. `edit` is given the manifest as it would be published now.
    *
    * If publishing fails the change counts as not made. It must not be tried again with the same
-   * files of runs: they are removed once a later change has gone through. Archives must be the same.
+   * files of runs: they are removed once a later change has gone through. Archives must be the
+   * same.
    */
   change(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     return this.#publish(edit);

@@ -127,7 +127,16 @@ async function openRuns(
 ): Promise<void> {
   const { state, files } = manifest;
   const storeId = fromHex(manifest.storeId) as Uint8Array;
-  const runs = await RunSet.open({ disk, directory, storeId, runs: state.runs, files, cache });
+  const runs = await RunSet.open({
+    disk,
+    directory,
+    storeId,
+    runs: state.runs,
+    files,
+    cache,
+    // Or an opening would read from every file there is.
+    lazily: true,
+  });
   undo.push(async () => catalog.layers.runs?.release());
   catalog.openRuns(runs, state.runsThrough);
 }

@@ -24,10 +24,10 @@ export interface ReadTable<Key, Row> {
 }
 
 /**
- * Reads are synchronous (see `ReadTable`). A write returns a promise that resolves when the write is
- * durable for the table's tier: "critical" when it is on disk, "important" and "cached" at once (`store.durable()`
- * waits for the disk). The write itself has happened when the method returns: a read that follows
- * sees it.
+ * Reads are synchronous (see `ReadTable`). A write returns a promise that resolves when the write
+ * is durable for the table's tier: "critical" when it is on disk, "important" and "cached" at once
+ * (`store.durable()` waits for the disk). The write itself has happened when the method returns: a
+ * read that follows sees it.
  *
  * Every write may throw or reject with INVALID_KEY, CLOSED, INVALID_ROW, CHECK_FAILED, TOO_LARGE,
  * DISK_FULL, OVERLOADED and POISONED, after which nothing has been written, and with
