@@ -6,6 +6,7 @@
 import type { Disk } from "../../src/disk/disk.js";
 import { HoldfastError, open, type Store } from "../../src/index.js";
 import { damage } from "./corruption.js";
+import { crashOnStep } from "./crash-steps.js";
 import { type CrashKind, SimulatedCrash, SimulatedMachine } from "./disk.js";
 import { type Activity, describe, isExcusable, SimulationFailure } from "./excuses.js";
 import { finalChecks } from "./final-checks.js";
@@ -14,7 +15,7 @@ import { lie } from "./lying.js";
 import { Model } from "./model.js";
 import { Random } from "./random.js";
 import { comparePoints, readState } from "./reading.js";
-import { chooseSettings, type Settings } from "./settings.js";
+import { chooseSettings, FRAME_BYTES_MAXIMA, type Settings } from "./settings.js";
 import { compareSnapshot, Snapshots } from "./snapshots.js";
 import { DEFINITIONS, DIRECTORY, TABLE_NAMES, type TableName } from "./tables.js";
 import { Session } from "./workload.js";
@@ -24,7 +25,7 @@ import { Session } from "./workload.js";
  * of the program that uses the store; its background, and what is read back after each crash, come on
  * top, some twenty operations of the machine for each of them.
  */
-export const OPERATIONS_MIN = 100;
+export const OPERATIONS_MIN = 80;
 export const CRASHES_MIN = 3;
 const SESSIONS_MAX = 60;
 
@@ -75,7 +76,7 @@ export class EngineRun {
       latencyMicros: this.random.pick([20, 100, 100, 1000]),
     });
     this.knobs = turnKnobs(this);
-    this.frameBytesMax = this.random.pick([8192, 8192, 12288, 16384]);
+    this.frameBytesMax = this.random.pick(FRAME_BYTES_MAXIMA);
     this.#framesInFlight = 1 + this.random.below(8);
     this.settings = chooseSettings(this.random.fork());
     this.#method = this.random.chance(0.3) ? "critical first" : "all";
@@ -123,11 +124,14 @@ export class EngineRun {
     const early = random.chance(0.2);
     if (early) machine.crashAfter(1 + random.below(random.chance(0.5) ? 40 : 120), kind);
     this.knobs.beforeOpen();
+    // What a crash has left: its names are given again.
+    this.#keepOlderRuns();
     const disk = machine.boot();
     const store = await this.open(disk);
     if (store === undefined) return;
     if (!early) machine.crashAfter(1 + random.below(random.pick([40, 200, 800])), kind);
     if (random.chance(0.15)) machine.crashAfter(Number.POSITIVE_INFINITY, kind);
+    if (random.chance(0.2)) crashOnStep(machine, random, kind);
     const alive = (): boolean => machine.isRunning(disk.self.pid - 1000);
     const sleep = (millis: number): Promise<void> =>
       new Promise((resolve) => void disk.scheduler.after(millis, resolve, true));
@@ -135,7 +139,7 @@ export class EngineRun {
     const planned = 20 + random.below(80);
     const work = async (): Promise<void> => {
       await session.operations(Math.floor(planned / 2));
-      if (this.knobs.duringSession(store)) await this.#getsOver(store, session);
+      if (this.knobs.duringSession(store)) await session.getsOver();
       await session.operations(Math.ceil(planned / 2));
       this.#compareMemory(store, session);
     };
@@ -202,18 +206,6 @@ export class EngineRun {
     if (this.random.chance(0.25) && !this.mayOverload) await lie(this);
   }
 
-  /** The fault is gone: the background has to take up its work again, when it is asked to. */
-  async #getsOver(store: Store, session: Session): Promise<void> {
-    if (store.stats().state !== "open") return;
-    // What was under way when the fault went may still fail of it: the second time nothing may.
-    await store.flush().catch(() => store.flush());
-    session.noteFlush();
-    const { runsThrough, flushes } = store.stats().background;
-    this.check(flushes.error === undefined, "a flush has succeeded, and its failure is still told");
-    this.model.acknowledge(runsThrough);
-    this.count("flush after a fault");
-  }
-
   #countCrash(): void {
     this.crashes++;
     if (this.snapshots.isBeing("wanted")) this.count("crash while making a snapshot");
@@ -262,7 +254,8 @@ export class EngineRun {
       return undefined;
     }
     this.recoveries++;
-    this.#keepOlder();
+    if (this.random.chance(0.2)) this.olderManifests.push(machine.read(`${DIRECTORY}/manifest.0`));
+    this.#keepOlderRuns();
     this.count(`tail ${store.recovery.tail}`);
     this.log(
       `opened at ${store.recovery.lastSequence}, ${store.recovery.tail}: ${store.recovery.why}`,
@@ -311,13 +304,10 @@ export class EngineRun {
     return whole && !crashed;
   }
 
-  #keepOlder(): void {
-    const { machine, random } = this;
-    if (random.chance(0.2)) this.olderManifests.push(machine.read(`${DIRECTORY}/manifest.0`));
-    for (const path of machine.files()) {
-      if (path.endsWith(".run") && !this.olderRuns.has(path)) {
-        this.olderRuns.set(path, machine.read(path));
-      }
+  #keepOlderRuns(): void {
+    for (const path of this.machine.files()) {
+      if (!path.endsWith(".run") || this.olderRuns.has(path)) continue;
+      this.olderRuns.set(path, this.machine.read(path));
     }
   }
 
@@ -341,7 +331,7 @@ export class EngineRun {
         this.count(`warning ${code}`);
         this.log(`warning ${code}: ${message}`);
         const alive = this.machine.isRunning(disk.self.pid - 1000);
-        if (code === "BACKGROUND" && alive && !this.knobs.failing) {
+        if (code === "BACKGROUND" && alive && !this.knobs.excused) {
           this.noteFailure(`the background failed without reason: ${message}`);
         }
       },

@@ -9,6 +9,8 @@ export interface Knobs {
   readonly profile: Profile;
   /** Something was made to fail since the last time that all was well. */
   readonly failing: boolean;
+  /** What fails now may do so of a fault that was there when it was begun. */
+  readonly excused: boolean;
   /** Only what the background makes can fail: writes go on, whatever happens to that. */
   readonly sparesWrites: boolean;
   beforeOpen(): void;
@@ -46,6 +48,9 @@ const FAILING: readonly Operation[] = [
   "lock",
 ];
 
+/** A piece of background work that was under way is over after so many operations. */
+const AFTERMATH_OPERATIONS = 500;
+
 export function turnKnobs(run: EngineRun): Knobs {
   const dice = run.random.below(100);
   if (dice < 36) return new Calm(run, "crashes");
@@ -59,11 +64,17 @@ class Calm implements Knobs {
   readonly profile: Profile;
   readonly sparesWrites: boolean = false;
   failing = false;
+  /** Operations of the machine when everything began to work again. */
+  #offAt = Number.NEGATIVE_INFINITY;
   protected readonly run: EngineRun;
 
   constructor(run: EngineRun, profile: Profile) {
     this.run = run;
     this.profile = profile;
+  }
+
+  get excused(): boolean {
+    return this.failing || this.run.machine.operations - this.#offAt < AFTERMATH_OPERATIONS;
   }
 
   beforeOpen(): void {}
@@ -75,6 +86,7 @@ class Calm implements Knobs {
   off(): void {
     this.run.machine.removeFaults();
     this.run.machine.capacityBytes = Number.POSITIVE_INFINITY;
+    if (this.failing) this.#offAt = this.run.machine.operations;
     this.failing = false;
   }
 

@@ -62,6 +62,8 @@ export class SimulatedMachine {
   #clockJumpMicros = 0;
   #crashAt = Infinity;
   #crashKind: CrashKind = "power";
+  /** Instead of a count: the operation to crash at. */
+  #crashOn: { operation: Operation; path: string; left: number } | undefined;
   #crashes = 0;
 
   constructor(options: MachineOptions) {
@@ -187,6 +189,13 @@ export class SimulatedMachine {
   /** Crashes once that many more operations were performed. */
   crashAfter(operations: number, kind: CrashKind = "power"): void {
     this.#crashAt = this.operations + operations;
+    this.#crashOn = undefined;
+    this.#crashKind = kind;
+  }
+
+  /** Crashes once that many more operations of a kind were performed on such paths. */
+  crashOn(operation: Operation, path: string, count: number, kind: CrashKind = "power"): void {
+    this.#crashOn = { operation, path, left: count };
     this.#crashKind = kind;
   }
 
@@ -194,6 +203,7 @@ export class SimulatedMachine {
   crash(kind: CrashKind = "power"): void {
     this.#crashes++;
     this.#crashAt = Infinity;
+    this.#crashOn = undefined;
     this.counters.add(kind === "power" ? "power loss" : "process kill");
     this.trace.fold(kind === "power" ? 0x1001 : 0x1002);
     const dead = this.#alive;
@@ -301,7 +311,9 @@ export class SimulatedMachine {
   }
 
   #crashIfDue(operation: Operation, path: string): void {
-    if (this.operations < this.#crashAt) return;
+    const on = this.#crashOn;
+    if (on?.operation === operation && path.includes(on.path)) on.left--;
+    if (this.operations < this.#crashAt && on?.left !== 0) return;
     this.counters.add(`crash at ${operation} ${kindOf(path)}`);
     this.crash(this.#crashKind);
     throw new SimulatedCrash(`after operation ${this.operations}`);

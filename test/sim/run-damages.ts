@@ -8,10 +8,15 @@ import type { EngineRun } from "./engine.js";
 import { newestManifest } from "./frames.js";
 import { DIRECTORY } from "./tables.js";
 
-/** The path of a run file that the state is made of. */
-function pickRun({ run, manifest }: Scene): string | undefined {
+/** Paths of the run files that the state is made of. */
+function runsOf({ manifest }: Scene): string[] {
   const ids = manifest.state.runs.flatMap(({ files }) => files);
-  return ids.length === 0 ? undefined : `${DIRECTORY}/${runFileName(run.random.pick(ids))}`;
+  return ids.map((id) => `${DIRECTORY}/${runFileName(id)}`);
+}
+
+function pickRun(scene: Scene): string | undefined {
+  const paths = runsOf(scene);
+  return paths.length === 0 ? undefined : scene.run.random.pick(paths);
 }
 
 /** At the opening, or when it is read; where nothing that was asked for is in it, not at all. */
@@ -41,7 +46,7 @@ export const RUN_DAMAGES: Readonly<Record<string, Damage>> = {
     if (file === undefined) return undefined;
     const { random } = scene.run;
     scene.machine.mutate(file, (bytes) => bytes.subarray(0, random.below(bytes.length)));
-    return { codes: ["CORRUPT_RUN"], file };
+    return refusedOrUnseen(file);
   },
   "missing run": (scene) => {
     const file = pickRun(scene);
@@ -51,18 +56,19 @@ export const RUN_DAMAGES: Readonly<Record<string, Damage>> = {
     return { codes: ["MISSING_FILE"], file };
   },
   "other run in its place": (scene) => {
-    const file = pickRun(scene);
-    if (file === undefined) return undefined;
-    const { olderRuns, random } = scene.run;
-    const now = scene.machine.read(file);
+    const { machine, run } = scene;
+    const isOther = (bytes: Uint8Array | undefined, path: string): bytes is Uint8Array =>
+      bytes !== undefined && Buffer.compare(bytes, machine.read(path)) !== 0;
     // One that had the same name once, if there was one.
-    const older = olderRuns.get(file);
-    const namesake = older !== undefined && Buffer.compare(older, now) !== 0;
-    const others = [...olderRuns.values()].filter((bytes) => Buffer.compare(bytes, now) !== 0);
-    if (others.length === 0) return undefined;
-    if (namesake) scene.run.count("damage: older file of the same name");
-    scene.machine.mutate(file, () => (namesake ? older : random.pick(others)));
-    return { codes: ["CORRUPT_RUN"], file };
+    const namesake = runsOf(scene).find((path) => isOther(run.olderRuns.get(path), path));
+    const file = namesake ?? pickRun(scene);
+    if (file === undefined) return undefined;
+    const others = [...run.olderRuns.values()].filter((bytes) => isOther(bytes, file));
+    const older = namesake === undefined ? run.random.pick(others) : run.olderRuns.get(file);
+    if (older === undefined) return undefined;
+    if (namesake !== undefined) run.count("damage: older file of the same name");
+    machine.mutate(file, () => older);
+    return refusedOrUnseen(file);
   },
   "missing archive": ({ run, machine, manifest }) => {
     if (manifest.archives.length === 0) return undefined;

@@ -3,6 +3,9 @@ import { HoldfastError } from "../../src/index.js";
 import { compareSnapshot, mayBeGone, SNAPSHOTS_AT_ONCE } from "./snapshots.js";
 import type { Session } from "./workload.js";
 
+/** After so long at the latest a store has noticed that there is room again. */
+const ROOM_MILLIS = 3000;
+
 export class SessionBackground {
   readonly #session: Session;
 
@@ -83,5 +86,19 @@ export class SessionBackground {
     const disk = this.#session.random.chance(0.5) ? this.#session.disk : machine.boot();
     const gone = (error: unknown): boolean => mayBeGone(this.#session.run, name, error);
     this.#trackWork("snapshot", compareSnapshot(this.#session.run, disk, name), () => {}, gone);
+  }
+
+  /** The fault is gone: the background has to take up its work again, when it is asked to. */
+  async getsOver(): Promise<void> {
+    const { run, store, sleep } = this.#session;
+    if (store.stats().state !== "open") return;
+    // What was under way when the fault went may still fail of it; and the log itself asks for room
+    // again only after a while. After that nothing may fail.
+    await store.flush().catch(() => sleep(ROOM_MILLIS).then(() => store.flush()));
+    this.#session.noteFlush();
+    const { runsThrough, flushes } = store.stats().background;
+    run.check(flushes.error === undefined, "a flush has succeeded, and its failure is still told");
+    run.model.acknowledge(runsThrough);
+    run.count("flush after a fault");
   }
 }

@@ -14,6 +14,9 @@ export type Settings = Pick<
   };
 };
 
+/** Bounds of a frame: mostly far below a segment of 64 KiB, now and then above. */
+export const FRAME_BYTES_MAXIMA = [8192, 8192, 8192, 12_288, 12_288, 16_384, 16_384, 196_608];
+
 const MANY = Number.MAX_SAFE_INTEGER;
 
 /** One for each run: a store keeps its ways. */

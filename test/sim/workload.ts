@@ -37,7 +37,7 @@ export class Session {
   readonly disk: Disk;
   readonly tables: readonly TableName[];
   readonly alive: () => boolean;
-  readonly #sleep: (millis: number) => Promise<void>;
+  readonly sleep: (millis: number) => Promise<void>;
   readonly pending = new Set<Promise<void>>();
   readonly #background = new SessionBackground(this);
   readonly #reads = new SessionReads(this);
@@ -51,7 +51,7 @@ export class Session {
     this.disk = parts.disk;
     this.tables = parts.tables;
     this.alive = parts.alive;
-    this.#sleep = parts.sleep;
+    this.sleep = parts.sleep;
   }
 
   async operations(count: number): Promise<void> {
@@ -59,8 +59,8 @@ export class Session {
       await this.operation();
       this.run.operations++;
       const yields = this.random.below(8);
-      if (yields === 0) await this.#sleep(this.random.below(8));
-      else if (yields < 4) await this.#sleep(0);
+      if (yields === 0) await this.sleep(this.random.below(8));
+      else if (yields < 4) await this.sleep(0);
       // A crash in a synchronous call does not end this function: nothing may run after death.
       if (!this.alive()) await new Promise(() => {});
     }
@@ -286,12 +286,16 @@ export class Session {
 
   async #idle(): Promise<void> {
     const long = this.random.chance(0.1);
-    await this.#sleep(long ? 1500 : 5 + this.random.below(20));
+    await this.sleep(long ? 1500 : 5 + this.random.below(20));
   }
 
   /** Reads that a fault may keep from being done. */
   reading(compare: () => string | undefined): boolean {
     return this.#reads.reading(compare);
+  }
+
+  getsOver(): Promise<void> {
+    return this.#background.getsOver();
   }
 
   // ---- values ----------------------------------------------------------------------------------
