@@ -3,11 +3,17 @@ import { expect, test } from "vitest";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
 import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
-import * as archive from "../../src/snapshot/archive-format.js";
 import * as run from "../../src/run/format.js";
+import * as archive from "../../src/snapshot/archive-format.js";
 
 const text = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
-const constants: Record<string, unknown> = { ...log, ...manifest, ...archive, ...run, FRAME_BYTES_MAX };
+const constants: Record<string, unknown> = {
+  ...log,
+  ...manifest,
+  ...archive,
+  ...run,
+  FRAME_BYTES_MAX,
+};
 
 /** The value that a name such as "FRAME_AT.offset" has in the code. */
 function lookUp(name: string): unknown {
