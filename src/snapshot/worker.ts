@@ -14,7 +14,7 @@ import { runJob } from "./run-job.js";
 /** What the thread is started with. */
 export type WorkerData = WorkerSettings;
 
-/** Of this thread only, on Linux: where there are more threads than cores the store's goes first. */
+/** Of this thread only, on Linux: where there are few cores, the store's own goes first. */
 const NICE = 10;
 
 function yieldToTheStore(): void {

@@ -18,7 +18,13 @@ import { runVictim } from "./victim.js";
 const CHILD = fileURLToPath(new URL("zombie-child.mjs", import.meta.url));
 const TRIALS = 3;
 const MIB = 1024 * 1024;
-const OPTIONS = { segmentBytes: 64 * MIB, framesInFlight: 16 };
+const OPTIONS = {
+  segmentBytes: 64 * MIB,
+  framesInFlight: 16,
+  // The segment stays what it is: nothing of it goes into runs.
+  recoveryBudgetMillis: 60_000,
+  finalSnapshotMillis: 0,
+};
 const ROW_BYTES = MIB - 4096;
 /** Commits of the successor between two looks at the old segments. */
 const COMMITS = 20;

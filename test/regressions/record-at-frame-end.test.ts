@@ -24,6 +24,9 @@ test("a record may begin at every distance from the end of its frame", async () 
     tables: [blobs],
     backend: "portable",
     frameBytesMax: FRAME_BYTES,
+    // All of it is to be read back from the log.
+    finalSnapshotMillis: 0,
+    recoveryBudgetMillis: 60_000,
     onWarning: () => {},
   } as const;
   try {

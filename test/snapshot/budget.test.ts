@@ -75,11 +75,11 @@ const COST = { microsPerOperation: 2, microsPerKilobyte: 4 };
 
 test.each([
   [0, 0, 0, false, 0],
-  [12_400, 0, 0, false, 0.496],
-  [12_500, 0, 0, true, 0.5],
-  [1, 6_400_000, 0, true, 0.50004],
-  [1, 0, 499, false, 0.00004],
-  [1, 0, 500, true, 0.00004],
+  [17_400, 0, 0, false, 0.696],
+  [17_500, 0, 0, true, 0.7],
+  [1, 8_960_000, 0, true, 0.70004],
+  [1, 0, 699, false, 0.00004],
+  [1, 0, 700, true, 0.00004],
   [0, 9e9, 9e9, false, 703.125],
 ])("%i operations, %i bytes, %i in memory: flush %s", (operations, bytes, memory, flush, part) => {
   const tail = { operations, bytes, memoryBytes: memory };
