@@ -138,12 +138,6 @@ export class Memtable<K> {
     return entry;
   }
 
-  /** Forgets a key that no run holds: only while nobody else looks, as at recovery. */
-  forget(mapKey: MapKey): void {
-    const entry = this.#entries.get(mapKey);
-    if (entry !== undefined) this.#drop(mapKey, entry);
-  }
-
   // ---- taking back -----------------------------------------------------------------------------
 
   /** What `undo` needs to take back a put or a delete of that key. */

@@ -40,8 +40,8 @@ export class Replayer {
     const key = table.key.decode(record.bytes, keyStart, keyEnd);
     const mapKey = table.key.mapKey(key);
     if (operation.kind === OPERATION.delete) {
-      if (table.rows.complete) table.rows.forget(mapKey);
-      else table.rows.delete(mapKey, key, record.sequence);
+      // Remembered even where no run has the key yet: the next one may end between the put and this.
+      table.rows.delete(mapKey, key, record.sequence);
       return;
     }
     const arena = this.#arena;

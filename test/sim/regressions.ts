@@ -27,4 +27,9 @@ export const REGRESSIONS: readonly { readonly seed: number; readonly found: stri
   { seed: 126, found: "a segment in use was given up with a change that had failed" },
   { seed: 170, found: "an archive that might be named was cut to nothing, to be made again" },
   { seed: 464, found: "two snapshots without a name got the same one" },
+  {
+    seed: 3180,
+    found:
+      "a deletion that was replayed was forgotten, and a run that ended before it brought it back",
+  },
 ];
