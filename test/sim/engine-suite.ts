@@ -109,6 +109,7 @@ export const REQUIRED = [
 export interface Summary {
   readonly seeds: number;
   readonly operations: number;
+  readonly machineOperations: number;
   readonly crashes: number;
   readonly recoveries: number;
   readonly counts: Record<string, number>;
@@ -140,6 +141,7 @@ export async function runSeeds(seeds: readonly number[]): Promise<Summary> {
   return {
     seeds: results.length,
     operations: sum(operations),
+    machineOperations: sum((result) => result.machineOperations),
     crashes: sum(crashes),
     recoveries: sum((result) => result.recoveries),
     counts,
@@ -151,10 +153,11 @@ export async function runSeeds(seeds: readonly number[]): Promise<Summary> {
 }
 
 export function showSummary(summary: Summary): string {
-  const { seeds, operations, crashes, recoveries, least, counts } = summary;
+  const { seeds, operations, machineOperations, crashes, recoveries, least, counts } = summary;
   const rows = Object.entries({
     seeds,
     operations,
+    "operations of the machine": machineOperations,
     "operations of a seed, at least": least.operations,
     crashes,
     "crashes of a seed, at least": least.crashes,

@@ -23,7 +23,7 @@ import { Session } from "./workload.js";
 /**
  * Each run goes on until it has had so many operations and so many crashes. The operations are those
  * of the program that uses the store; its background, and what is read back after each crash, come on
- * top, some twenty operations of the machine for each of them.
+ * top, about a dozen operations of the machine for each of them.
  */
 export const OPERATIONS_MIN = 80;
 export const CRASHES_MIN = 3;
@@ -33,6 +33,7 @@ export interface RunResult {
   readonly seed: number;
   readonly profile: Profile;
   readonly operations: number;
+  readonly machineOperations: number;
   readonly crashes: number;
   readonly recoveries: number;
   readonly refusals: number;
@@ -108,6 +109,7 @@ export class EngineRun {
       seed: this.seed,
       profile: this.knobs.profile,
       operations: this.operations,
+      machineOperations: this.machine.operations,
       crashes: this.crashes,
       recoveries: this.recoveries,
       refusals: this.refusals,
