@@ -40,7 +40,8 @@ export class Replayer {
     const key = table.key.decode(record.bytes, keyStart, keyEnd);
     const mapKey = table.key.mapKey(key);
     if (operation.kind === OPERATION.delete) {
-      // Remembered even where no run has the key yet: the next one may end between the put and this.
+      // Remembered even where no run has the key yet: the next one may end between the put and
+      // this.
       table.rows.delete(mapKey, key, record.sequence);
       return;
     }
