@@ -15,6 +15,7 @@
       "queue_api.cc",
       "log_file.cc",
       "file.cc",
+      "verified_write.cc",
       "lock.cc",
       "guarded_copy.cc",
       "mapping.cc",

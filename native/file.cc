@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <new>
 
+#include "direct_buffer.h"
 #include "job.h"
 #include "napi_util.h"
 
@@ -17,8 +18,6 @@ namespace {
 
 /** Small enough that a commit which comes in between does not wait long behind one. */
 constexpr size_t kZeroChunk = 128 << 10;
-// Enough for the direct I/O of every file system known; a larger demand shows as EINVAL.
-constexpr size_t kAlignment = 4096;
 
 class ZeroFillJob final : public Job {
  public:
@@ -67,19 +66,11 @@ int ZeroFillJob::Fill() {
   return error;
 }
 
-// Mapped rather than allocated: what one thread allocates and another frees stays with the heap of the
-// first for good, and with a few threads that comes to tens of megabytes.
-char* MapBuffer(size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
-}
-
 // Reads whole aligned blocks around the range wanted, and hands JavaScript the range in them.
 class ReadJob final : public Job {
  public:
   ReadJob(int fd, uint64_t offset, uint64_t length)
-      : fd_(fd), start_(offset / kAlignment * kAlignment), skip_(offset - start_),
+      : fd_(fd), start_(offset / kDirectAlignment * kDirectAlignment), skip_(offset - start_),
         length_(length) {}
   ~ReadJob() override {
     if (data_ != nullptr) munmap(data_, capacity_);
@@ -102,8 +93,9 @@ class ReadJob final : public Job {
 
 int ReadJob::Read() {
   // One page at least: a mapping cannot be empty.
-  capacity_ = std::max<size_t>(1, (skip_ + length_ + kAlignment - 1) / kAlignment) * kAlignment;
-  data_ = MapBuffer(capacity_);
+  size_t blocks = (skip_ + length_ + kDirectAlignment - 1) / kDirectAlignment;
+  capacity_ = std::max<size_t>(1, blocks) * kDirectAlignment;
+  data_ = MapDirectBuffer(capacity_);
   if (data_ == nullptr) return -ENOMEM;
   while (done_ < capacity_ && length_ > 0) {
     ssize_t got = pread(fd_, data_ + done_, capacity_ - done_, static_cast<off_t>(start_ + done_));
@@ -111,7 +103,7 @@ int ReadJob::Read() {
     if (got < 0) return -errno;
     done_ += static_cast<size_t>(got);
     // The end of the file; from an unaligned spot a direct read could not go on anyway.
-    if (got == 0 || done_ % kAlignment != 0) break;
+    if (got == 0 || done_ % kDirectAlignment != 0) break;
   }
   return 0;
 }

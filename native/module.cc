@@ -10,13 +10,14 @@
 #include "place.h"
 #include "queue.h"
 #include "seam.h"
+#include "verified_write.h"
 
 namespace holdfast {
 namespace {
 
 // Raised with every change of what is exported or how it is called: a library of another build is
 // refused at load rather than misused.
-constexpr double kBoundary = 1;
+constexpr double kBoundary = 2;
 
 void ExportConstants(napi_env env, napi_value exports) {
   SetNumber(env, exports, "boundary", kBoundary);
@@ -43,6 +44,7 @@ NAPI_MODULE_INIT() {
   ExportMapping(env, exports);
   ExportPlace(env, exports);
   ExportQueue(env, exports);
+  ExportVerifiedWrite(env, exports);
   seam::Export(env, exports);
   return exports;
 }

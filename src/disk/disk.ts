@@ -82,6 +82,12 @@ export interface DiskFile {
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Writes all of `bytes`, or fails. Durable only after `sync`. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes all of `bytes`, which the caller leaves alone meanwhile, makes them durable, and reads
+   * them back as `direct` does. Gives false if what is read is not what was written. A failure must
+   * never be retried, as that of `sync`.
+   */
+  writeVerified(offset: number, bytes: Uint8Array): Promise<boolean>;
   /** Reserves the range and writes zeros to it, so that later writes need no new space. */
   zeroFill(offset: number, length: number): Promise<void>;
   truncate(length: number): Promise<void>;
@@ -89,6 +95,8 @@ export interface DiskFile {
    * Makes content and size durable. A failure must never be retried: what is on disk is unknown.
    */
   sync(): Promise<void>;
+  /** False once its path leads to no file, or to another one. */
+  isNamed(): Promise<boolean>;
   close(): Promise<void>;
 }
 

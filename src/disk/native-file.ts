@@ -7,8 +7,8 @@ import { type Addon, addonError, type MappingHandle } from "./native-addon.js";
 import { openFile } from "./node-files.js";
 
 /**
- * Zeros are written, and direct reads made, through a second descriptor past the page cache; all
- * else goes through the first. The kernel keeps the two in step.
+ * Zeros and what is verified are written, and direct reads made, through a second descriptor past
+ * the page cache; all else goes through the first. The kernel keeps the two in step.
  */
 class NativeFile implements DiskFile {
   readonly path: string;
@@ -33,6 +33,10 @@ class NativeFile implements DiskFile {
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     if (!this.#readsDirectly || length === 0) return this.#file.read(offset, length);
+    return this.#readDirectly(offset, length);
+  }
+
+  async #readDirectly(offset: number, length: number): Promise<Uint8Array> {
     const bytes = await this.#run(this.#addon.read(this.#second.fd, offset, length));
     if (typeof bytes === "number") throw addonError(bytes, "read", this.path);
     return bytes;
@@ -40,6 +44,17 @@ class NativeFile implements DiskFile {
 
   write(offset: number, bytes: Uint8Array): Promise<void> {
     return this.#file.write(offset, bytes);
+  }
+
+  async writeVerified(offset: number, bytes: Uint8Array): Promise<boolean> {
+    const result = await this.#run(this.#addon.writeVerified(this.#second.fd, offset, bytes));
+    if (result >= 0) return result === 0;
+    const error = addonError(result, "write", this.path);
+    if (errnoCode(error) !== "EINVAL") throw error;
+    // Not aligned: it is written through the page cache, and read past it all the same.
+    await this.#file.write(offset, bytes);
+    await this.#file.sync();
+    return Buffer.compare(await this.#readDirectly(offset, bytes.length), bytes) === 0;
   }
 
   async zeroFill(offset: number, length: number): Promise<void> {
@@ -57,6 +72,10 @@ class NativeFile implements DiskFile {
 
   sync(): Promise<void> {
     return this.#file.sync();
+  }
+
+  isNamed(): Promise<boolean> {
+    return this.#file.isNamed();
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
  * Directories and plain files over `node:fs`: shared by the portable disk and the native one, which
  * differ only in how the log is written.
  */
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { errnoCode } from "../base/errors.js";
 import type { DiskFile, OpenOptions } from "./disk.js";
@@ -70,6 +70,15 @@ export async function openFile(path: string, options: OpenOptions = {}): Promise
   return new NodeFile(path, handle, options.append === true);
 }
 
+async function statOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await fs.stat(path, { bigint: true });
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 class NodeFile implements DiskFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
@@ -111,6 +120,12 @@ class NodeFile implements DiskFile {
     }
   }
 
+  async writeVerified(offset: number, bytes: Uint8Array): Promise<boolean> {
+    await this.write(offset, bytes);
+    await this.sync();
+    return Buffer.compare(await this.read(offset, bytes.length), bytes) === 0;
+  }
+
   async zeroFill(offset: number, length: number): Promise<void> {
     zeros ??= new Uint8Array(ZERO_CHUNK_BYTES);
     for (let done = 0; done < length; done += ZERO_CHUNK_BYTES) {
@@ -126,6 +141,12 @@ class NodeFile implements DiskFile {
   /** On macOS libuv's fsync is F_FULLFSYNC, which flushes the drive as well. */
   async sync(): Promise<void> {
     await this.#named(this.#handle.sync());
+  }
+
+  async isNamed(): Promise<boolean> {
+    const own = this.#named(this.#handle.stat({ bigint: true }));
+    const [now, there] = await Promise.all([own, statOf(this.path)]);
+    return there !== undefined && there.dev === now.dev && there.ino === now.ino;
   }
 
   async close(): Promise<void> {

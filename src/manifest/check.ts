@@ -6,6 +6,7 @@ import { KEY_BYTES_MAX, NAME_BYTES_MAX, RUN_FILE_BYTES_MAX } from "../base/limit
 import { WRITE_METHODS } from "../disk/disk.js";
 import type {
   Manifest,
+  ManifestArchive,
   ManifestFile,
   ManifestMerge,
   ManifestRun,
@@ -13,11 +14,13 @@ import type {
   ManifestSnapshot,
   ManifestState,
 } from "./format.js";
+import { namedFiles } from "./named-files.js";
 import {
   alignment,
   anything,
   binary,
   type Check,
+  every,
   figure,
   flag,
   integer,
@@ -25,8 +28,10 @@ import {
   matching,
   members,
   nullable,
+  once,
   oneOf,
   text,
+  unique,
 } from "./shape.js";
 
 /** A table's id in two bytes, and a key. */
@@ -58,7 +63,7 @@ const commonMembers = {
   writer: members({ writerId: text(0), host: text(0), pid: integer(0), openedMicros: count }),
   framesInFlight: integer(1),
   frameBytesMax: integer(1),
-  methods: list(
+  methods: listOf(
     members({
       disk: text(0),
       method: oneOf(WRITE_METHODS),
@@ -68,7 +73,7 @@ const commonMembers = {
     }),
   ),
   durableThrough: sequence,
-  tables: list(members({ id: integer(0, 2 ** 16 - 1), name: text(0), schemas: list(anything) })),
+  tables: listOf(members({ id: integer(0, 2 ** 16 - 1), name: text(0), schemas: list(anything) })),
 };
 
 const position = members({
@@ -79,7 +84,7 @@ const position = members({
 });
 
 const state = members({
-  runs: list(
+  runs: listOf(
     members({
       id,
       tier: integer(0, 255),
@@ -103,22 +108,26 @@ const shape: Check = members({
   ...commonMembers,
   lastMicros: count,
   closed: flag,
-  segments: list(members({ ...segmentMembers, recycled: flag })),
+  segments: listOf(members({ ...segmentMembers, recycled: flag })),
   replay: members({ microsPerOperation: figure, microsPerKilobyte: figure }),
   state,
-  files: list(
-    members({
-      id,
-      bytes: integer(1, RUN_FILE_BYTES_MAX),
-      rows: count,
-      tombstones: count,
-      firstKey: fullKey,
-      lastKey: fullKey,
-      checksum: uint32,
-    }),
+  files: listOf(
+    every(
+      members({
+        id,
+        bytes: integer(1, RUN_FILE_BYTES_MAX),
+        rows: count,
+        tombstones: count,
+        firstKey: fullKey,
+        lastKey: fullKey,
+        checksum: uint32,
+      }),
+      inKeyOrder,
+    ),
+    unique("id", "a file"),
   ),
   merge: nullable(members({ runs: list(id), throughKey: binary(0, FULL_KEY_BYTES_MAX) })),
-  snapshots: list(
+  snapshots: listOf(
     members({
       name: text(1, NAME_BYTES_MAX),
       sequence,
@@ -126,72 +135,102 @@ const shape: Check = members({
       state,
       segments: list(id),
     }),
+    unique("name", "a snapshot"),
   ),
-  archives: list(
-    members({
-      id,
-      firstSequence: integer(1),
-      lastSequence: sequence,
-      lastMicros: count,
-      bytes: integer(1),
-      epoch: uint32,
-      alignment,
-    }),
+  archives: listOf(
+    every(
+      members({
+        id,
+        firstSequence: integer(1),
+        lastSequence: sequence,
+        lastMicros: count,
+        bytes: integer(1),
+        epoch: uint32,
+        alignment,
+      }),
+      atItsEnd,
+    ),
+    unique("id", "an archive"),
   ),
 });
 
-/** What is wrong with a manifest, for people; undefined if nothing is. */
-export function manifestProblem(value: unknown): string | undefined {
+/** A list that may be long, and is mostly what it was in the manifest before. */
+function listOf(item: Check, whole: Check = anything): Check {
+  return once(every(list(once(item)), whole));
+}
+
+function inKeyOrder(value: unknown): string | undefined {
+  const { id, firstKey, lastKey } = value as ManifestFile;
+  return Buffer.compare(firstKey, lastKey) > 0 ? `the keys of file ${id}` : undefined;
+}
+
+/** One without a record ends before it begins. */
+function atItsEnd(value: unknown): string | undefined {
+  const { id, firstSequence, lastSequence } = value as ManifestArchive;
+  return lastSequence < firstSequence - 1 ? `archive ${id}` : undefined;
+}
+
+/**
+ * What is wrong with a manifest, for people; undefined if nothing is. `before` is one that is known
+ * to be right: the runs that both have are right as long as their files are the same.
+ */
+export function manifestProblem(value: unknown, before?: Manifest): string | undefined {
   const wrong = shape(value, "");
   if (wrong !== undefined) return wrong;
   const manifest = value as Manifest;
-  const files = new Map(manifest.files.map((file) => [file.id, file]));
-  const segments = new Map(manifest.segments.map((segment) => [segment.id, segment]));
+  const parts = new Parts(manifest, before);
   return (
-    listProblem(manifest) ??
-    stateProblem(manifest.state, files, "state") ??
-    replayProblem(manifest, segments) ??
+    stateProblem(manifest.state, parts, "state") ??
+    replayProblem(manifest, parts) ??
     mergeProblem(manifest.merge, manifest.state.runs) ??
-    snapshotProblem(manifest.snapshots, files, segments)
+    snapshotProblem(manifest.snapshots, parts)
   );
 }
 
-function listProblem(manifest: Manifest): string | undefined {
-  const twice = (what: string, ids: readonly unknown[]): string | undefined =>
-    new Set(ids).size < ids.length ? `it lists ${what} twice` : undefined;
-  for (const file of manifest.files) {
-    if (Buffer.compare(file.firstKey, file.lastKey) > 0) return `the keys of file ${file.id}`;
+type Runs = readonly ManifestRun[];
+
+/** What states refer to. */
+class Parts {
+  readonly segments: ReadonlyMap<number, ManifestSegment>;
+  /** Lists of runs that need no second look. */
+  readonly right: ReadonlySet<Runs>;
+  readonly #list: readonly ManifestFile[];
+  #files: ReadonlyMap<number, ManifestFile> | undefined;
+
+  constructor(manifest: Manifest, before: Manifest | undefined) {
+    this.segments = new Map(manifest.segments.map((segment) => [segment.id, segment]));
+    this.right = before === undefined ? new Set() : rightRuns(manifest, before);
+    this.#list = manifest.files;
   }
-  for (const archive of manifest.archives) {
-    // One without a record ends before it begins.
-    if (archive.lastSequence < archive.firstSequence - 1) return `archive ${archive.id}`;
+
+  get files(): ReadonlyMap<number, ManifestFile> {
+    this.#files ??= new Map(this.#list.map((file) => [file.id, file]));
+    return this.#files;
   }
-  return (
-    twice(
-      "a file",
-      manifest.files.map((file) => file.id),
-    ) ??
-    twice(
-      "an archive",
-      manifest.archives.map((archive) => archive.id),
-    ) ??
-    twice(
-      "a snapshot",
-      manifest.snapshots.map((snapshot) => snapshot.name),
-    )
-  );
 }
 
-type Files = ReadonlyMap<number, ManifestFile>;
-type Segments = ReadonlyMap<number, ManifestSegment>;
+/** The runs of a manifest that was right, unless a file they may name is gone or another one. */
+function rightRuns(manifest: Manifest, before: Manifest): ReadonlySet<Runs> {
+  if (manifest.files !== before.files) {
+    const there = new Set(manifest.files);
+    const gone = before.files.filter((file) => !there.has(file));
+    const isNamed = gone.length === 0 ? () => false : namedFiles(manifest);
+    if (gone.some(({ id }) => isNamed(id))) return new Set();
+  }
+  return new Set([before.state, ...before.snapshots.map((one) => one.state)].map((s) => s.runs));
+}
 
 /** Every transaction up to `runsThrough` is in exactly one run, and every file in one at most. */
 function stateProblem(
   { runs, runsThrough, replayFrom }: ManifestState,
-  files: Files,
+  parts: Parts,
   at: string,
 ): string | undefined {
   if (replayFrom.sequence > runsThrough + 1) return `${at}: replay begins too late`;
+  const [newest] = runs;
+  if (parts.right.has(runs) && (newest === undefined || newest.lastSequence === runsThrough)) {
+    return undefined;
+  }
   let last = runsThrough;
   const ids = new Set<number>();
   const used = new Set<number>();
@@ -201,14 +240,18 @@ function stateProblem(
     if (run.lastSequence !== last) return `${at}: run ${run.id} does not end with ${last}`;
     if (run.firstSequence > run.lastSequence) return `${at}: run ${run.id} ends before it begins`;
     last = run.firstSequence - 1;
-    const wrong = runProblem(run, files, used);
+    const wrong = runProblem(run, parts.files, used);
     if (wrong !== undefined) return `${at}: ${wrong}`;
   }
   return undefined;
 }
 
 /** Its files are known, in the order of their keys and without overlap. */
-function runProblem(run: ManifestRun, files: Files, used: Set<number>): string | undefined {
+function runProblem(
+  run: ManifestRun,
+  files: Parts["files"],
+  used: Set<number>,
+): string | undefined {
   let before: Uint8Array | undefined;
   for (const fileId of run.files) {
     const file = files.get(fileId);
@@ -224,7 +267,7 @@ function runProblem(run: ManifestRun, files: Files, used: Set<number>): string |
 }
 
 /** Replay begins in a segment that is there, and whatever stands before it is at an end. */
-function replayProblem({ state: { replayFrom }, segments }: Manifest, byId: Segments) {
+function replayProblem({ state: { replayFrom }, segments }: Manifest, { segments: byId }: Parts) {
   const { segmentId, offset } = replayFrom;
   if (segmentId === 0) return offset === 0 ? undefined : "state: replay begins nowhere";
   const segment = byId.get(segmentId);
@@ -240,7 +283,7 @@ function replayProblem({ state: { replayFrom }, segments }: Manifest, byId: Segm
 }
 
 /** Only a row of runs right above the last one may go into it: newer rows must not pass older. */
-function mergeProblem(merge: ManifestMerge | null, runs: readonly ManifestRun[]) {
+function mergeProblem(merge: ManifestMerge | null, runs: Runs) {
   if (merge === null) return undefined;
   const above = runs.slice(0, -1).slice(-merge.runs.length);
   const named = new Set(merge.runs);
@@ -249,17 +292,13 @@ function mergeProblem(merge: ManifestMerge | null, runs: readonly ManifestRun[])
   return "merge: its runs are not those right above the last one";
 }
 
-function snapshotProblem(
-  snapshots: readonly ManifestSnapshot[],
-  files: Files,
-  segments: Segments,
-): string | undefined {
+function snapshotProblem(snapshots: readonly ManifestSnapshot[], parts: Parts): string | undefined {
   for (const snapshot of snapshots) {
     const at = `snapshot "${snapshot.name}"`;
-    const missing = snapshot.segments.find((segmentId) => !segments.has(segmentId));
+    const missing = snapshot.segments.find((segmentId) => !parts.segments.has(segmentId));
     if (missing !== undefined) return `${at} names segment ${missing}, which is not listed`;
     if (snapshot.sequence < snapshot.state.runsThrough) return `${at} ends before its runs`;
-    const wrong = stateProblem(snapshot.state, files, at);
+    const wrong = stateProblem(snapshot.state, parts, at);
     if (wrong !== undefined) return wrong;
   }
   return undefined;

@@ -5,12 +5,13 @@
  * from the device, before anything depends on it; so at every instant one of them is valid, and the
  * loss of either one loses nothing.
  */
-import { decode, encode } from "@msgpack/msgpack";
+import { decode } from "@msgpack/msgpack";
 import { assert } from "../base/assert.js";
 import { alignUp, fromHex, getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
 import { MANIFEST_BYTES_MAX } from "../base/limits.js";
 import type { Checksum, WriteMethod } from "../disk/disk.js";
 import { manifestProblem } from "./check.js";
+import { type Content, encodeContent, putPieces } from "./encode.js";
 import { fromVersion1 } from "./version1.js";
 
 export const MANIFEST_FORMAT_VERSION = 2;
@@ -196,21 +197,36 @@ export interface Manifest {
   readonly archives: readonly ManifestArchive[];
 }
 
-/** Encodes a whole slot. What would not be read back is a mistake of the program. */
-export function encodeManifest(manifest: Manifest, checksum: Checksum): Uint8Array {
-  const problem = manifestProblem(manifest);
+/**
+ * Encodes what follows a slot's header. `before` is a manifest that is known to be right: what both
+ * have in common is not looked at again. Throws an AssertionError for what would not be read back,
+ * which is a mistake of the program, and a RangeError for what is too large.
+ */
+export function manifestContent(manifest: Manifest, before?: Manifest): Content {
+  const problem = manifestProblem(manifest, before);
   assert(problem === undefined, `a manifest is what a manifest must be: ${problem}`);
-  const payload = encode(manifest);
-  const used = MANIFEST_HEADER_BYTES + payload.length;
+  const content = encodeContent(manifest);
+  const used = MANIFEST_HEADER_BYTES + content.bytes;
   if (used > MANIFEST_BYTES_MAX) throw new RangeError(`a manifest of ${used} bytes is too large`);
+  return content;
+}
+
+/** Encodes a whole slot; see `manifestContent`. */
+export function encodeManifest(
+  manifest: Manifest,
+  checksum: Checksum,
+  before?: Manifest,
+): Uint8Array {
+  const content = manifestContent(manifest, before);
+  const used = MANIFEST_HEADER_BYTES + content.bytes;
   const bytes = new Uint8Array(alignUp(used, MANIFEST_BLOCK_BYTES));
   const view = viewOf(bytes);
-  bytes.set(payload, MANIFEST_HEADER_BYTES);
+  putPieces(content.pieces, bytes, MANIFEST_HEADER_BYTES);
   view.setUint32(MANIFEST_AT.magic, MANIFEST_MAGIC, true);
   view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION, true);
-  const content = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used);
-  view.setUint32(MANIFEST_AT.payloadChecksum, content, true);
-  view.setUint32(MANIFEST_AT.payloadBytes, payload.length, true);
+  const sum = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used);
+  view.setUint32(MANIFEST_AT.payloadChecksum, sum, true);
+  view.setUint32(MANIFEST_AT.payloadBytes, content.bytes, true);
   setUint53(view, MANIFEST_AT.generation, manifest.generation);
   bytes.set(fromHex(manifest.storeId) as Uint8Array, MANIFEST_AT.storeId);
   const header = checksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);

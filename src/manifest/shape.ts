@@ -73,6 +73,38 @@ export function list(check: Check): Check {
   };
 }
 
+/** All of these, one after the other. */
+export function every(...checks: readonly Check[]): Check {
+  return (value, at) => {
+    for (const check of checks) {
+      const wrong = check(value, at);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
+  };
+}
+
+/** Looks at no object twice that it found right: what a manifest is made of never changes. */
+export function once(check: Check): Check {
+  const right = new WeakSet<object>();
+  return (value, at) => {
+    if (typeof value !== "object" || value === null) return check(value, at);
+    if (right.has(value)) return undefined;
+    const wrong = check(value, at);
+    if (wrong === undefined) right.add(value);
+    return wrong;
+  };
+}
+
+/** A list, already known to be one of objects, in which no two have the same of that member. */
+export function unique(member: string, what: string): Check {
+  return (value) => {
+    const list = value as readonly Readonly<Record<string, unknown>>[];
+    const different = new Set(list.map((item) => item[member]));
+    return different.size < list.length ? `it lists ${what} twice` : undefined;
+  };
+}
+
 /** An object with exactly these members. */
 export function members(checks: Readonly<Record<string, Check>>): Check {
   const entries = Object.entries(checks);

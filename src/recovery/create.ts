@@ -5,7 +5,8 @@
 import { toHex } from "../base/bytes.js";
 import type { Disk } from "../disk/disk.js";
 import { createSegment } from "../log/segments.js";
-import { createManifest } from "../manifest/manifest.js";
+import type { Manifest } from "../manifest/format.js";
+import { createManifest, ManifestKeeper } from "../manifest/keeper.js";
 import { REPLAY_COST_DEFAULT } from "../manifest/replay-cost.js";
 import { CREATING_NAME, LOCK_NAME } from "./files.js";
 import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
@@ -42,7 +43,7 @@ export async function createLog(
   };
   await createSegment(disk, directory, header);
   const active = { id: 1, bytes: settings.segmentBytes, recycled: false };
-  const keeper = await createManifest(disk, directory, {
+  const manifest: Manifest = {
     generation: 1,
     storeId: toHex(storeId),
     environment: settings.environment,
@@ -67,12 +68,13 @@ export async function createLog(
     merge: null,
     snapshots: [],
     archives: [],
-  });
+  };
+  await createManifest(disk, directory, manifest);
   await disk.remove(`${directory}/${CREATING_NAME}`);
   await disk.syncDirectory(directory);
   const micros = disk.clock.monotonicMicros() - start;
   return {
-    keeper,
+    keeper: new ManifestKeeper(disk, directory, manifest, 0),
     storeId,
     epoch: 1,
     active,

@@ -7,7 +7,7 @@ import type { Disk } from "../disk/disk.js";
 import { segmentFileName } from "../log/format.js";
 import { createSegment, type PreparedSegment, writeSegmentHeader } from "../log/segments.js";
 import type { Manifest, ManifestSegment, ReplayCost } from "../manifest/format.js";
-import { ManifestKeeper, type ManifestMemo, type ManifestSlots } from "../manifest/manifest.js";
+import type { ManifestKeeper } from "../manifest/keeper.js";
 import { truncateTo } from "./files.js";
 import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
 import type { LogScan, ScannedSegment } from "./scan.js";
@@ -15,25 +15,24 @@ import type { LogScan, ScannedSegment } from "./scan.js";
 /** What was found, and what was learned from it. */
 export interface FoundStore {
   readonly scan: LogScan;
-  readonly manifest: Manifest;
-  readonly slots: ManifestSlots;
+  /** Of the manifest that was found. */
+  readonly keeper: ManifestKeeper;
   readonly replay: ReplayCost;
-  readonly memo: ManifestMemo;
 }
 
 export async function beginEpoch(
   disk: Disk,
   directory: string,
   settings: OpeningSettings,
-  { scan, manifest, slots, replay, memo }: FoundStore,
+  { scan, keeper, replay }: FoundStore,
 ): Promise<Omit<OpenedLog, "report">> {
+  const manifest = keeper.current;
   const epoch = manifest.epoch + 1;
   const { alignment, environment, framesInFlight, frameBytesMax } = settings;
   const { sealed, spares } = partition(scan, manifest);
   const nextId = Math.max(0, ...manifest.segments.map((segment) => segment.id)) + 1;
   const storeId = fromHex(manifest.storeId) as Uint8Array;
   const [taken, ...rest] = spares;
-  const keeper = new ManifestKeeper(disk, directory, manifest, slots.newestSlot, memo);
   if (taken?.state === "active") await demote(keeper, taken.id);
   const active = await prepareActive(disk, directory, settings, { taken, nextId, epoch, storeId });
   await keeper.publish((current) => ({

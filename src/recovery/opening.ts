@@ -2,7 +2,7 @@
 import type { Disk } from "../disk/disk.js";
 import type { PreparedSegment } from "../log/segments.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
-import type { ManifestKeeper } from "../manifest/manifest.js";
+import type { ManifestKeeper } from "../manifest/keeper.js";
 
 /** What the one who opens the store brings along. */
 export interface OpeningSettings {
@@ -51,6 +51,7 @@ export interface RecoveryReport {
 }
 
 export interface OpenedLog {
+  /** To be closed by whoever has opened the log. */
   readonly keeper: ManifestKeeper;
   readonly storeId: Uint8Array;
   readonly epoch: number;

@@ -8,6 +8,7 @@
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
+import { ManifestKeeper } from "../manifest/keeper.js";
 import { ManifestMemo, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
 import { learnReplayCost } from "../manifest/replay-cost.js";
 import { createLog } from "./create.js";
@@ -25,7 +26,7 @@ import {
   syncManifest,
   tornFileName,
 } from "./files.js";
-import { beginEpoch, cutOff } from "./new-epoch.js";
+import { beginEpoch, cutOff, type FoundStore } from "./new-epoch.js";
 import type { OpenedLog, OpeningSettings } from "./opening.js";
 import { type LogScan, type LogVisitor, scanLog } from "./scan.js";
 
@@ -131,13 +132,9 @@ class Recovery {
     const { operations, bytesRead } = scan;
     const measured = { operations, bytesRead, micros: replayed - synced };
     const replay = learnReplayCost(manifest.replay, measured);
-    const found = { scan, manifest, slots, replay, memo: this.#memo };
-    const opened = await beginEpoch(disk, this.#directory, this.#settings, found);
-    if (scan.verdict === "torn") await cutOff(disk, this.#directory, opened.keeper.current, scan);
-    if (names.includes(CREATING_NAME)) {
-      await disk.remove(`${this.#directory}/${CREATING_NAME}`);
-      await disk.syncDirectory(this.#directory);
-    }
+    const { newestSlot } = slots;
+    const keeper = new ManifestKeeper(disk, this.#directory, manifest, newestSlot, this.#memo);
+    const opened = await this.#begin({ scan, keeper, replay }, names);
     const end = disk.clock.monotonicMicros();
     return {
       ...opened,
@@ -165,6 +162,24 @@ class Recovery {
         micros: end - start,
       },
     };
+  }
+
+  /** After a failure nothing stays open. */
+  async #begin(found: FoundStore, names: readonly string[]): Promise<Omit<OpenedLog, "report">> {
+    const disk = this.#disk;
+    const { scan, keeper } = found;
+    try {
+      const opened = await beginEpoch(disk, this.#directory, this.#settings, found);
+      if (scan.verdict === "torn") await cutOff(disk, this.#directory, keeper.current, scan);
+      if (names.includes(CREATING_NAME)) {
+        await disk.remove(`${this.#directory}/${CREATING_NAME}`);
+        await disk.syncDirectory(this.#directory);
+      }
+      return opened;
+    } catch (error) {
+      await keeper.close();
+      throw error;
+    }
   }
 
   #checkEnvironment(manifest: Manifest): void {

@@ -32,8 +32,8 @@ export function normalizePosition(
 /** Sealed segments that neither replay nor any snapshot needs, the oldest first. */
 export function unneededSegments(manifest: Manifest): ManifestSegment[] {
   const from = normalizePosition(manifest.state.replayFrom, manifest.segments).segmentId;
+  const behind = manifest.segments.filter(({ id, state }) => state === "sealed" && id < from);
+  if (behind.length === 0) return [];
   const named = new Set(manifest.snapshots.flatMap((snapshot) => snapshot.segments));
-  return inOrder(manifest.segments).filter(
-    (segment) => segment.state === "sealed" && segment.id < from && !named.has(segment.id),
-  );
+  return inOrder(behind).filter((segment) => !named.has(segment.id));
 }

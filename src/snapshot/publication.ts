@@ -12,6 +12,7 @@ import type {
   ManifestSegment,
   ManifestState,
 } from "../manifest/format.js";
+import { namedFiles } from "../manifest/named-files.js";
 import type { FlushResult, MergeResult } from "./jobs.js";
 import type { MergePlan } from "./policy.js";
 import { normalizePosition } from "./position.js";
@@ -128,9 +129,9 @@ function withState(
 
 /** Without the run files that neither the state nor a snapshot names; for whoever drops one. */
 export function withNamedFiles(manifest: Manifest): Manifest {
-  const states = [manifest.state, ...manifest.snapshots.map((snapshot) => snapshot.state)];
-  const named = new Set(states.flatMap(({ runs }) => runs.flatMap((run) => run.files)));
-  return { ...manifest, files: manifest.files.filter((file) => named.has(file.id)) };
+  const isNamed = namedFiles(manifest);
+  const files = manifest.files.filter((file) => isNamed(file.id));
+  return files.length === manifest.files.length ? manifest : { ...manifest, files };
 }
 
 /** Without these segments: they are archived, or their history is not wanted. */
@@ -141,11 +142,12 @@ export function withoutSegments(
 ): Manifest {
   const ids = new Set(gone.map((segment) => segment.id));
   const { state } = manifest;
+  const kept = manifest.archives;
   return {
     ...manifest,
     segments: manifest.segments.filter((segment) => !ids.has(segment.id)),
     // Named by its own segment: the one before it may be among those that go.
     state: { ...state, replayFrom: normalizePosition(state.replayFrom, manifest.segments) },
-    archives: [...manifest.archives, ...archives].sort((a, b) => a.id - b.id),
+    archives: archives.length === 0 ? kept : [...kept, ...archives].sort((a, b) => a.id - b.id),
   };
 }

@@ -44,9 +44,11 @@ function pacedFile(file: DiskFile, { budget, signal }: JobContext): DiskFile {
       return bytes;
     },
     write: (offset, bytes) => file.write(offset, bytes),
+    writeVerified: (offset, bytes) => file.writeVerified(offset, bytes),
     zeroFill: (offset, length) => file.zeroFill(offset, length),
     truncate: (length) => file.truncate(length),
     sync: () => file.sync(),
+    isNamed: () => file.isNamed(),
     close: () => file.close(),
   };
 }

@@ -4,7 +4,7 @@ import { HoldfastError } from "../base/errors.js";
 import { BACK_PRESSURE_WAIT_MILLIS_MAX } from "../base/limits.js";
 import type { Disk, Scheduler } from "../disk/disk.js";
 import type { LogWriter } from "../log/writer.js";
-import type { Manifest } from "../manifest/format.js";
+import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
 import { setBadFileAside } from "../recovery/files.js";
 import type { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
@@ -18,6 +18,7 @@ import type { Catalog } from "./catalog.js";
 import type { StoreLedger } from "./ledger.js";
 import type { Options } from "./options.js";
 import {
+  infoOf,
   listSnapshots,
   type SnapshotInfo,
   unusedName,
@@ -152,14 +153,15 @@ export class Background {
     const { writer, ledger, disk } = this.#o;
     await writer.durable(sequence);
     const createdMicros = disk.clock.nowMicros();
-    let wanted = name;
-    const manifest = await ledger.change((before) => {
+    let made: Manifest | undefined;
+    await ledger.change((before) => {
       // Only here it is known which names are taken: others may be made at the same time.
-      wanted ??= unusedName(before, sequence);
-      return withSnapshot(before, wanted, sequence, writer.durableEnd, createdMicros);
+      const wanted = name ?? unusedName(before, sequence);
+      made = withSnapshot(before, wanted, sequence, writer.durableEnd, createdMicros);
+      return made;
     });
-    const made = listSnapshots(manifest).find((snapshot) => snapshot.name === wanted);
-    return made as SnapshotInfo;
+    // As it was made: it may have been dropped with the same publication.
+    return infoOf(made?.snapshots.at(-1) as ManifestSnapshot);
   }
 
   snapshots(): SnapshotInfo[] {

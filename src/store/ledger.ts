@@ -7,7 +7,7 @@ import { assert } from "../base/assert.js";
 import type { PreparedSegment } from "../log/segments.js";
 import { archiveFileName } from "../manifest/archive-name.js";
 import type { Manifest, ManifestSegment, ManifestTable } from "../manifest/format.js";
-import type { ManifestKeeper } from "../manifest/manifest.js";
+import { assertPublishable, type ManifestKeeper } from "../manifest/keeper.js";
 import { openEntry } from "../recovery/opening.js";
 import { runFileName } from "../run/format.js";
 import { unneededSegments } from "../snapshot/position.js";
@@ -32,9 +32,30 @@ export interface StoreLedgerOptions {
   readonly remove: (name: string) => Promise<void>;
 }
 
+/** Most changes that are published together: each is applied on the event loop. */
+const GROUP_MAX = 16;
+
+interface Change {
+  readonly edit: (manifest: Manifest) => Manifest;
+  /** Called when it is in both slots, before anything else can be prepared. */
+  readonly published: () => void;
+  readonly resolve: (manifest: Manifest) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A change, and the manifest as it is with it and those before it in its group. */
+interface Step {
+  readonly change: Change;
+  readonly manifest: Manifest;
+}
+
 /**
- * One change of the manifest after another. After one that failed nobody knows which manifest is in
- * force: it counts as not made, and nothing is removed until a later one has gone through.
+ * Changes of the manifest in the order in which they were asked for. Those that wait at the same
+ * time are published together, each applied to what the one before has made: one that throws fails
+ * alone, and is as if it had never been asked for; the others are in force together or not at all.
+ *
+ * After changes that failed to be published nobody knows which manifest is in force: they count as
+ * not made, and nothing is removed until a later one has gone through.
  */
 export class StoreLedger {
   readonly #o: StoreLedgerOptions;
@@ -44,10 +65,12 @@ export class StoreLedger {
   #segments: readonly ManifestSegment[];
   #now: Manifest;
   #nowIsOf: Manifest;
-  /** Names of files that some manifest may still name; looked at after the next success. */
-  readonly #doubtful = new Set<string>();
-  /** Names of files that only changes named that failed: they never become part of the store. */
-  readonly #refused = new Set<string>();
+  #waiting: Change[] = [];
+  #publishing = false;
+  /** Ids of files that some manifest may still name; looked at after the next success. */
+  readonly #doubtful = new Set<number>();
+  /** Ids of files that only changes named that failed: they never become part of the store. */
+  readonly #refused = new Set<number>();
   /** Names of files that no manifest names; removed once nobody reads them. */
   readonly #dead = new Set<string>();
   readonly #pins = new Map<string, number>();
@@ -81,6 +104,7 @@ export class StoreLedger {
   /**
    * Publishes a change of the state, files, merge, snapshots, archives or replay; segments may be
    * left out that nothing needs. `edit` is given the manifest as it would be published now.
+   * Resolves with what is published, which may have other changes in it that came later.
    *
    * If publishing fails the change counts as not made. It must not be tried again with the same
    * files of runs: they are removed once a later change has gone through. Archives must be the
@@ -99,8 +123,12 @@ export class StoreLedger {
     ];
     // With this change and none before it: had another one brought it in, and this one failed, the
     // next would take the segment out again, for others to use.
-    await this.#publish((manifest) => ({ ...manifest, segments: added(manifest.segments) }));
-    this.#segments = added(this.#segments);
+    await this.#publish(
+      (manifest) => ({ ...manifest, segments: added(manifest.segments) }),
+      () => {
+        this.#segments = added(this.#segments);
+      },
+    );
   }
 
   /**
@@ -148,44 +176,84 @@ export class StoreLedger {
 
   // ---- publishing ------------------------------------------------------------------------------
 
-  async #publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
-    let attempted: Manifest | undefined;
+  #publish(edit: Change["edit"], published: () => void = () => {}): Promise<Manifest> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ edit, published, resolve, reject });
+      if (!this.#publishing) void this.#publishAll();
+    });
+  }
+
+  async #publishAll(): Promise<void> {
+    this.#publishing = true;
+    while (this.#waiting.length > 0) await this.#publishGroup();
+    this.#publishing = false;
+  }
+
+  /** Those that wait when the keeper is ready to write. Settles each; never rejects itself. */
+  async #publishGroup(): Promise<void> {
+    let group: readonly Change[] | undefined;
+    let steps: readonly Step[] = [];
     let manifest: Manifest;
     try {
       manifest = await this.#o.keeper.publish(() => {
-        attempted = this.#prepare(edit);
-        return attempted;
+        group = this.#waiting.splice(0, GROUP_MAX);
+        steps = this.#prepare(group);
+        return (steps.at(-1) as Step).manifest;
       });
     } catch (error) {
-      if (attempted !== undefined) this.#doubt(attempted);
-      throw error;
+      for (const step of steps) this.#doubt(step.manifest);
+      // Without a group it failed for any of them. One that has failed alone knows already.
+      for (const change of group ?? this.#waiting.splice(0)) change.reject(error);
+      return;
     }
-    this.#succeeded(manifest);
-    return manifest;
+    this.#succeeded(manifest, steps);
+    for (const { change } of steps) change.resolve(manifest);
   }
 
   /**
    * On top of what is published, and not of what was tried and failed: who tried that was told that
-   * it was not done.
+   * it was not done. Throws if there is no change that can be made.
    */
-  #prepare(edit: (manifest: Manifest) => Manifest): Manifest {
+  #prepare(group: readonly Change[]): Step[] {
     const before = this.#published;
     const { runsThrough } = before.state;
-    const now: Manifest = {
+    const steps: Step[] = [];
+    let now: Manifest = {
       ...before,
       durableThrough: Math.max(before.durableThrough, runsThrough, this.#o.durableSequence()),
       lastMicros: Math.max(before.lastMicros, this.#o.lastMicros()),
       segments: this.#segments,
       tables: this.#o.tables(),
     };
+    let failure: unknown;
+    for (const change of group) {
+      try {
+        now = this.#apply(change.edit, now, steps.at(-1)?.manifest ?? before);
+        steps.push({ change, manifest: now });
+      } catch (error) {
+        failure = error;
+        change.reject(error);
+      }
+    }
+    if (steps.length === 0) throw failure;
+    return steps;
+  }
+
+  /** `right` is the last manifest that is known to be publishable. */
+  #apply(edit: Change["edit"], now: Manifest, right: Manifest): Manifest {
     const edited = edit(now);
     const through = Math.max(now.durableThrough, edited.state.runsThrough);
     const gone = unneededSegments(edited).filter((segment) => !this.#o.keepForHistory(segment));
     const fewer = gone.length === 0 ? edited : withoutSegments(edited, gone);
     const next = withNamedFiles({ ...fewer, durableThrough: through });
-    const names = namesOf(next);
-    const refused = [...this.#refused].find((name) => names.has(name));
-    assert(refused === undefined, `${refused} belongs to a change that failed`);
+    const refused = this.#refused.size > 0 && next.files.find(({ id }) => this.#refused.has(id));
+    if (refused) assert(false, `${runFileName(refused.id)} belongs to a change that failed`);
+    try {
+      assertPublishable(next, right);
+    } catch (error) {
+      this.#doubt(next);
+      throw error;
+    }
     return next;
   }
 
@@ -194,16 +262,15 @@ export class StoreLedger {
    * their names are those of their segments, and so the same file is offered again.
    */
   #doubt(attempted: Manifest): void {
-    const published = namesOf(this.#published);
+    const published = new Set(this.#published.files.map(({ id }) => id));
     for (const { id } of attempted.files) {
-      const name = runFileName(id);
-      if (published.has(name)) continue;
-      this.#doubtful.add(name);
-      this.#refused.add(name);
+      if (published.has(id)) continue;
+      this.#doubtful.add(id);
+      this.#refused.add(id);
     }
   }
 
-  #succeeded(manifest: Manifest): void {
+  #succeeded(manifest: Manifest, steps: readonly Step[]): void {
     const before = this.#published;
     this.#published = manifest;
     const listed = new Set(manifest.segments.map((segment) => segment.id));
@@ -212,9 +279,13 @@ export class StoreLedger {
       this.#segments = this.#segments.filter((segment) => segment.id !== id);
       this.#o.retire(id);
     }
-    const named = namesOf(manifest);
-    for (const name of [...namesOf(before), ...this.#doubtful]) {
-      if (!named.has(name)) this.#dead.add(name);
+    for (const { change } of steps) change.published();
+    for (const older of [before, ...steps.map((step) => step.manifest)]) {
+      for (const name of droppedNames(older, manifest)) this.#dead.add(name);
+    }
+    const named = new Set(this.#doubtful.size === 0 ? [] : manifest.files.map(({ id }) => id));
+    for (const id of this.#doubtful) {
+      if (!named.has(id)) this.#dead.add(runFileName(id));
     }
     this.#doubtful.clear();
     this.#clean();
@@ -233,10 +304,20 @@ export class StoreLedger {
   }
 }
 
-/** Names of the files that a manifest lists, segments apart. */
-function namesOf({ files, archives }: Manifest): Set<string> {
-  return new Set([
-    ...files.map((file) => runFileName(file.id)),
-    ...archives.map((archive) => archiveFileName(archive.id)),
-  ]);
+/** Names of the files that one manifest lists and a later one does not, segments apart. */
+function droppedNames(older: Manifest, newer: Manifest): string[] {
+  return [
+    ...missing(older.files, newer.files).map(runFileName),
+    ...missing(older.archives, newer.archives).map(archiveFileName),
+  ];
+}
+
+interface Entry {
+  readonly id: number;
+}
+
+function missing(older: readonly Entry[], newer: readonly Entry[]): number[] {
+  if (older === newer) return [];
+  const there = new Set(newer.map(({ id }) => id));
+  return older.map(({ id }) => id).filter((id) => !there.has(id));
 }

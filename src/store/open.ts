@@ -10,6 +10,7 @@ import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
+import type { ManifestKeeper } from "../manifest/keeper.js";
 import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
@@ -107,6 +108,7 @@ async function openStore(
       },
     },
   );
+  undo.push(() => log.keeper.close());
   const parts = { disk, directory, place, options, catalog, cache, ownership, log, alignment };
   const { store, writer, supply, background } = await startWriting(parts, undo);
   declareOrFail(writer, declarations, directory);
@@ -273,7 +275,8 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     writer,
     recovery: log.report,
     background,
-    release: (clean) => release({ ...parts, supply, queue, ledger, writer }, clean),
+    release: (clean) =>
+      release({ ...parts, keeper: log.keeper, supply, queue, ledger, writer }, clean),
   });
   undo.push(() => background.close(0));
   return { store, writer, supply, background };
@@ -299,6 +302,7 @@ async function release(
     readonly supply: SegmentSupply;
     readonly queue: CommitQueue;
     readonly ledger: StoreLedger;
+    readonly keeper: ManifestKeeper;
     readonly ownership: Ownership;
     readonly writer: LogWriter;
     readonly catalog: Catalog;
@@ -311,6 +315,7 @@ async function release(
       if (clean) await held.ledger.close();
       await held.ledger.settled();
     },
+    () => held.keeper.close(),
     async () => held.catalog.layers.runs?.release(),
     () => held.queue.close(),
     () => held.writer.closeSegment(),

@@ -14,7 +14,8 @@ import type { Disk } from "../disk/disk.js";
 import { acquireOwnership } from "../disk/lock.js";
 import { createSegment } from "../log/segments.js";
 import { MANIFEST_SLOT_NAMES, type Manifest, type ManifestRun } from "../manifest/format.js";
-import { createManifest, readManifestSlots } from "../manifest/manifest.js";
+import { createManifest } from "../manifest/keeper.js";
+import { readManifestSlots } from "../manifest/manifest.js";
 import { CREATING_NAME, isPassingFileName, LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import { openEntry, writerOf } from "../recovery/opening.js";
 import {

@@ -3,6 +3,7 @@ import { HoldfastError } from "../base/errors.js";
 import { NAME_BYTES_MAX, SNAPSHOTS_MAX } from "../base/limits.js";
 import type { LogEnd } from "../log/pipeline.js";
 import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
+import { withOneMore } from "../manifest/named-files.js";
 import { normalizePosition } from "../snapshot/position.js";
 
 /** A named snapshot, as callers see it. */
@@ -59,7 +60,7 @@ export function withSnapshot(
       .map(({ id }) => id)
       .filter((id) => id >= replayFrom.segmentId && id <= end.segmentId),
   };
-  return { ...manifest, snapshots: [...manifest.snapshots, snapshot] };
+  return { ...manifest, snapshots: withOneMore(manifest.snapshots, snapshot) };
 }
 
 /** A name for one that was given none. */
@@ -85,9 +86,13 @@ export function findSnapshot(manifest: Manifest, name: string): ManifestSnapshot
   throw new HoldfastError("SNAPSHOT_NOT_FOUND", `the store has no snapshot "${name}"; ${there}`);
 }
 
+export function infoOf({ name, sequence, createdMicros }: ManifestSnapshot): SnapshotInfo {
+  return { name, sequence, createdMicros };
+}
+
 /** What callers see of the snapshots there are, the oldest first. */
 export function listSnapshots(manifest: Manifest): SnapshotInfo[] {
   return manifest.snapshots
-    .map(({ name, sequence, createdMicros }) => ({ name, sequence, createdMicros }))
+    .map(infoOf)
     .sort((a, b) => a.sequence - b.sequence || a.createdMicros - b.createdMicros);
 }

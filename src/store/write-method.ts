@@ -1,7 +1,7 @@
 /** The way of writing the log: recorded in the manifest, or measured where it is not yet. */
 import type { CommitQueue, Disk, WriteMethod } from "../disk/disk.js";
 import { chooseMethod, measureMethods } from "../disk/probe.js";
-import type { ManifestKeeper } from "../manifest/manifest.js";
+import type { ManifestKeeper } from "../manifest/keeper.js";
 import type { OpenedLog } from "../recovery/opening.js";
 
 export interface MethodParts {

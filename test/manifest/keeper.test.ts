@@ -7,7 +7,8 @@ import {
   MANIFEST_HEADER_BYTES,
   MANIFEST_SLOT_BYTES,
 } from "../../src/manifest/format.js";
-import { ManifestKeeper, readManifestSlots } from "../../src/manifest/manifest.js";
+import { ManifestKeeper } from "../../src/manifest/keeper.js";
+import { readManifestSlots } from "../../src/manifest/manifest.js";
 import { SimulatedCrash, type SimulatedMachine } from "../sim/disk.js";
 import {
   closedStore,
@@ -103,7 +104,7 @@ test("a store that was taken over stops with its next change of the manifest", a
   await expect(machine.run(store.close())).rejects.toMatchObject({ code: "FENCED" });
 });
 
-test.each(["write", "sync", "read", "close"] as const)(
+test.each(["open", "write", "sync", "read", "close"] as const)(
   "after a failed %s the next change goes through, and is not taken for another writer's",
   async (operation) => {
     for (let at = 1; at <= 8; at++) {
@@ -124,6 +125,67 @@ test.each(["write", "sync", "read", "close"] as const)(
     }
   },
 );
+
+test("a slot that was put in the place of ours is found before anything is written", async () => {
+  const machine = await closedStore(3);
+  const ours = await keeperOn(machine);
+  await machine.run(ours.publish((m) => m));
+  const image = machine.fork(2);
+  const theirs = await keeperOn(image);
+  await image.run(theirs.publish((m) => ({ ...m, epoch: m.epoch + 1 })));
+  // Under other names first: the files that the keeper has open stay as they are.
+  const disk = machine.boot();
+  for (const slot of SLOTS) {
+    const file = await machine.run(disk.open(`${slot}.other`, { write: true, create: true }));
+    await machine.run(file.write(0, image.read(slot)));
+    await machine.run(disk.rename(`${slot}.other`, slot));
+  }
+  const files = filesOf(machine);
+  await expect(machine.run(ours.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+test("while nothing goes wrong nothing is opened, and each slot is read at its beginning", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => ({ ...m, tables: large(40_000) })));
+  const opens = machine.addFault({ operation: "open", path: "manifest", error: "EMFILE" });
+  const reads = machine.addFault({
+    operation: "read",
+    path: "manifest",
+    stallMicros: 1,
+    times: 99,
+  });
+  await machine.run(keeper.publish((m) => ({ ...m, durableThrough: 99 })));
+  expect(opens.fired).toBe(0);
+  // Of each slot the first block, and what was written.
+  expect(reads.fired).toBe(4);
+  machine.crash("power");
+  const { slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+  for (const slot of slots) expect(slot).toMatchObject({ manifest: { durableThrough: 99 } });
+});
+
+test("a slot that rots while the store is open is written first by the next change", async () => {
+  for (const slot of [0, 1] as const) {
+    for (let n = 1; ; n++) {
+      const machine = (await closedStore(3, n)).fork(n);
+      const keeper = await keeperOn(machine);
+      await machine.run(keeper.publish((m) => m));
+      const before = keeper.current.generation;
+      machine.flipBit(SLOTS[slot], 100);
+      machine.crashAfter(n, "power");
+      const change = keeper.publish((m) => ({ ...m, durableThrough: 99 }));
+      const done = await machine.run(change).then(
+        () => true,
+        () => false,
+      );
+      machine.crashAfter(Number.POSITIVE_INFINITY);
+      const { newest } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+      expect([before, before + 1], `slot ${slot}, operation ${n}`).toContain(newest?.generation);
+      if (done) break;
+    }
+  }
+});
 
 test("a full disk is told apart", async () => {
   const machine = await closedStore(3);
@@ -156,6 +218,7 @@ test.each([0, 1] as const)("with slot %i damaged the store opens, and repairs it
   const store = await openOn(machine);
   expect(store.recovery.repairedSlots).toEqual([SLOTS[slot]]);
   expect(keysOf(store)).toEqual(upTo(5));
+  await idle(machine);
   const [a, b] = await generations(machine);
   expect(a).toBe(b);
 });

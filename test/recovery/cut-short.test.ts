@@ -35,6 +35,12 @@ function failingFrom(n: number): { disk: Disk; changes: () => number } {
   };
   const file = (inner: DiskFile): DiskFile => ({
     path: inner.path,
+    isNamed: () => inner.isNamed(),
+    async writeVerified(offset, bytes) {
+      await this.write(offset, bytes);
+      await this.sync();
+      return Buffer.compare(await this.read(offset, bytes.length), bytes) === 0;
+    },
     size: () => inner.size(),
     read: (offset, length) => inner.read(offset, length),
     write: change((offset, bytes) => inner.write(offset, bytes)),

@@ -144,6 +144,7 @@ export async function openRunning(disk: Disk, knobs: LogKnobs = {}): Promise<Run
     await supply.close();
     await ledger.close();
     await queue.close();
+    await opened.keeper.close();
     await writer.closeSegment();
     await lock.release();
   };

@@ -5,7 +5,7 @@
  */
 import { expect, test } from "vitest";
 import type { Manifest } from "../../src/manifest/format.js";
-import type { ManifestKeeper } from "../../src/manifest/manifest.js";
+import type { ManifestKeeper } from "../../src/manifest/keeper.js";
 import { StoreLedger } from "../../src/store/ledger.js";
 import { manifest } from "../manifest/content.js";
 
@@ -47,7 +47,13 @@ test("a spare whose own change failed is in no manifest, and is not retired", as
   const before = listed();
   const spare = { id: 8, bytes: 65536, recycled: false };
   keeper.outcomes.push(false, true);
-  const change = ledger.change((now) => now);
+  let change: Promise<Manifest> | undefined;
+  await new Promise<void>((begun) => {
+    change = ledger.change((now) => {
+      begun();
+      return now;
+    });
+  });
   const refused = expect(ledger.addSpare(spare)).rejects.toThrow("no room");
   await change;
   expect(listed()).toEqual(before);

@@ -42,6 +42,8 @@ export function memoryDisk(content: Uint8Array, options: MemoryOptions = {}): Di
     },
     close: async () => {},
     write: unused,
+    writeVerified: unused,
+    isNamed: unused,
     zeroFill: unused,
     truncate: unused,
     sync: unused,
@@ -50,6 +52,6 @@ export function memoryDisk(content: Uint8Array, options: MemoryOptions = {}): Di
   return disk as Disk;
 }
 
-async function unused(): Promise<void> {
+async function unused(): Promise<never> {
   throw systemError("EBADF", "write", "/memory");
 }

@@ -24,12 +24,14 @@ export class SimulatedHandle implements DiskFile {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
+    return this.#read(offset, length, this.#options.direct === true);
+  }
+
+  #read(offset: number, length: number, direct: boolean): Promise<Uint8Array> {
     const place: OperationPlace = { operation: "read", path: this.path, offset, length };
     return this.#start(place, "read", () => {
       this.#disk.machine.checkReadable(this.#file, this.path, offset, length);
-      return this.#options.direct
-        ? this.#file.readDirect(offset, length)
-        : this.#file.read(offset, length);
+      return direct ? this.#file.readDirect(offset, length) : this.#file.read(offset, length);
     });
   }
 
@@ -39,6 +41,20 @@ export class SimulatedHandle implements DiskFile {
     for (let done = 0; done < copy.length; ) {
       done += await this.#writeSome(offset + done, copy.subarray(done));
     }
+  }
+
+  /** As operations of their own: what one by itself can leave is among what these can. */
+  async writeVerified(offset: number, bytes: Uint8Array): Promise<boolean> {
+    await this.write(offset, bytes);
+    await this.sync();
+    const read = await this.#read(offset, bytes.length, true);
+    return Buffer.compare(read, bytes) === 0;
+  }
+
+  isNamed(): Promise<boolean> {
+    const { tree } = this.#disk.machine;
+    const place: OperationPlace = { operation: "size", path: this.path };
+    return this.#start(place, "stat", () => tree.get(this.path) === this.#file);
   }
 
   zeroFill(offset: number, length: number): Promise<void> {
