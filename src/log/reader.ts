@@ -20,7 +20,7 @@ const FIRST_CHUNK_BYTES = 64 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Pieces that are on their way while the one before them is looked at. */
-const CHUNKS_AHEAD = 2;
+const CHUNKS_AHEAD = 3;
 
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
 const ZERO_STRIDE_BYTES = 64 * 1024;
@@ -89,8 +89,8 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
 /** A piece of the segment that is being read; undefined if that failed. */
 interface ChunkAhead {
   readonly offset: number;
-  readonly size: number;
-  readonly bytes: Promise<Uint8Array | undefined>;
+  readonly end: number;
+  readonly bytes: Promise<Uint8Array | undefined> | Uint8Array;
 }
 
 class Scanner {
@@ -118,7 +118,7 @@ class Scanner {
     const wanted = Math.min(offset + length, this.#o.limit);
     if (offset >= this.#chunkOffset && wanted <= this.#chunkEnd) return true;
     if (offset >= this.#chunkOffset && offset <= this.#chunkEnd) {
-      while (this.#ahead.length > 0 && (await this.#takeAhead(offset))) {
+      while (this.#ahead.length > 0 && (await this.#takeAhead(offset, wanted))) {
         if (wanted <= this.#chunkEnd) return true;
       }
     }
@@ -145,44 +145,66 @@ class Scanner {
   #readAhead(): void {
     while (this.#ahead.length < CHUNKS_AHEAD) {
       const last = this.#ahead.at(-1);
-      const offset = last === undefined ? this.#chunkEnd : last.offset + last.size;
+      const offset = last === undefined ? this.#chunkEnd : last.end;
       this.#chunkBytes = Math.min(4 * this.#chunkBytes, CHUNK_BYTES);
       const size = Math.min(this.#chunkBytes, this.#o.limit - offset);
       if (size <= 0 || this.#o.closed === true) return;
-      const bytes = this.#o.file.read(offset, size).catch((error: unknown) => {
-        // It is read again, by itself, should it be needed.
-        if (errnoCode(error) === undefined) throw error;
-        return undefined;
-      });
-      this.#ahead.push({ offset, size, bytes });
+      this.#ahead.push({ offset, end: offset + size, bytes: this.#readPiece(offset, size) });
     }
   }
 
-  /** Puts the next piece behind what the chunk has from `offset` on. */
-  async #takeAhead(offset: number): Promise<boolean> {
+  /** Undefined if it failed: it is read again, by itself, should it be needed. */
+  async #readPiece(offset: number, size: number): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.#o.file.read(offset, size);
+      this.#bytesRead += bytes.length;
+      return bytes;
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * Goes on to the next piece. What the chunk still has from `offset` on is joined to as much of it
+   * as is wanted, no more: nearly all is looked at where it was read to.
+   */
+  async #takeAhead(offset: number, wanted: number): Promise<boolean> {
     const next = this.#ahead.shift() as ChunkAhead;
     const bytes = await next.bytes;
     if (bytes === undefined || bytes.length === 0 || next.offset !== this.#chunkEnd) return false;
     const rest = this.#chunk.subarray(offset - this.#chunkOffset);
-    const chunk = new Uint8Array(rest.length + bytes.length);
-    chunk.set(rest);
-    chunk.set(bytes, rest.length);
-    this.#take(offset, chunk, bytes.length);
-    if (bytes.length === next.size) this.#readAhead();
+    if (rest.length === 0) this.#take(offset, bytes);
+    else {
+      const joined = bytes.subarray(0, wanted - next.offset);
+      const chunk = new Uint8Array(rest.length + joined.length);
+      chunk.set(rest);
+      chunk.set(joined, rest.length);
+      this.#take(offset, chunk);
+      this.#putBack(next, bytes, joined.length);
+    }
+    if (next.offset + bytes.length === next.end) this.#readAhead();
     return true;
   }
 
-  #take(offset: number, chunk: Uint8Array, bytesRead: number): void {
+  /** The piece from its byte `from` on is the next one still to come. */
+  #putBack(piece: ChunkAhead, bytes: Uint8Array, from: number): void {
+    if (from === bytes.length) return;
+    const offset = piece.offset + from;
+    this.#ahead.unshift({ offset, end: piece.end, bytes: bytes.subarray(from) });
+  }
+
+  #take(offset: number, chunk: Uint8Array): void {
     this.#chunk = chunk;
     this.#view = viewOf(chunk);
     this.#chunkOffset = offset;
-    this.#bytesRead += bytesRead;
   }
 
   async #read(offset: number, size: number): Promise<boolean> {
     try {
       const chunk = await this.#o.file.read(offset, size);
-      this.#take(offset, chunk, chunk.length);
+      this.#bytesRead += chunk.length;
+      this.#take(offset, chunk);
       return true;
     } catch (error) {
       if (errnoCode(error) === undefined) throw error;
@@ -255,10 +277,9 @@ class Scanner {
     const { place, recycled } = this.#o;
     const end = Math.min(at + place.alignment, this.#chunk.length);
     if (isZero(this.#chunk, at, end)) return true;
-    if (isOfAnotherLife(this.#chunk, this.#view, at, place, this.#o.checksum)) return true;
-    if (!recycled) return false;
     const offset = this.#chunkOffset + at;
-    return !looksLikeFrame(this.#chunk, this.#view, at, offset, place);
+    if (recycled && !looksLikeFrame(this.#chunk, this.#view, at, offset, place)) return true;
+    return isOfAnotherLife(this.#chunk, this.#view, at, place, this.#o.checksum);
   }
 
   /** Looks at every aligned place after the end for frames of the same segment and epoch. */

@@ -11,7 +11,10 @@ import {
   RECORD_HEADER_BYTES,
 } from "./format.js";
 
-/** One transaction as it stands in a frame; valid only until the visitor returns. */
+/**
+ * One transaction as it stands in a frame; valid only until the visitor returns. Only `bytes` is
+ * never written again: whoever wants to may keep it.
+ */
 export interface LogRecord {
   sequence: number;
   timeMicros: number;

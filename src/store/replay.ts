@@ -2,13 +2,12 @@
 import { HoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
-import { Arena } from "../memtable/arena.js";
 import type { Catalog } from "./catalog.js";
+
+const decoder = new TextDecoder();
 
 export class Replayer {
   readonly #catalog: Catalog;
-  readonly #arena = new Arena();
-  #source: Buffer = Buffer.alloc(0);
   #record: LogRecord | undefined;
 
   constructor(catalog: Catalog) {
@@ -17,10 +16,6 @@ export class Replayer {
 
   /** Applies one record. Throws CORRUPT_LOG for what no writer of this program can have written. */
   apply(record: LogRecord): void {
-    if (this.#record?.bytes !== record.bytes) {
-      const { buffer, byteOffset, byteLength } = record.bytes;
-      this.#source = Buffer.from(buffer, byteOffset, byteLength);
-    }
     this.#record = record;
     const wrong = walkOperations(record, this.#operation);
     if (wrong !== undefined) throw malformed(record.sequence, wrong);
@@ -45,14 +40,13 @@ export class Replayer {
       table.rows.delete(mapKey, key, record.sequence);
       return;
     }
-    const arena = this.#arena;
-    arena.copy(this.#source, keyEnd, rowEnd);
-    table.rows.putBytes(mapKey, key, arena.bytes, arena.start, arena.end, record.sequence);
+    // The row stays where it was read to, until it is asked for or its memory is needed.
+    table.rows.putBytes(mapKey, key, record.bytes, keyEnd, rowEnd, record.sequence);
   };
 
   #parse(record: LogRecord, from: number, to: number): unknown {
     try {
-      return JSON.parse(this.#source.toString("utf8", from, to));
+      return JSON.parse(decoder.decode(record.bytes.subarray(from, to)));
     } catch (error) {
       throw malformed(record.sequence, "a schema is not JSON", error);
     }
