@@ -223,7 +223,72 @@ export function filesContract(make: MakeDisk): void {
     });
   });
 
+  describe("writeVerified", () => {
+    test("writes any range, there and behind the end, and gives true", async () => {
+      const path = `${directory}/file`;
+      const file = await disk.open(path, { write: true, create: true, direct: true });
+      const expected = new Uint8Array(20_000);
+      for (const [offset, length] of [
+        [0, 8192],
+        [4096, 4096],
+        [8192, 8192],
+        [1, 511],
+        [4095, 2],
+        [16_000, 4000],
+      ] as const) {
+        const bytes = pattern(length, offset);
+        expected.set(bytes, offset);
+        expect(await file.writeVerified(offset, bytes), `${offset}`).toBe(true);
+        expect(same(bytes, pattern(length, offset)), "the caller's bytes stay").toBe(true);
+      }
+      expect(await file.writeVerified(7, new Uint8Array(0))).toBe(true);
+      await file.close();
+      expect(same(await readFileOf(disk, path), expected)).toBe(true);
+    });
+
+    test("takes megabytes, from the middle of the caller's memory", async () => {
+      const path = `${directory}/file`;
+      const file = await disk.open(path, { write: true, create: true, direct: true });
+      const memory = new Uint8Array(3 * MIB).map((_, i) => i % 251);
+      expect(await file.writeVerified(0, memory.subarray(13, 13 + 2 * MIB))).toBe(true);
+      await file.close();
+      expect(same(await readFileOf(disk, path), memory.subarray(13, 13 + 2 * MIB))).toBe(true);
+    });
+
+    test("needs a file that was opened for writing, and is open", async () => {
+      const path = `${directory}/file`;
+      await writeFileWith(disk, path, pattern(4096));
+      const reader = await disk.open(path, { direct: true });
+      await expect(reader.writeVerified(0, pattern(4096, 1))).rejects.toMatchObject({
+        code: "EBADF",
+        path,
+      });
+      await reader.close();
+      const file = await disk.open(path, { write: true });
+      await file.close();
+      await expect(file.writeVerified(0, pattern(4096, 1))).rejects.toMatchObject({
+        code: "EBADF",
+      });
+      expect(same(await readFileOf(disk, path), pattern(4096))).toBe(true);
+    });
+  });
+
   describe("names", () => {
+    test("a file is named as long as its path leads to it, and not to another", async () => {
+      const path = `${directory}/a`;
+      await writeFileWith(disk, path, pattern(10));
+      await writeFileWith(disk, `${directory}/b`, pattern(10));
+      const file = await disk.open(path, { write: true });
+      expect(await file.isNamed()).toBe(true);
+      await disk.rename(path, `${directory}/c`);
+      expect(await file.isNamed()).toBe(false);
+      await disk.rename(`${directory}/b`, path);
+      expect(await file.isNamed()).toBe(false);
+      await disk.rename(`${directory}/c`, path);
+      expect(await file.isNamed()).toBe(true);
+      await file.close();
+    });
+
     test("rename replaces, and keeps open files open", async () => {
       await writeFileWith(disk, `${directory}/a`, pattern(10, 1));
       await writeFileWith(disk, `${directory}/b`, pattern(10, 2));

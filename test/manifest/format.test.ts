@@ -1,9 +1,12 @@
 /** One slot: there and back, nothing damaged taken for good, and version 1 as it was. */
 import { readFileSync } from "node:fs";
+import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { viewOf } from "../../src/base/bytes.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
+import { manifestProblem } from "../../src/manifest/check.js";
+import { encodeContent } from "../../src/manifest/encode.js";
 import {
   decodeManifest,
   encodeManifest,
@@ -28,6 +31,57 @@ test("what is decoded does not change with the memory that it was decoded from",
   const result = decodeManifest(bytes, portableChecksum);
   bytes.fill(0xff);
   expect(result).toEqual({ ok: true, manifest });
+});
+
+/** Lists of so many entries, around the lengths at which their heads change. */
+function long(count: number): Manifest {
+  const times = <T>(make: (i: number) => T): T[] =>
+    Array.from({ length: count }, (_, i) => make(i));
+  const segmentIds = manifest.segments.map(({ id }) => id);
+  const [archive] = manifest.archives;
+  const [snapshot] = manifest.snapshots;
+  return {
+    ...manifest,
+    archives: times((i) => ({ ...archive!, id: i + 1 })),
+    snapshots: times((i) => ({
+      ...snapshot!,
+      name: `s${i}`,
+      segments: segmentIds.slice(0, i % 3),
+    })),
+    tables: times((i) => ({ id: i % 65536, name: `t${i}`, schemas: i % 2 === 0 ? [] : [{ i }] })),
+  };
+}
+
+test.each([0, 1, 15, 16, 255, 65_535, 65_536])("lists of %i are encoded as by msgpack", (count) => {
+  const { pieces } = encodeContent(long(count));
+  expect(Buffer.compare(Buffer.concat(pieces), encode(long(count)))).toBe(0);
+});
+
+test("of any chain of manifests that share what they are made of, each is encoded as alone", () => {
+  const { state, snapshots, segments, files, archives, tables } = manifest;
+  const changes: readonly ((m: Manifest, n: number) => Manifest)[] = [
+    (m, n) => ({ ...m, durableThrough: m.durableThrough + n, closed: n % 2 === 0 }),
+    (m, n) => ({ ...m, state: { ...m.state, runsThrough: n } }),
+    (m, n) => ({ ...m, state: { ...m.state, runs: state.runs.slice(n % 4) } }),
+    (m, n) => ({ ...m, files: n % 2 === 0 ? files : m.files.slice(n % 3) }),
+    (m, n) => ({ ...m, snapshots: [...m.snapshots, { ...snapshots[0]!, name: `n${n}` }] }),
+    (m, n) => ({ ...m, snapshots: m.snapshots.slice(0, n % 4) }),
+    (m, n) => ({ ...m, snapshots: m.snapshots.map((one) => ({ ...one, state: m.state, n })) }),
+    (m, n) => ({ ...m, segments: n % 2 === 0 ? segments : m.segments.slice(1) }),
+    (m, n) => ({ ...m, archives: [...archives, { ...archives[0]!, bytes: n }], tables }),
+    (m, n) => ({ ...m, merge: n % 2 === 0 ? null : manifest.merge, generation: n }),
+  ];
+  const step = fc.tuple(fc.nat(changes.length - 1), fc.nat(1_000_000));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+      let now = manifest;
+      for (const [which, n] of steps) {
+        now = changes[which]!(now, n);
+        const bytes = Buffer.concat(encodeContent(now).pieces);
+        expect(Buffer.compare(bytes, encode(now))).toBe(0);
+      }
+    }),
+  );
 });
 
 test("every flipped bit of header and content is damage", () => {
@@ -178,6 +232,24 @@ test.each(Object.entries(WRONG))("%s is damage although the checksums are good",
   const wrong = { ...manifest, ...change };
   expect(decodeManifest(slotOf(wrong), portableChecksum)).toMatchObject({ why: "damaged" });
   expect(() => encodeManifest(wrong as Manifest, portableChecksum)).toThrow();
+});
+
+test.each(Object.entries(WRONG))("%s is found beside what was right before", (_, change) => {
+  expect(manifestProblem(manifest)).toBeUndefined();
+  expect(manifestProblem({ ...manifest, ...change }, manifest)).toBeDefined();
+});
+
+test("a file that goes, or becomes another one, is missed by whatever names it", () => {
+  for (const { id } of files) {
+    const without = files.filter((one) => one.id !== id);
+    expect(manifestProblem({ ...manifest, files: without }, manifest), `${id}`).toContain(`${id}`);
+    // Its keys are those of others in its run now, where it has a neighbour.
+    const moved = files.map((one) =>
+      one.id === id ? { ...one, firstKey: files[0]!.firstKey } : one,
+    );
+    const alone = manifestProblem({ ...manifest, files: moved });
+    expect(manifestProblem({ ...manifest, files: moved }, manifest)).toBe(alone);
+  }
 });
 
 const RIGHT: Readonly<Record<string, Change>> = {

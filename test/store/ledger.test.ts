@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { segmentFileName } from "../../src/log/format.js";
 import { RETIRED_SEGMENTS_MAX } from "../../src/log/segments.js";
+import type { Manifest } from "../../src/manifest/format.js";
 import { readManifestSlots } from "../../src/manifest/manifest.js";
 import { runFileName } from "../../src/run/format.js";
 import {
@@ -15,8 +16,9 @@ import {
   put,
   type RunningLog,
   snapshot,
+  strays,
 } from "../recovery/running-log.js";
-import { SimulatedMachine } from "../sim/disk.js";
+import { SimulatedCrash, SimulatedMachine } from "../sim/disk.js";
 
 async function start(seed = 1, knobs: LogKnobs = {}) {
   const machine = new SimulatedMachine({ seed });
@@ -118,6 +120,169 @@ test("what a change that failed has named never becomes part of the store", asyn
   const again = log.ledger.change(() => attempted);
   await expect(machine.run(again)).rejects.toThrow("belongs to a change that failed");
   await during(machine, () => log.ledger.change((manifest) => manifest));
+});
+
+/** While one change is being published, which takes a while: a merge, two snapshots, one given up. */
+async function together(machine: SimulatedMachine, log: RunningLog) {
+  machine.addFault({ operation: "write", path: "manifest", stallMicros: 50_000 });
+  let first: Promise<unknown> | undefined;
+  await new Promise<void>((begun, failed) => {
+    first = log.ledger.change((manifest) => {
+      begun();
+      return manifest;
+    });
+    first.catch(failed);
+  });
+  const waiting = Promise.allSettled([
+    first,
+    merge(log),
+    snapshot(log, "kept"),
+    snapshot(log, "other"),
+    log.ledger.change(() => {
+      throw new RangeError("given up");
+    }),
+  ]);
+  // By now the merge has written its file, and waits with the others.
+  await settle(machine, 20);
+  return waiting;
+}
+
+/** What of that a manifest has. */
+function found({ state, snapshots }: Manifest) {
+  return { runs: state.runs.length, snapshots: snapshots.map(({ name }) => name) };
+}
+
+const WITHOUT = { runs: 2, snapshots: [] };
+const WITH = { runs: 1, snapshots: ["kept", "other"] };
+
+test("changes that wait at the same time are published together, but for one that throws", async () => {
+  const { machine, log } = await withTwoRuns();
+  await settle(machine);
+  const { generation } = log.ledger.current;
+  const results = await machine.run(together(machine, log));
+  expect(results.map(({ status }) => status)).toEqual([
+    ...["fulfilled", "fulfilled", "fulfilled", "fulfilled"],
+    "rejected",
+  ]);
+  expect(results.at(-1)).toMatchObject({ reason: { message: "given up" } });
+  expect(log.ledger.current.generation - generation).toBe(2);
+  expect(found(log.ledger.current)).toEqual(WITH);
+  await settle(machine);
+  expectNamedFiles(machine, log.ledger.current);
+});
+
+test("each change is applied to what the one before it has made", async () => {
+  const { machine, log } = await withTwoRuns();
+  await settle(machine);
+  const { generation } = log.ledger.current;
+  const append = (letter: string) =>
+    log.ledger.change((m) => ({ ...m, environment: `${m.environment}${letter}` }));
+  const letters = "abcdefghijklmnopqrstuvwxyz";
+  const made = await during(machine, () => Promise.all([...letters].map(append)));
+  expect(log.ledger.current.environment).toBe(`test${letters}`);
+  // More than go into one group: in two, and nobody is passed over.
+  expect(made.map((manifest) => manifest.generation - generation)).toEqual(
+    [...letters.slice(0, 16).replace(/./g, "1"), ...letters.slice(16).replace(/./g, "2")].map(
+      Number,
+    ),
+  );
+});
+
+test.each(["write", "sync", "read"] as const)(
+  "when the n-th %s fails all of a group fail, and nothing of it is part of the store",
+  async (operation) => {
+    let failures = 0;
+    for (let at = 1; at <= 16; at++) {
+      const { machine, log, names } = await withTwoRuns(at);
+      await settle(machine);
+      const fault = { operation, path: "manifest", error: "EIO", at, times: 2 } as const;
+      const made = await machine.run(
+        (async () => {
+          const waiting = together(machine, log);
+          machine.addFault(fault);
+          return waiting;
+        })(),
+      );
+      machine.removeFaults();
+      await settle(machine);
+      const outcomes = new Set(made.slice(1, 4).map(({ status }) => status));
+      expect(outcomes.size, `${operation} ${at}`).toBe(1);
+      if (outcomes.has("fulfilled")) {
+        expect(found(log.ledger.current)).toEqual(WITH);
+        continue;
+      }
+      failures++;
+      expect(made[4]).toMatchObject({ reason: { message: "given up" } });
+      expect(found(log.ledger.current)).toEqual(WITHOUT);
+      for (const name of names) expect(has(machine, name)).toBe(true);
+      const image = machine.fork(at);
+      const { slots } = await image.run(readManifestSlots(image.boot(), DIRECTORY));
+      for (const slot of slots) {
+        if (slot.state === "valid") expectNamedFiles(image, slot.manifest);
+      }
+      await during(machine, () => snapshot(log, "later"));
+      await settle(machine);
+      expect(found(log.ledger.current)).toEqual({ runs: 2, snapshots: ["later"] });
+      expectNamedFiles(machine, log.ledger.current);
+      const runs = machine.files().filter((path) => path.endsWith(".run"));
+      expect(runs, "the merge's file is gone").toEqual(names.map((name) => `${DIRECTORY}/${name}`));
+    }
+    expect(failures).toBeGreaterThan(0);
+  },
+);
+
+test("cut short at any operation, all of a group is there or nothing of it", async () => {
+  const seen = new Set<string>();
+  for (const kind of ["power", "kill"] as const) {
+    for (let n = 1; ; n++) {
+      const { machine, log } = await withTwoRuns(n);
+      await settle(machine);
+      machine.crashAfter(n, kind);
+      const done = await machine.run(together(machine, log)).then(
+        () => true,
+        (error) => {
+          expect(error).toBeInstanceOf(SimulatedCrash);
+          return false;
+        },
+      );
+      machine.crashAfter(Number.POSITIVE_INFINITY);
+      if (done) break;
+      const { newest } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+      const has = found(newest as Manifest);
+      expect([WITH, WITHOUT], `${kind} after operation ${n}`).toContainEqual(has);
+      seen.add(`${kind} ${has.runs}`);
+      expectNamedFiles(machine, newest as Manifest);
+      const again = await machine.run(openRunning(machine.boot()));
+      expect(found(again.ledger.current)).toEqual(has);
+      expect(strays(machine, again.ledger.current)).toEqual([]);
+      await puts(machine, again, 1);
+      await machine.run(again.close());
+    }
+  }
+  expect([...seen].sort()).toEqual(["kill 1", "kill 2", "power 1", "power 2"]);
+});
+
+test("one that cannot be published, whatever the disk does, fails alone, and its files go", async () => {
+  const { machine, log, names } = await withTwoRuns();
+  await settle(machine);
+  const [file] = log.ledger.current.files;
+  const [, wrong, kept] = await during(machine, () =>
+    Promise.allSettled([
+      log.ledger.change((m) => ({ ...m, environment: "first" })),
+      log.ledger.change((m) => {
+        const [run, ...others] = m.state.runs;
+        const runs = [{ ...run!, files: [50, 51] }, ...others];
+        return { ...m, files: [...m.files, { ...file!, id: 50 }], state: { ...m.state, runs } };
+      }),
+      snapshot(log, "kept"),
+    ]),
+  );
+  expect(wrong).toMatchObject({ status: "rejected", reason: { name: "AssertionError" } });
+  expect(kept).toMatchObject({ status: "fulfilled" });
+  expect(found(log.ledger.current)).toEqual({ runs: 2, snapshots: ["kept"] });
+  expect(log.ledger.current.environment).toBe("first");
+  await settle(machine);
+  expect(log.ledger.current.files.map(({ id }) => runFileName(id))).toEqual(names);
 });
 
 test("a change that its maker gives up changes nothing", async () => {
