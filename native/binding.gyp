@@ -21,6 +21,8 @@
       "mapping.cc",
       "crc32c.cc",
       "crc32c_api.cc",
+      "lz4.cc",
+      "lz4_api.cc",
       "place.cc",
     ],
     "sanitize%": "0",

@@ -8,22 +8,6 @@ namespace {
 
 const char kOutside[] = "a range is outside the bytes";
 
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-// Of any view. Cheaper than napi_get_typedarray_info, which also looks the kind up and makes a
-// handle for the buffer.
-bool GetBytes(napi_env env, napi_value value, Bytes* bytes) {
-  void* data = nullptr;
-  if (napi_get_buffer_info(env, value, &data, &bytes->length) != napi_ok) {
-    return ThrowMisuse(env, "expected a Uint8Array");
-  }
-  bytes->data = static_cast<uint8_t*>(data);
-  return true;
-}
-
 using Crc = uint32_t (*)(uint32_t, const uint8_t*, size_t);
 
 // crc32c(bytes, from, to, seed)

@@ -104,26 +104,19 @@ napi_value Copy(napi_env env, napi_callback_info info) {
       !GetOffset(env, args[2], &length) || !GetOffset(env, args[4], &start)) {
     return nullptr;
   }
-  napi_typedarray_type type;
-  size_t capacity = 0;
-  void* target = nullptr;
-  if (napi_get_typedarray_info(env, args[3], &type, &capacity, &target, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_uint8_array) {
-    ThrowMisuse(env, "the target must be a Uint8Array");
-    return nullptr;
-  }
+  Bytes target;
+  if (!GetBytes(env, args[3], &target)) return nullptr;
   if (mapping->closed) return Int32(env, -EBADF);
   if (length > mapping->length || offset > mapping->length - length) {
     ThrowRange(env, "the range is outside the mapped file");
     return nullptr;
   }
-  if (length > capacity || start > capacity - length) {
+  if (length > target.length || start > target.length - length) {
     ThrowRange(env, "the range is outside the target");
     return nullptr;
   }
   if (length == 0) return Int32(env, 0);
-  char* to = static_cast<char*>(target) + start;
+  char* to = reinterpret_cast<char*>(target.data) + start;
   bool good = GuardedCopy(to, mapping->data + offset, static_cast<size_t>(length));
   return Int32(env, good ? 0 : -EIO);
 }

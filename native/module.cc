@@ -5,6 +5,7 @@
 #include "env.h"
 #include "file.h"
 #include "lock.h"
+#include "lz4_api.h"
 #include "mapping.h"
 #include "napi_util.h"
 #include "place.h"
@@ -39,6 +40,7 @@ NAPI_MODULE_INIT() {
   }
   ExportConstants(env, exports);
   ExportChecksum(env, exports);
+  ExportCompression(env, exports);
   ExportFile(env, exports);
   ExportLock(env, exports);
   ExportMapping(env, exports);

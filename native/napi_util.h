@@ -113,6 +113,22 @@ inline void SetFunction(napi_env env, napi_value object, const char* name,
   napi_set_named_property(env, object, name, value);
 }
 
+struct Bytes {
+  uint8_t* data = nullptr;
+  size_t length = 0;
+};
+
+// Of any view. Cheaper than napi_get_typedarray_info, which also looks the kind up and makes a
+// handle for the buffer.
+inline bool GetBytes(napi_env env, napi_value value, Bytes* bytes) {
+  void* data = nullptr;
+  if (napi_get_buffer_info(env, value, &data, &bytes->length) != napi_ok) {
+    return ThrowMisuse(env, "expected a Uint8Array");
+  }
+  bytes->data = static_cast<uint8_t*>(data);
+  return true;
+}
+
 // What is handed to JavaScript as an opaque handle begins with its kind, so that a handle of
 // another kind is refused rather than misread.
 struct Handle {

@@ -88,7 +88,7 @@ export class RunChecker {
         const header = decodeRunHeader(await read(0, RUN_HEADER_BYTES), place, checksum);
         if (!header.ok) return;
         const end = Math.min(file.bytes, await handle.size()) - RUN_FOOTER_BYTES;
-        const walking = { file: path, fileId: file.id, seed: header.seed, end, checksum, read };
+        const walking = { file: path, fileId: file.id, seed: header.seed, end, tools: disk, read };
         for await (const block of walkBlocks(walking)) {
           if (!block.ok || block.kind !== BLOCK_KIND.data) continue;
           const entries = Entries.of(block.raw, block.offset);

@@ -167,6 +167,28 @@ export interface Checksum {
   verify(bytes: Uint8Array, plan: Int32Array, count: number): number;
 }
 
+/**
+ * LZ4 blocks with the length of their content before them (uint32 little-endian), from one memory to
+ * another. What was written to a target before a refusal means nothing; bytes beyond the length that
+ * is given are not touched.
+ */
+export interface Compressor {
+  /** Of source[from, to), to target[targetStart, ...). Their number; 0 for more than `room`. */
+  compress(
+    source: Uint8Array,
+    from: number,
+    to: number,
+    target: Uint8Array,
+    targetStart: number,
+    room: number,
+  ): number;
+  /**
+   * The content of source[from, to), to the beginning of the target. Its length; -1 if it does not
+   * fit, or if the source, which may be anything, is not the whole of such a block.
+   */
+  decompress(source: Uint8Array, from: number, to: number, target: Uint8Array): number;
+}
+
 /** A segment file opened for durable writes by one method. Made and closed by its queue. */
 export interface LogFile {
   readonly path: string;
@@ -227,6 +249,7 @@ export interface Disk {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly checksum: Checksum;
+  readonly compressor: Compressor;
   readonly self: ProcessIdentity;
   /** Methods this implementation can try; whether a file system takes them shows on `openLog`. */
   readonly writeMethods: readonly WriteMethod[];

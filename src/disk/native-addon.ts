@@ -49,6 +49,16 @@ export interface Addon {
   storeChecksums(bytes: Uint8Array, plan: Int32Array, count: number): void;
   verifyChecksums(bytes: Uint8Array, plan: Int32Array, count: number): number;
 
+  compress(
+    source: Uint8Array,
+    from: number,
+    to: number,
+    target: Uint8Array,
+    targetStart: number,
+    room: number,
+  ): number;
+  decompress(source: Uint8Array, from: number, to: number, target: Uint8Array): number;
+
   zeroFill(fd: number, offset: number, length: number): Promise<number>;
   read(fd: number, offset: number, length: number): Promise<Uint8Array | number>;
   /** 0 if it reads back as it was written, 1 if not. `bytes` must stay as they are meanwhile. */

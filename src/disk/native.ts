@@ -6,6 +6,7 @@ import {
   type Checksum,
   type CommitQueue,
   type CommitQueueOptions,
+  type Compressor,
   type Disk,
   type DiskFile,
   type DiskInfo,
@@ -68,6 +69,7 @@ class NativeDisk implements Disk {
   readonly scheduler = systemScheduler;
   readonly writeMethods = WRITE_METHODS;
   readonly checksum: Checksum;
+  readonly compressor: Compressor;
   readonly #addon: Addon;
   #info: DiskInfo;
 
@@ -75,6 +77,7 @@ class NativeDisk implements Disk {
     this.#addon = addon;
     this.#info = info;
     this.checksum = nativeChecksum(addon);
+    this.compressor = { compress: addon.compress, decompress: addon.decompress };
   }
 
   get info(): DiskInfo {

@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from "node:crypto";
 import { portableChecksum } from "./checksum.js";
+import { portableCompressor } from "./compressor.js";
 import type {
   CommitQueue,
   CommitQueueOptions,
@@ -35,6 +36,7 @@ class PortableDisk implements Disk {
   readonly clock = systemClock;
   readonly scheduler = systemScheduler;
   readonly checksum = portableChecksum;
+  readonly compressor = portableCompressor;
   readonly writeMethods = PORTABLE_WRITE_METHODS;
 
   constructor({ reason }: PortableDiskOptions) {

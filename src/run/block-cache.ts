@@ -1,59 +1,106 @@
 /**
- * Decompressed blocks of run files: one cache per store, bounded in bytes.
- *
- * Blocks that are evicted are left to the garbage collector and their memory is never used again by
- * the cache, so whoever still holds one may go on reading it.
+ * Decompressed blocks of run files: one cache per store, bounded in bytes, whose memory is used
+ * again. A block that it gives is valid until the next one is asked for, and no longer: then its
+ * memory may be that of another. What is to be kept is copied (`Entries.copyFrom`).
  */
 import { assert } from "../base/assert.js";
-import type { Entries } from "./entries.js";
+import { Entries, newRoom, roomBytes } from "./entries.js";
 
 /** Of a cached block beside its content, about: objects, and the place in the map. */
-const OVERHEAD_BYTES = 256;
+const OVERHEAD_BYTES = 512;
 
-/** One block that is in the cache, or was. */
-export class CachedBlock {
-  readonly bytes: Buffer;
-  /** The content as a list, in blocks that are one. */
-  readonly entries: Entries | undefined;
-  readonly offset: number;
-  readonly blocks: FileBlocks;
-  /** Used since it was last put at the end of the queue. */
-  used = false;
-  /** Neighbours in the queue of eviction. */
-  before: CachedBlock | undefined;
-  after: CachedBlock | undefined;
+/** Of the budget, so much is left to rows if filters and indexes would take all of it. */
+const ROWS_SHARE = 1 / 4;
 
-  constructor(blocks: FileBlocks, offset: number, bytes: Buffer, entries: Entries | undefined) {
-    this.blocks = blocks;
-    this.offset = offset;
-    this.bytes = bytes;
-    this.entries = entries;
-  }
-
-  get cost(): number {
-    return this.bytes.length + OVERHEAD_BYTES;
-  }
-}
+/** Memory for blocks that are not kept, and for cursors, is used again up to this length. */
+const SPARE_BYTES_MAX = 64 * 1024;
+const SPARES_MAX = 32;
 
 /** The blocks of one file that are in the cache, by their offsets. */
 export class FileBlocks {
   readonly byOffset = new Map<number, CachedBlock>();
 }
 
+/** Memory for one block, and what it is at present. */
+export class CachedBlock {
+  /** The content as a list, in blocks that are one; as bytes, in others. */
+  readonly entries: Entries;
+  blocks = NOWHERE;
+  offset = 0;
+  /** Length of the content. */
+  length = 0;
+  /** Of rows, and not of what leads to them. */
+  ofRows = false;
+  /** Used since it was last put at the end of its queue. */
+  used = false;
+  /** Neighbours in the queue of eviction. */
+  before: CachedBlock | undefined;
+  after: CachedBlock | undefined;
+
+  constructor(roomBytes: number) {
+    this.entries = new Entries(newRoom(roomBytes));
+  }
+
+  /** The content, and what memory there is behind it. */
+  get bytes(): Buffer {
+    return this.entries.bytes;
+  }
+
+  get cost(): number {
+    return this.entries.bytes.length + OVERHEAD_BYTES;
+  }
+}
+
+const NOWHERE = new FileBlocks();
+
+/** Blocks in the order in which they came, or were last given a second chance. */
+class Queue {
+  bytes = 0;
+  count = 0;
+  first: CachedBlock | undefined;
+  #last: CachedBlock | undefined;
+
+  append(block: CachedBlock): void {
+    block.before = this.#last;
+    if (this.#last === undefined) this.first = block;
+    else this.#last.after = block;
+    this.#last = block;
+    this.bytes += block.cost;
+    this.count++;
+  }
+
+  unlink(block: CachedBlock): void {
+    const { before, after } = block;
+    if (before === undefined) this.first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    block.before = undefined;
+    block.after = undefined;
+    this.bytes -= block.cost;
+    this.count--;
+  }
+}
+
 /**
  * Evicts by second chance: blocks leave in the order in which they came, but one that was used in
  * the meantime goes to the end of the queue instead. So blocks that a scan reads once leave before
- * those that are read again, and a hit costs no more than a mark.
+ * those that are read again, and a hit costs no more than a mark. Blocks of rows leave before those
+ * of filters and indexes, each of which leads to hundreds of them.
  */
 export class BlockCache {
   readonly budgetBytes: number;
   /** Blocks found, and not found. */
   hits = 0;
   misses = 0;
-  #bytes = 0;
-  #count = 0;
-  #first: CachedBlock | undefined;
-  #last: CachedBlock | undefined;
+  readonly #rows = new Queue();
+  readonly #others = new Queue();
+  /** Memory of blocks that are no longer in the cache, by its length. */
+  readonly #free = new Map<number, CachedBlock[]>();
+  #freeBytes = 0;
+  /** For a block that is not to be kept. */
+  #loose: CachedBlock | undefined;
+  readonly #spares: Entries[] = [];
 
   constructor(budgetBytes: number) {
     assert(budgetBytes >= 0, "a budget is not negative");
@@ -62,12 +109,12 @@ export class BlockCache {
 
   /** Memory the blocks take, about. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#rows.bytes + this.#others.bytes;
   }
 
   /** Blocks it holds. */
   get count(): number {
-    return this.#count;
+    return this.#rows.count + this.#others.count;
   }
 
   /** A place for the blocks of a file. */
@@ -86,59 +133,121 @@ export class BlockCache {
     return block;
   }
 
-  /** Takes a block in that is not there. One that is a large part of the budget is not kept. */
-  put(block: CachedBlock): void {
-    const { cost } = block;
-    if (cost > this.budgetBytes / 4) return;
-    const { byOffset } = block.blocks;
-    assert(!byOffset.has(block.offset), "a block is taken in once");
-    while (this.#bytes + cost > this.budgetBytes) this.#evict();
-    byOffset.set(block.offset, block);
-    this.#append(block);
-    this.#bytes += cost;
-    this.#count++;
+  /** True if a block is there. Nothing that was given becomes invalid. */
+  has(blocks: FileBlocks, offset: number): boolean {
+    return blocks.byOffset.has(offset);
+  }
+
+  /**
+   * Memory for a block of that length. Its content is then filled in, and `put` or `giveBack` comes
+   * before anything else is asked for. A block that is a large part of the budget is not kept.
+   */
+  take(rawBytes: number): CachedBlock {
+    const room = roomBytes(rawBytes);
+    const cost = room + OVERHEAD_BYTES;
+    if (cost > this.budgetBytes / 4) return this.takeLoose(rawBytes);
+    for (;;) {
+      const block = this.#free.get(room)?.pop();
+      if (block !== undefined) {
+        this.#freeBytes -= block.cost;
+        return block;
+      }
+      if (this.bytes + this.#freeBytes + cost <= this.budgetBytes) return new CachedBlock(room);
+      if (this.#freeBytes > 0) this.#dropFree();
+      else this.#evict();
+    }
+  }
+
+  /** Memory for a block that is not to be put into the cache. */
+  takeLoose(rawBytes: number): CachedBlock {
+    let loose = this.#loose;
+    if (loose === undefined || loose.bytes.length > SPARE_BYTES_MAX) {
+      loose = new CachedBlock(rawBytes);
+      this.#loose = loose;
+    }
+    loose.entries.makeRoom(rawBytes);
+    return loose;
+  }
+
+  /** Takes a block in that was taken for this, and is not there. */
+  put(block: CachedBlock, blocks: FileBlocks, offset: number, ofRows: boolean): void {
+    if (block === this.#loose) return;
+    assert(!blocks.byOffset.has(offset), "a block is taken in once");
+    block.blocks = blocks;
+    block.offset = offset;
+    block.ofRows = ofRows;
+    block.used = false;
+    blocks.byOffset.set(offset, block);
+    this.#queueOf(block).append(block);
+  }
+
+  /** Memory that was taken and came to nothing. */
+  giveBack(block: CachedBlock): void {
+    if (block !== this.#loose) this.free(block);
   }
 
   /** Forgets the blocks of a file. */
   drop(blocks: FileBlocks): void {
-    for (const block of blocks.byOffset.values()) this.#forget(block);
+    for (const block of blocks.byOffset.values()) {
+      this.#queueOf(block).unlink(block);
+      this.free(block);
+    }
     blocks.byOffset.clear();
+  }
+
+  /** Memory for a list that somebody reads for a while, outside of the cache. */
+  borrow(): Entries {
+    return this.#spares.pop() ?? new Entries(newRoom(0));
+  }
+
+  /** What was borrowed; its memory is then that of somebody else. */
+  returnBorrowed(entries: Entries): void {
+    if (this.#spares.length >= SPARES_MAX || entries.bytes.length > SPARE_BYTES_MAX) return;
+    this.#spares.push(entries);
+  }
+
+  /** The block's memory may be used again, from now on. */
+  protected free(block: CachedBlock): void {
+    block.blocks = NOWHERE;
+    const { length } = block.bytes;
+    const same = this.#free.get(length);
+    if (same === undefined) this.#free.set(length, [block]);
+    else same.push(block);
+    this.#freeBytes += block.cost;
+  }
+
+  #queueOf(block: CachedBlock): Queue {
+    return block.ofRows ? this.#rows : this.#others;
   }
 
   #evict(): void {
     for (;;) {
-      const block = this.#first as CachedBlock;
+      const rows = this.#rows;
+      const others = this.#others;
+      const ofRows = rows.bytes > this.budgetBytes * ROWS_SHARE || others.first === undefined;
+      const queue = ofRows ? rows : others;
+      const block = queue.first as CachedBlock;
       if (!block.used) {
+        queue.unlink(block);
         block.blocks.byOffset.delete(block.offset);
-        this.#forget(block);
+        this.free(block);
         return;
       }
       block.used = false;
-      this.#unlink(block);
-      this.#append(block);
+      queue.unlink(block);
+      queue.append(block);
     }
   }
 
-  #forget(block: CachedBlock): void {
-    this.#unlink(block);
-    this.#bytes -= block.cost;
-    this.#count--;
-  }
-
-  #append(block: CachedBlock): void {
-    block.before = this.#last;
-    if (this.#last === undefined) this.#first = block;
-    else this.#last.after = block;
-    this.#last = block;
-  }
-
-  #unlink(block: CachedBlock): void {
-    const { before, after } = block;
-    if (before === undefined) this.#first = after;
-    else before.after = after;
-    if (after === undefined) this.#last = before;
-    else after.before = before;
-    block.before = undefined;
-    block.after = undefined;
+  /** Leaves a piece of memory that has another length than what is wanted to the collector. */
+  #dropFree(): void {
+    for (const [length, blocks] of this.#free) {
+      const block = blocks.pop();
+      if (block === undefined) this.#free.delete(length);
+      else {
+        this.#freeBytes -= block.cost;
+        return;
+      }
+    }
   }
 }

@@ -1,10 +1,9 @@
 /** Blocks of one open file: from the cache, or from the mapping, checked. */
-import { assert } from "../base/assert.js";
 import { isHoldfastError } from "../base/errors.js";
-import type { Checksum, DiskMapping } from "../disk/disk.js";
-import { decodeBlock } from "./block.js";
-import { type BlockCache, CachedBlock, type FileBlocks } from "./block-cache.js";
-import { Entries } from "./entries.js";
+import type { DiskMapping } from "../disk/disk.js";
+import { type BlockTools, checkBlock, unpackBlock } from "./block.js";
+import type { BlockCache, CachedBlock, FileBlocks } from "./block-cache.js";
+import type { Entries } from "./entries.js";
 import { corruptRun, systemRefused } from "./errors.js";
 import { BLOCK_KIND, type BlockKind } from "./format.js";
 
@@ -14,11 +13,11 @@ let scratch: Uint8Array | undefined;
 
 export class BlockReader {
   readonly path: string;
+  readonly cache: BlockCache;
   readonly #fileId: number;
   readonly #seed: number;
   readonly #mapping: DiskMapping;
-  readonly #checksum: Checksum;
-  readonly #cache: BlockCache;
+  readonly #tools: BlockTools;
   readonly #blocks: FileBlocks;
 
   constructor(
@@ -26,70 +25,68 @@ export class BlockReader {
     fileId: number,
     seed: number,
     mapping: DiskMapping,
-    checksum: Checksum,
+    tools: BlockTools,
     cache: BlockCache,
   ) {
     this.path = path;
     this.#fileId = fileId;
     this.#seed = seed;
     this.#mapping = mapping;
-    this.#checksum = checksum;
-    this.#cache = cache;
+    this.#tools = tools;
+    this.cache = cache;
     this.#blocks = cache.addFile();
   }
 
-  /**
-   * The block at a place that lies inside the file. With `keep` it is left in the cache. Throws
-   * CORRUPT_RUN or IO.
-   */
-  read(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
-    const found = this.#cache.get(this.#blocks, offset);
-    if (found !== undefined) return found;
-    const block = this.#readTwice(kind, offset, length);
-    if (keep) this.#cache.put(block);
-    return block;
+  /** True if the block at a place is in the cache. */
+  has(offset: number): boolean {
+    return this.cache.has(this.#blocks, offset);
   }
 
-  /** A list of entries, which the block at that place must be. */
+  /**
+   * The block at a place that lies inside the file, valid until the cache is asked for another. With
+   * `keep` it is left there. Throws CORRUPT_RUN or IO.
+   */
+  read(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
+    const found = this.cache.get(this.#blocks, offset);
+    if (found !== undefined) return found;
+    try {
+      return this.#readOnce(kind, offset, length, keep);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      // What went wrong between the medium and here may be right the next time.
+      return this.#readOnce(kind, offset, length, keep);
+    }
+  }
+
+  /** A list of entries, which the block at that place must be; valid as `read` says. */
   readEntries(kind: BlockKind, offset: number, length: number, keep: boolean): Entries {
-    const { entries } = this.read(kind, offset, length, keep);
-    assert(entries !== undefined, "where lists may be there are no other blocks");
-    return entries;
+    return this.read(kind, offset, length, keep).entries;
   }
 
   close(): void {
-    this.#cache.drop(this.#blocks);
+    this.cache.drop(this.#blocks);
     this.#mapping.close();
   }
 
-  /** What went wrong between the medium and here may be right the next time. */
-  #readTwice(kind: BlockKind, offset: number, length: number): CachedBlock {
-    try {
-      return this.#readOnce(kind, offset, length);
-    } catch (error) {
-      if (!isHoldfastError(error)) throw error;
-      return this.#readOnce(kind, offset, length);
-    }
-  }
-
-  #readOnce(kind: BlockKind, offset: number, length: number): CachedBlock {
+  #readOnce(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
+    const { cache } = this;
     const stored = this.#copy(offset, length);
-    const expected = {
-      kind,
-      fileId: this.#fileId,
-      offset,
-      seed: this.#seed,
-      file: this.path,
-    };
-    const bytes = decodeBlock(stored, expected, this.#checksum);
-    if (kind === BLOCK_KIND.filter || kind === BLOCK_KIND.properties) {
-      return new CachedBlock(this.#blocks, offset, bytes, undefined);
+    const expected = { kind, fileId: this.#fileId, offset, seed: this.#seed, file: this.path };
+    const rawBytes = checkBlock(stored, length, expected, this.#tools.checksum);
+    const block = keep ? cache.take(rawBytes) : cache.takeLoose(rawBytes);
+    try {
+      unpackBlock(stored, length, expected, this.#tools.compressor, block.bytes);
+      const isList = kind !== BLOCK_KIND.filter && kind !== BLOCK_KIND.properties;
+      if (isList && !block.entries.read(rawBytes, offset)) {
+        throw corruptRun(this.path, offset, "the block is not a list of keys and values");
+      }
+    } catch (error) {
+      cache.giveBack(block);
+      throw error;
     }
-    const entries = Entries.of(bytes, offset);
-    if (entries === undefined) {
-      throw corruptRun(this.path, offset, "the block is not a list of keys and values");
-    }
-    return new CachedBlock(this.#blocks, offset, bytes, entries);
+    block.length = rawBytes;
+    cache.put(block, this.#blocks, offset, kind === BLOCK_KIND.data);
+    return block;
   }
 
   #copy(offset: number, length: number): Uint8Array {
@@ -100,6 +97,6 @@ export class BlockReader {
     } catch (error) {
       throw systemRefused(this.path, "reading", error, offset);
     }
-    return target.subarray(0, length);
+    return target;
   }
 }

@@ -1,8 +1,7 @@
 /** Blocks: a content with a header that says what it is, where it belongs, and its checksum. */
-import { compressSync, uncompressSync } from "lz4-napi";
 import { assert } from "../base/assert.js";
 import { viewOf } from "../base/bytes.js";
-import type { Checksum } from "../disk/disk.js";
+import type { Checksum, Compressor, Disk } from "../disk/disk.js";
 import { readUint32 } from "./entries.js";
 import { corruptRun } from "./errors.js";
 import {
@@ -32,25 +31,46 @@ export interface BlockContent extends BlockPlace {
   readonly compress: boolean;
 }
 
+/** What makes blocks, and checks them. */
+export type BlockTools = Pick<Disk, "checksum" | "compressor">;
+
+/** At most so long is a block of that content. */
+export function blockBytesMax(rawBytes: number): number {
+  return BLOCK_HEADER_BYTES + rawBytes;
+}
+
 /** The block as it is stored, in memory of its own. */
-export function encodeBlock(block: BlockContent, checksum: Checksum): Uint8Array {
+export function encodeBlock(block: BlockContent, tools: BlockTools): Uint8Array {
+  const target = Buffer.allocUnsafeSlow(blockBytesMax(block.raw.length));
+  return target.subarray(0, encodeBlockInto(block, tools, target, 0));
+}
+
+/** The same, at `at` in memory that has `blockBytesMax` bytes from there on. Gives its length. */
+export function encodeBlockInto(
+  block: BlockContent,
+  { checksum, compressor }: BlockTools,
+  target: Buffer,
+  at: number,
+): number {
   const { raw, kind } = block;
   assert(raw.length <= rawBytesMax(kind), "a content is within its bound");
-  const packed = block.compress && raw.length > 0 ? compressSync(asBuffer(raw)) : undefined;
-  const smaller = packed !== undefined && packed.length < raw.length;
-  const content = smaller ? packed : raw;
-  const stored = Buffer.allocUnsafeSlow(BLOCK_HEADER_BYTES + content.length);
-  stored.writeUInt32LE(stored.length, BLOCK_AT.blockBytes);
-  stored.writeUInt32LE(raw.length, BLOCK_AT.rawBytes);
-  stored[BLOCK_AT.kind] = kind;
-  stored[BLOCK_AT.compression] = smaller ? COMPRESSION.lz4 : COMPRESSION.none;
-  stored.writeUInt16LE(0, BLOCK_AT.reserved);
-  stored.writeUInt32LE(block.fileId % 0x1_0000_0000, BLOCK_AT.fileId);
-  stored.writeUInt32LE(block.offset, BLOCK_AT.offset);
-  stored.set(content, BLOCK_HEADER_BYTES);
-  const sum = checksum.crc32c(stored, BLOCK_AT.blockBytes, stored.length, block.seed ?? 0);
-  stored.writeUInt32LE(sum, BLOCK_AT.checksum);
-  return stored;
+  const content = at + BLOCK_HEADER_BYTES;
+  const packed =
+    block.compress && raw.length > 0
+      ? compressor.compress(raw, 0, raw.length, target, content, raw.length - 1)
+      : 0;
+  if (packed === 0) target.set(raw, content);
+  const end = content + (packed === 0 ? raw.length : packed);
+  target.writeUInt32LE(end - at, at + BLOCK_AT.blockBytes);
+  target.writeUInt32LE(raw.length, at + BLOCK_AT.rawBytes);
+  target[at + BLOCK_AT.kind] = kind;
+  target[at + BLOCK_AT.compression] = packed === 0 ? COMPRESSION.none : COMPRESSION.lz4;
+  target.writeUInt16LE(0, at + BLOCK_AT.reserved);
+  target.writeUInt32LE(block.fileId % 0x1_0000_0000, at + BLOCK_AT.fileId);
+  target.writeUInt32LE(block.offset, at + BLOCK_AT.offset);
+  const sum = checksum.crc32c(target, at + BLOCK_AT.blockBytes, end, block.seed ?? 0);
+  target.writeUInt32LE(sum, at + BLOCK_AT.checksum);
+  return end - at;
 }
 
 /** Where a block is expected, and in which file, for errors. */
@@ -59,41 +79,59 @@ export interface ExpectedBlock extends BlockPlace {
 }
 
 /**
- * The content of a stored block, in memory that is not that of `stored`. Throws CORRUPT_RUN for a
- * block that is damaged or belongs elsewhere; nothing in it is believed before its checksum.
+ * The content of a stored block, in memory of its own. Throws CORRUPT_RUN for a block that is damaged
+ * or belongs elsewhere; nothing in it is believed before its checksum.
  */
 export function decodeBlock(
   stored: Uint8Array,
   expected: ExpectedBlock,
-  checksum: Checksum,
+  { checksum, compressor }: BlockTools,
 ): Buffer {
-  const why = whyNotBlock(stored, expected, checksum);
-  if (why !== undefined) throw corruptRun(expected.file, expected.offset, `the block ${why}`);
-  const rawBytes = readUint32(stored, BLOCK_AT.rawBytes);
-  const content = stored.subarray(BLOCK_HEADER_BYTES);
-  if (stored[BLOCK_AT.compression] === COMPRESSION.none) return Buffer.from(content);
-  let raw: Buffer | undefined;
-  try {
-    raw = uncompressSync(content);
-  } catch (cause) {
-    throw corruptRun(expected.file, expected.offset, "the block does not decompress", cause);
-  }
-  if (raw.length !== rawBytes) {
-    throw corruptRun(expected.file, expected.offset, "the block decompresses to another length");
-  }
+  const raw = Buffer.allocUnsafeSlow(checkBlock(stored, stored.length, expected, checksum));
+  unpackBlock(stored, stored.length, expected, compressor, raw);
   return raw;
+}
+
+/** The first half: length of the content of the block that is stored[0, length), if it is whole. */
+export function checkBlock(
+  stored: Uint8Array,
+  length: number,
+  expected: ExpectedBlock,
+  checksum: Checksum,
+): number {
+  const why = whyNotBlock(stored, length, expected, checksum);
+  if (why !== undefined) throw corruptRun(expected.file, expected.offset, `the block ${why}`);
+  return readUint32(stored, BLOCK_AT.rawBytes);
+}
+
+/** The second half: the content of a block that was checked, to the beginning of `target`. */
+export function unpackBlock(
+  stored: Uint8Array,
+  length: number,
+  expected: ExpectedBlock,
+  compressor: Compressor,
+  target: Buffer,
+): void {
+  if (stored[BLOCK_AT.compression] === COMPRESSION.none) {
+    target.set(stored.subarray(BLOCK_HEADER_BYTES, length));
+    return;
+  }
+  const rawBytes = readUint32(stored, BLOCK_AT.rawBytes);
+  if (compressor.decompress(stored, BLOCK_HEADER_BYTES, length, target) === rawBytes) return;
+  throw corruptRun(expected.file, expected.offset, "the block does not decompress");
 }
 
 /** What is wrong with a stored block, content apart; undefined for nothing. */
 function whyNotBlock(
   stored: Uint8Array,
+  length: number,
   expected: BlockPlace,
   checksum: Checksum,
 ): string | undefined {
-  if (stored.length < BLOCK_HEADER_BYTES) return "is cut off";
-  const sum = checksum.crc32c(stored, BLOCK_AT.blockBytes, stored.length, expected.seed ?? 0);
+  if (length < BLOCK_HEADER_BYTES) return "is cut off";
+  const sum = checksum.crc32c(stored, BLOCK_AT.blockBytes, length, expected.seed ?? 0);
   if (readUint32(stored, BLOCK_AT.checksum) !== sum) return "fails its checksum";
-  if (readUint32(stored, BLOCK_AT.blockBytes) !== stored.length) return "is of another length";
+  if (readUint32(stored, BLOCK_AT.blockBytes) !== length) return "is of another length";
   if (
     stored[BLOCK_AT.kind] !== expected.kind ||
     readUint32(stored, BLOCK_AT.fileId) !== expected.fileId % 0x1_0000_0000 ||
@@ -103,12 +141,11 @@ function whyNotBlock(
   }
   const rawBytes = readUint32(stored, BLOCK_AT.rawBytes);
   if (rawBytes > rawBytesMax(expected.kind)) return "is too large";
-  const contentBytes = stored.length - BLOCK_HEADER_BYTES;
+  const contentBytes = length - BLOCK_HEADER_BYTES;
   switch (stored[BLOCK_AT.compression]) {
     case COMPRESSION.none:
       return contentBytes === rawBytes ? undefined : "is of another length than its content";
     case COMPRESSION.lz4:
-      // The decompressor allocates what this length says.
       return contentBytes > LZ4_LENGTH_BYTES && readUint32(stored, BLOCK_HEADER_BYTES) === rawBytes
         ? undefined
         : "is of another length than its content";
@@ -131,8 +168,4 @@ export function claimedBlockBytes(
   return claimed >= BLOCK_HEADER_BYTES && claimed <= BLOCK_HEADER_BYTES + rawBytesMax(kind)
     ? claimed
     : undefined;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

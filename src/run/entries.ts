@@ -1,5 +1,6 @@
 /** The content of data, index and root blocks: a sorted list of entries. */
 import { assert } from "../base/assert.js";
+import { viewOf } from "../base/bytes.js";
 import { FULL_KEY_BYTES_MAX } from "../base/limits.js";
 import { ENTRY_AT, ENTRY_HEADER_BYTES, TOMBSTONE } from "./format.js";
 
@@ -87,46 +88,92 @@ export class EntriesBuilder {
   }
 }
 
+/** Room is made in steps of this, so that a piece of memory fits many contents. */
+const ROOM_STEP_BYTES = 2048;
+
+/** Memory for so many bytes and a few more. */
+export function newRoom(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(roomBytes(bytes));
+}
+
+/** Length of the memory that is made for so many bytes. */
+export function roomBytes(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / ROOM_STEP_BYTES)) * ROOM_STEP_BYTES;
+}
+
 /**
- * A list of entries whose structure was checked: every position, key and value is inside, and
- * nothing below looks at a bound again. Whether the keys ascend is for `verify`.
+ * A list of entries, in memory that may take up one after the other. Its structure was checked: every
+ * position, key and value is inside, and nothing below looks at a bound again. Whether the keys ascend
+ * is for `verify`.
  */
 export class Entries {
-  readonly bytes: Buffer;
+  /** The content, and what memory there is behind it. */
+  bytes: Buffer;
   /** Of the block in its file, for errors. */
-  readonly offset: number;
-  readonly count: number;
+  offset = 0;
+  /** 0 where there is no list. */
+  count = 0;
+  #view: DataView;
   /** Where the list of positions begins. */
-  readonly #positions: number;
+  #positions = 0;
 
-  private constructor(bytes: Buffer, offset: number, count: number, positions: number) {
+  constructor(bytes: Buffer) {
     this.bytes = bytes;
-    this.offset = offset;
-    this.count = count;
-    this.#positions = positions;
+    this.#view = viewOf(bytes);
   }
 
   /** Undefined if the bytes are not a list of at least one entry. */
   static of(bytes: Buffer, offset: number): Entries | undefined {
-    if (bytes.length < COUNT_BYTES) return undefined;
-    const count = readUint32(bytes, bytes.length - COUNT_BYTES);
-    const positions = bytes.length - tailBytes(count);
-    if (count === 0 || positions < 0) return undefined;
+    const entries = new Entries(bytes);
+    return entries.read(bytes.length, offset) ? entries : undefined;
+  }
+
+  /** Memory for so many bytes; what was there is gone. */
+  makeRoom(bytes: number): Buffer {
+    this.count = 0;
+    if (bytes > this.bytes.length) {
+      this.bytes = newRoom(bytes);
+      this.#view = viewOf(this.bytes);
+    }
+    return this.bytes;
+  }
+
+  /** Takes the first `length` bytes up as the list; false if they are none of at least one entry. */
+  read(length: number, offset: number): boolean {
+    const view = this.#view;
+    this.count = 0;
+    if (length < COUNT_BYTES) return false;
+    const count = view.getUint32(length - COUNT_BYTES, true);
+    const positions = length - tailBytes(count);
+    if (count === 0 || positions < 0) return false;
     let at = 0;
     for (let i = 0; i < count; i++) {
-      if (readUint32(bytes, positions + i * POSITION_BYTES) !== at) return undefined;
-      if (at + ENTRY_HEADER_BYTES > positions) return undefined;
-      const keyBytes = bytes[at]! | (bytes[at + 1]! << 8);
-      const valueBytes = readUint32(bytes, at + ENTRY_AT.valueBytes);
-      if (keyBytes === 0 || keyBytes > FULL_KEY_BYTES_MAX) return undefined;
+      if (view.getUint32(positions + i * POSITION_BYTES, true) !== at) return false;
+      if (at + ENTRY_HEADER_BYTES > positions) return false;
+      const keyBytes = view.getUint16(at, true);
+      const valueBytes = view.getUint32(at + ENTRY_AT.valueBytes, true);
+      if (keyBytes === 0 || keyBytes > FULL_KEY_BYTES_MAX) return false;
       at += ENTRY_HEADER_BYTES + keyBytes + (valueBytes === TOMBSTONE ? 0 : valueBytes);
     }
-    return at === positions ? new Entries(bytes, offset, count, positions) : undefined;
+    if (at !== positions) return false;
+    this.offset = offset;
+    this.count = count;
+    this.#positions = positions;
+    return true;
+  }
+
+  /** Becomes the same list as another, in memory of its own. */
+  copyFrom(other: Entries): void {
+    const length = other.#positions + tailBytes(other.count);
+    other.bytes.copy(this.makeRoom(length), 0, 0, length);
+    this.offset = other.offset;
+    this.count = other.count;
+    this.#positions = other.#positions;
   }
 
   /** Where the i-th entry begins. */
   #at(i: number): number {
-    return readUint32(this.bytes, this.#positions + i * POSITION_BYTES);
+    return this.#view.getUint32(this.#positions + i * POSITION_BYTES, true);
   }
 
   keyStart(i: number): number {
@@ -135,18 +182,16 @@ export class Entries {
 
   keyEnd(i: number): number {
     const at = this.#at(i);
-    return at + ENTRY_HEADER_BYTES + (this.bytes[at]! | (this.bytes[at + 1]! << 8));
+    return at + ENTRY_HEADER_BYTES + this.#view.getUint16(at, true);
   }
 
   schemaVersion(i: number): number {
-    const at = this.#at(i) + ENTRY_AT.schemaVersion;
-    return this.bytes[at]! | (this.bytes[at + 1]! << 8);
+    return this.#view.getUint16(this.#at(i) + ENTRY_AT.schemaVersion, true);
   }
 
   /** Where the value of the i-th entry ends; it begins where the key ends. -1: a tombstone. */
   valueEnd(i: number): number {
-    const at = this.#at(i);
-    if (readUint32(this.bytes, at + ENTRY_AT.valueBytes) === TOMBSTONE) return -1;
+    if (this.#view.getUint32(this.#at(i) + ENTRY_AT.valueBytes, true) === TOMBSTONE) return -1;
     return i + 1 < this.count ? this.#at(i + 1) : this.#positions;
   }
 
@@ -154,7 +199,7 @@ export class Entries {
   compareKey(i: number, key: Uint8Array, from: number, to: number): number {
     const at = this.#at(i);
     const start = at + ENTRY_HEADER_BYTES;
-    const end = start + (this.bytes[at]! | (this.bytes[at + 1]! << 8));
+    const end = start + this.#view.getUint16(at, true);
     return compareBytes(this.bytes, start, end, key, from, to);
   }
 

@@ -1,5 +1,5 @@
 /** The parts of one open file: filter, root, index and data blocks, each checked as it is read. */
-import type { CachedBlock } from "./block-cache.js";
+import type { BlockCache, CachedBlock } from "./block-cache.js";
 import type { BlockReader } from "./block-reader.js";
 import { type Entries, readUint32 } from "./entries.js";
 import { corruptRun } from "./errors.js";
@@ -26,6 +26,10 @@ export class FileParts {
   constructor(layout: RunLayout, reader: BlockReader) {
     this.layout = layout;
     this.#reader = reader;
+  }
+
+  get cache(): BlockCache {
+    return this.#reader.cache;
   }
 
   get path(): string {
@@ -79,8 +83,9 @@ export class FileParts {
   properties(): RunProperties {
     const { propertiesOffset, propertiesBytes } = this.layout;
     const { properties: kind } = BLOCK_KIND;
-    const { bytes } = this.#reader.read(kind, propertiesOffset, propertiesBytes, false);
-    const properties = decodeProperties(bytes);
+    const block = this.#reader.read(kind, propertiesOffset, propertiesBytes, false);
+    // What is decoded refers to the bytes.
+    const properties = decodeProperties(Buffer.from(block.bytes.subarray(0, block.length)));
     if (properties !== undefined) return properties;
     throw corruptRun(this.path, propertiesOffset, "the block holds no properties");
   }
@@ -95,7 +100,7 @@ export class FileParts {
     const offset = filterBlockOffset(block, filterOffset);
     const length = filterBlockBytes(block, filterLines);
     const found = this.#reader.read(BLOCK_KIND.filter, offset, length, true);
-    if (found.bytes.length === length - BLOCK_HEADER_BYTES) return found;
+    if (found.length === length - BLOCK_HEADER_BYTES) return found;
     throw corruptRun(this.path, offset, "the filter block is of another length");
   }
 

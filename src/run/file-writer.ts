@@ -252,7 +252,7 @@ export class RunFileWriter {
   #appendBlock(kind: BlockKind, raw: Uint8Array, compress: boolean): WrittenBlock {
     const { checksum } = this.#disk;
     const place = { kind, fileId: this.fileId, offset: this.#end, seed: this.#seed };
-    const stored = encodeBlock({ ...place, raw, compress }, checksum);
+    const stored = encodeBlock({ ...place, raw, compress }, this.#disk);
     const rawChecksum = checksum.crc32c(raw, 0, raw.length);
     const block = { kind, offset: this.#end, length: stored.length, rawChecksum };
     assert(block.length >= BLOCK_HEADER_BYTES, "a block has a header");

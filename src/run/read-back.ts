@@ -39,7 +39,7 @@ export async function readBack(
     for (const block of blocks) {
       const stored = await reader.read(block.offset, block.length);
       const expected = { ...block, fileId: place.fileId, seed, file: path };
-      const raw = decodeBlock(stored, expected, disk.checksum);
+      const raw = decodeBlock(stored, expected, disk);
       if (disk.checksum.crc32c(raw, 0, raw.length) !== block.rawChecksum) {
         throw corruptRun(path, block.offset, "the block does not read back as it was written");
       }

@@ -1,5 +1,7 @@
 /** The rows of several runs in the order of their keys; of each key, the newest. */
-import { compareBytes } from "./entries.js";
+import { assert } from "../base/assert.js";
+import { BlockCache } from "./block-cache.js";
+import { compareBytes, type Entries } from "./entries.js";
 import type { RunFile } from "./run-file.js";
 import { RunSource } from "./run-source.js";
 
@@ -21,9 +23,8 @@ const EMPTY = Buffer.alloc(0);
 
 /**
  * After `next` has returned true: the full key is key[keyStart, keyEnd), the row
- * row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone. These bytes never change and may be
- * kept, which keeps their whole blocks.
- * Valid while the set of runs is.
+ * row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone. These bytes stay until `next`, `seek` or
+ * `close` is called, whatever else is read. Valid while the set of runs is.
  */
 export class RunCursor {
   key: Buffer = EMPTY;
@@ -37,20 +38,36 @@ export class RunCursor {
   age = 0;
   readonly #range: RunRange;
   readonly #reverse: boolean;
+  readonly #cache: BlockCache;
+  /** What each source has for the block that it stands in, until the cursor is closed. */
+  readonly #memories: Entries[];
   readonly #sources: readonly RunSource[];
   /** The sources that are not at their end, as a heap: the one with the next key is on top. */
   #heap: RunSource[] = [];
-  #state: "new" | "on a key" | "at the end" = "new";
+  /** The key that is passed, while its source goes on to another block. */
+  #passed = EMPTY;
+  #state: "new" | "on a key" | "at the end" | "closed" = "new";
 
-  constructor(runs: readonly (readonly RunFile[])[], range: RunRange) {
+  /** `cache` lends the memory. */
+  constructor(
+    runs: readonly (readonly RunFile[])[],
+    range: RunRange,
+    cache: BlockCache = new BlockCache(0),
+  ) {
     this.#range = range;
     this.#reverse = range.reverse === true;
+    this.#cache = cache;
     const keep = range.keep !== false;
-    this.#sources = runs.map((files, age) => new RunSource(age, files, this.#reverse, keep));
+    this.#memories = runs.map(() => cache.borrow());
+    this.#sources = runs.map((files, age) => {
+      const memory = this.#memories[age] as Entries;
+      return new RunSource(age, files, this.#reverse, keep, memory);
+    });
   }
 
   /** To the next key; false at the end of the range. Throws CORRUPT_RUN or IO. */
   next(): boolean {
+    assert(this.#state !== "closed", "a cursor that was closed is not used");
     if (this.#state === "new") {
       const { lower, upper } = this.#range;
       this.#startAt(this.#reverse ? upper : lower);
@@ -72,9 +89,10 @@ export class RunCursor {
 
   /**
    * The next call of `next` goes to the first key of the range at or above `key` (at or below it,
-   * if the range is reversed). May go back, too.
+   * if the range is reversed). May go back, too. `key` is not in memory of this cursor.
    */
   seek(key: Uint8Array): void {
+    assert(this.#state !== "closed", "a cursor that was closed is not used");
     const { lower, upper } = this.#range;
     const bound = this.#reverse ? upper : lower;
     const outside =
@@ -82,6 +100,14 @@ export class RunCursor {
       compareBytes(key, 0, key.length, bound, 0, bound.length) * (this.#reverse ? -1 : 1) < 0;
     this.#startAt(outside ? bound : key);
     this.#state = "at the end";
+  }
+
+  /** Lets go of its memory, which is used again; who forgets it leaves it to the collector. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#heap = [];
+    for (const memory of this.#memories) this.#cache.returnBorrowed(memory);
   }
 
   #startAt(key: Uint8Array | undefined): void {
@@ -106,8 +132,16 @@ export class RunCursor {
 
   /** Moves every source that stands on the current key; older runs' rows of it do not count. */
   #passKey(): void {
-    const { key, keyStart, keyEnd } = this;
     const heap = this.#heap;
+    if (heap.length === 1) {
+      if (!(heap[0] as RunSource).advance()) heap.pop();
+      return;
+    }
+    // Its source may go on to another block, in the same memory.
+    const keyBytes = this.keyEnd - this.keyStart;
+    if (keyBytes > this.#passed.length) this.#passed = Buffer.alloc(2 * keyBytes);
+    const passed = this.#passed;
+    for (let i = 0; i < keyBytes; i++) passed[i] = this.key[this.keyStart + i]!;
     for (;;) {
       const top = heap[0] as RunSource;
       if (!top.advance()) {
@@ -117,7 +151,7 @@ export class RunCursor {
       }
       this.#siftDown(0);
       const { at } = heap[0] as RunSource;
-      if (compareBytes(at.key, at.keyStart, at.keyEnd, key, keyStart, keyEnd) !== 0) return;
+      if (compareBytes(at.key, at.keyStart, at.keyEnd, passed, 0, keyBytes) !== 0) return;
     }
   }
 

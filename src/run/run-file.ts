@@ -24,7 +24,7 @@ export interface RunFileOptions {
 
 /** Where a row was found; filled in anew by each lookup. */
 export interface RowPlace {
-  /** Never changes, and may be kept. */
+  /** Valid until anything else is read from the runs. */
   block: Buffer;
   /** The row is block[start, end). */
   start: number;
@@ -85,14 +85,7 @@ export class RunFile {
     const { disk, file, storeId, cache } = this.#options;
     const place = { storeId, fileId: file.id };
     const ends = readEnds(this.path, this.#mapping, place, file, disk.checksum);
-    const reader = new BlockReader(
-      this.path,
-      file.id,
-      ends.seed,
-      this.#mapping,
-      disk.checksum,
-      cache,
-    );
+    const reader = new BlockReader(this.path, file.id, ends.seed, this.#mapping, disk, cache);
     this.#checked = new FileParts(ends.layout, reader);
     return this.#checked;
   }
@@ -118,9 +111,12 @@ export class RunFile {
     return true;
   }
 
-  /** A cursor over all keys, in both directions. `keep`: its data blocks stay in the cache. */
-  cursor(keep = true): FileCursor {
-    return new FileCursor(this.#parts, keep);
+  /**
+   * A cursor over all keys, in both directions. `keep`: its data blocks stay in the cache. It copies
+   * each to `memory`, which is its own as long as it is used.
+   */
+  cursor(keep = true, memory = this.#options.cache.borrow()): FileCursor {
+    return new FileCursor(this.#parts, keep, memory);
   }
 
   /** What the file says of itself. Throws CORRUPT_RUN or IO. */

@@ -28,6 +28,7 @@ export interface RunSetOptions {
 export class RunSet {
   readonly runs: readonly ManifestRun[];
   readonly #checksum: Checksum;
+  readonly #cache: BlockCache;
   /** The files of each run, in the order of their keys. */
   readonly #files: readonly (readonly RunFile[])[];
   /** 1 for each table that may have a key in a file. */
@@ -38,10 +39,12 @@ export class RunSet {
     runs: readonly ManifestRun[],
     files: readonly (readonly RunFile[])[],
     checksum: Checksum,
+    cache: BlockCache,
   ) {
     this.runs = runs;
     this.#files = files;
     this.#checksum = checksum;
+    this.#cache = cache;
     this.#tables = tablesOf(files.flat());
   }
 
@@ -81,7 +84,7 @@ export class RunSet {
       throw failed.reason;
     }
     const files = wanted.map((list) => list.map((file) => opened.get(file.id) as RunFile));
-    return new RunSet(runs, files, disk.checksum);
+    return new RunSet(runs, files, disk.checksum, options.cache);
   }
 
   /** The files of a run, in the order of their keys; `i` 0 for the newest run. */
@@ -115,7 +118,7 @@ export class RunSet {
   /** The keys of a range in order, of each the newest row. */
   cursor(range: RunRange): RunCursor {
     assert(this.#references > 0, "the set is open");
-    return new RunCursor(this.#files, range);
+    return new RunCursor(this.#files, range, this.#cache);
   }
 
   /** One user more, who must `release` it. */

@@ -1,5 +1,5 @@
 /** Goes over the keys of one run, whose files follow one another, in one direction. */
-import { compareBytes } from "./entries.js";
+import { compareBytes, type Entries } from "./entries.js";
 import type { FileCursor } from "./file-cursor.js";
 import type { RunFile } from "./run-file.js";
 
@@ -13,13 +13,22 @@ export class RunSource {
   readonly #files: readonly RunFile[];
   readonly #reverse: boolean;
   readonly #keep: boolean;
+  readonly #memory: Entries;
   #file = -1;
 
-  constructor(age: number, files: readonly RunFile[], reverse: boolean, keep: boolean) {
+  /** `memory` is for the block that it stands in. */
+  constructor(
+    age: number,
+    files: readonly RunFile[],
+    reverse: boolean,
+    keep: boolean,
+    memory: Entries,
+  ) {
     this.age = age;
     this.#files = files;
     this.#reverse = reverse;
     this.#keep = keep;
+    this.#memory = memory;
   }
 
   /** To the first key in its direction. */
@@ -58,7 +67,7 @@ export class RunSource {
 
   #open(i: number): void {
     this.#file = i;
-    this.at = this.#files[i]!.cursor(this.#keep);
+    this.at = this.#files[i]!.cursor(this.#keep, this.#memory);
   }
 }
 

@@ -3,6 +3,7 @@ import { errnoCode } from "../base/errors.js";
 import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
 import { checkAgreement } from "./agreement.js";
+import type { BlockTools } from "./block.js";
 import { readUint32 } from "./entries.js";
 import { close, systemRefused } from "./errors.js";
 import { FileFacts } from "./file-facts.js";
@@ -27,7 +28,7 @@ export interface RunVerdict {
  * IO only where the system refuses more than to read a place.
  */
 export async function verifyRunFile(
-  disk: Pick<Disk, "checksum" | "open">,
+  disk: Pick<Disk, "checksum" | "compressor" | "open">,
   directory: string,
   storeId: Uint8Array,
   file: ManifestFile,
@@ -53,7 +54,7 @@ export async function verifyRunFile(
 }
 
 async function verifyOpen(
-  disk: Pick<Disk, "checksum">,
+  disk: BlockTools,
   handle: DiskFile,
   place: RunFilePlace,
   reporter: ProblemReporter,
@@ -79,7 +80,7 @@ async function verifyOpen(
     return undefined;
   }
   const facts = new FileFacts(ends.layout, checksum, reporter);
-  const walking = { file: path, fileId: file.id, seed: ends.seed, end, checksum, read };
+  const walking = { file: path, fileId: file.id, seed: ends.seed, end, tools: disk, read };
   for await (const block of walkBlocks(walking)) facts.take(block);
   facts.finish();
   checkAgreement(facts, ends.layout, reporter);

@@ -3,8 +3,7 @@
  * or footer, and finds the next whole block behind one that is damaged.
  */
 import { isHoldfastError } from "../base/errors.js";
-import type { Checksum } from "../disk/disk.js";
-import { claimedBlockBytes, decodeBlock } from "./block.js";
+import { type BlockTools, claimedBlockBytes, decodeBlock } from "./block.js";
 import { readUint32 } from "./entries.js";
 import {
   BLOCK_AT,
@@ -35,7 +34,7 @@ export interface WalkOptions {
   readonly seed: number;
   /** Where the footer begins. */
   readonly end: number;
-  readonly checksum: Checksum;
+  readonly tools: BlockTools;
   /** Bytes of a range inside the file. */
   readonly read: (offset: number, length: number) => Promise<Uint8Array>;
 }
@@ -57,7 +56,7 @@ export async function* walkBlocks(options: WalkOptions): AsyncGenerator<Walked, 
 }
 
 async function blockAt(at: number, options: WalkOptions): Promise<Walked> {
-  const { file, fileId, seed, end, checksum } = options;
+  const { file, fileId, seed, end, tools } = options;
   const bad = (what: string): Walked => ({ ok: false, offset: at, length: 0, what });
   const header = await options.read(at, Math.min(BLOCK_HEADER_BYTES, end - at));
   const kind = kindOf(header);
@@ -67,7 +66,7 @@ async function blockAt(at: number, options: WalkOptions): Promise<Walked> {
   }
   const stored = await options.read(at, length);
   try {
-    const raw = decodeBlock(stored, { kind, fileId, offset: at, seed, file }, checksum);
+    const raw = decodeBlock(stored, { kind, fileId, offset: at, seed, file }, tools);
     return { ok: true, kind, offset: at, length, raw };
   } catch (error) {
     if (!isHoldfastError(error, "CORRUPT_RUN")) throw error;

@@ -168,7 +168,7 @@ class Archiver {
     const raw = this.#content.subarray(0, this.#contentBytes);
     const place = { kind: BLOCK_KIND.archive, fileId: this.#job.segment.id, offset: this.#offset };
     const block = { ...place, seed: this.#seed, raw, compress: true };
-    await this.#write(file, encodeBlock(block, disk.checksum));
+    await this.#write(file, encodeBlock(block, disk));
     this.#contentBytes = 0;
     await budget.wait(signal);
     await pause(this.#context);

@@ -157,7 +157,7 @@ class ArchiveReader {
       file: this.#path,
     };
     try {
-      return { content: decodeBlock(stored, expected, this.#o.disk.checksum), length };
+      return { content: decodeBlock(stored, expected, this.#o.disk), length };
     } catch (error) {
       if (!isHoldfastError(error, "CORRUPT_RUN")) throw error;
       // The block is of a run's form, but this is a piece of the log.

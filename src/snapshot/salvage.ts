@@ -73,7 +73,7 @@ async function beginWalk(
     fileId: file.id,
     seed,
     end,
-    checksum,
+    tools: disk,
     read,
   });
   if (decoded.ok) return walk(decoded.seed);

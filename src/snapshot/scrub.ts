@@ -14,8 +14,9 @@ export async function scrub(job: ScrubJob, context: JobContext): Promise<ScrubRe
   const since = disk.clock.monotonicMicros();
   const { directory, file } = job;
   const storeId = fromHex(job.storeId) as Uint8Array;
-  const paced: Pick<Disk, "checksum" | "open"> = {
+  const paced: Pick<Disk, "checksum" | "compressor" | "open"> = {
     checksum: disk.checksum,
+    compressor: disk.compressor,
     open: async (path, options) => pacedFile(await disk.open(path, options), context),
   };
   let first: RunProblem | undefined;

@@ -1,6 +1,7 @@
 /** A disk that is one file in memory, for tests that open it many thousand times. */
 
 import { portableChecksum } from "../../src/disk/checksum.js";
+import { portableCompressor } from "../../src/disk/compressor.js";
 import type { Disk, DiskFile, DiskMapping } from "../../src/disk/disk.js";
 import { systemError } from "../../src/disk/system-error.js";
 import { nativeDisk } from "../support/disks.js";
@@ -12,7 +13,10 @@ export interface MemoryOptions {
   readonly onCopy?: () => void;
 }
 
-const checksum = nativeDisk("threads")?.checksum ?? portableChecksum;
+const { checksum, compressor } = nativeDisk("threads") ?? {
+  checksum: portableChecksum,
+  compressor: portableCompressor,
+};
 
 /** Every path of it is this content. */
 export function memoryDisk(content: Uint8Array, options: MemoryOptions = {}): Disk {
@@ -48,7 +52,12 @@ export function memoryDisk(content: Uint8Array, options: MemoryOptions = {}): Di
     truncate: unused,
     sync: unused,
   };
-  const disk: Partial<Disk> = { checksum, map: async () => mapping, open: async () => file };
+  const disk: Partial<Disk> = {
+    checksum,
+    compressor,
+    map: async () => mapping,
+    open: async () => file,
+  };
   return disk as Disk;
 }
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { portableChecksum } from "../../src/disk/checksum.js";
-import { BlockCache, CachedBlock } from "../../src/run/block-cache.js";
+import { BlockCache, type CachedBlock, type FileBlocks } from "../../src/run/block-cache.js";
 import { compareBytes, Entries } from "../../src/run/entries.js";
 import { FilterBuilder, filterLineOf, filterMayHold } from "../../src/run/filter.js";
 import {
@@ -15,7 +15,7 @@ import {
 } from "../../src/run/format.js";
 import { IndexBuilder } from "../../src/run/index-builder.js";
 import { decodeProperties } from "../../src/run/properties.js";
-import { noise, numberKey } from "./fixtures.js";
+import { numberKey } from "./fixtures.js";
 
 const hashOf = (key: Buffer): number => portableChecksum.crc32c(key, 0, key.length);
 
@@ -153,61 +153,93 @@ test("any bytes are properties, or are not", () => {
   expect(decodeProperties(Buffer.alloc(1_000_000, 0x91))).toBe(undefined);
 });
 
+/** Puts a block of that length into a cache. */
+function put(cache: BlockCache, file: FileBlocks, offset: number, bytes = 2000, ofRows = true) {
+  const block = cache.take(bytes);
+  block.length = bytes;
+  block.bytes.fill(offset & 0xff, 0, bytes);
+  cache.put(block, file, offset, ofRows);
+}
+
 test("a cache stays within its budget, and keeps what is used again and again", () => {
-  const cache = new BlockCache(100_000);
+  const cache = new BlockCache(200_000);
   const file = cache.addFile();
   const other = cache.addFile();
-  const block = (blocks: typeof file, offset: number, bytes = 1000): CachedBlock =>
-    new CachedBlock(blocks, offset, noise(bytes), undefined);
-  cache.put(block(other, 5));
-  for (let i = 0; i < 10; i++) cache.put(block(file, i));
+  put(cache, other, 5);
+  for (let i = 0; i < 10; i++) put(cache, file, i);
   for (let i = 10; i < 2000; i++) {
-    for (let hot = 0; hot < 10; hot++) expect(cache.get(file, hot)).toBeDefined();
+    for (let hot = 0; hot < 10; hot++) {
+      const found = cache.get(file, hot);
+      expect(found?.bytes[0]).toBe(hot);
+      expect(found?.bytes[1999]).toBe(hot);
+    }
     expect(cache.get(file, i)).toBe(undefined);
-    cache.put(block(file, i, 500 + (i % 700)));
-    expect(cache.bytes).toBeLessThanOrEqual(100_000);
+    put(cache, file, i, 500 + ((i * 37) % 9000));
+    expect(cache.bytes).toBeLessThanOrEqual(200_000);
   }
   expect(cache.hits).toBe(1990 * 10);
   expect(cache.misses).toBe(1990);
-  expect(cache.count).toBeGreaterThan(60);
+  expect(cache.count).toBeGreaterThan(25);
   expect(cache.get(other, 5)).toBe(undefined);
   // What would push out most of the rest is not kept.
-  cache.put(block(file, 9999, 30_000));
+  put(cache, file, 9999, 60_000);
   expect(cache.get(file, 9999)).toBe(undefined);
-  cache.put(block(other, 7));
+  put(cache, other, 7);
   cache.drop(file);
   expect(cache.count).toBe(1);
   expect(cache.get(other, 7)).toBeDefined();
   cache.drop(other);
   expect(cache.bytes).toBe(0);
-  cache.put(block(file, 1));
+  put(cache, file, 1);
   expect(cache.get(file, 1)).toBeDefined();
 });
 
-test("blocks leave a cache in the order in which they came, used ones a round later", () => {
-  const cache = new BlockCache(4 * 1256);
+test("a full cache uses the memory of blocks that leave for those that come", () => {
+  const cache = new BlockCache(100_000);
   const file = cache.addFile();
-  const put = (offset: number) =>
-    cache.put(new CachedBlock(file, offset, Buffer.alloc(1000), undefined));
+  const seen = new Set<Buffer>();
+  for (let i = 0; i < 1000; i++) {
+    put(cache, file, i, 8000 + (i % 192));
+    seen.add((file.byOffset.get(i) as CachedBlock).bytes);
+  }
+  expect(seen.size).toBe(Math.floor(100_000 / (8192 + 512)));
+});
+
+test("blocks leave a cache in the order in which they came, used ones a round later", () => {
+  const cache = new BlockCache(4 * (2048 + 512));
+  const file = cache.addFile();
+  const add = (offset: number) => put(cache, file, offset);
   const there = () => [...file.byOffset.keys()];
-  for (const offset of [1, 2, 3, 4]) put(offset);
+  for (const offset of [1, 2, 3, 4]) add(offset);
   cache.get(file, 1);
   cache.get(file, 3);
-  put(5);
+  add(5);
   expect(there()).toEqual([1, 3, 4, 5]);
-  put(6);
+  add(6);
   expect(there()).toEqual([1, 3, 5, 6]);
-  put(7);
+  add(7);
   // 1 and 3 have had their second chance, and stand before and behind 5.
   expect(there()).toEqual([3, 5, 6, 7]);
-  put(8);
+  add(8);
   expect(there()).toEqual([3, 6, 7, 8]);
+});
+
+test("rows leave a cache before what leads to them, down to a quarter of it", () => {
+  const cache = new BlockCache(16 * (2048 + 512));
+  const file = cache.addFile();
+  for (let i = 0; i < 6; i++) put(cache, file, i, 2000, false);
+  for (let i = 100; i < 200; i++) put(cache, file, i);
+  for (let i = 0; i < 6; i++) expect(cache.get(file, i)).toBeDefined();
+  for (let i = 200; i < 300; i++) put(cache, file, i, 2000, false);
+  expect([...file.byOffset.keys()].filter((offset) => offset >= 100 && offset < 200)).toEqual([
+    196, 197, 198, 199,
+  ]);
 });
 
 test("a cache with no budget holds nothing", () => {
   const cache = new BlockCache(0);
   const file = cache.addFile();
-  cache.put(new CachedBlock(file, 0, noise(10), undefined));
+  put(cache, file, 0, 10);
   expect(cache.get(file, 0)).toBe(undefined);
   expect(cache.bytes).toBe(0);
 });

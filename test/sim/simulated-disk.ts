@@ -1,5 +1,6 @@
 /** The disk of one program on a simulated machine. */
 import { portableChecksum } from "../../src/disk/checksum.js";
+import { portableCompressor } from "../../src/disk/compressor.js";
 import type {
   Clock,
   CommitQueue,
@@ -36,6 +37,7 @@ export interface OperationPlace {
 export class SimulatedDisk implements Disk {
   readonly info: DiskInfo = { kind: "simulated", backend: "simulation" };
   readonly checksum = portableChecksum;
+  readonly compressor = portableCompressor;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly self: ProcessIdentity;
