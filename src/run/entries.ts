@@ -132,10 +132,15 @@ export class Entries {
   makeRoom(bytes: number): Buffer {
     this.count = 0;
     if (bytes > this.bytes.length) {
-      this.bytes = newRoom(bytes);
-      this.#view = viewOf(this.bytes);
+      this.replaceMemory(newRoom(bytes));
     }
     return this.bytes;
+  }
+
+  /** The same content from now on in other memory, which has a copy of it. */
+  replaceMemory(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.#view = viewOf(bytes);
   }
 
   /** Takes the first `length` bytes up as the list; false if they are none of at least one entry. */

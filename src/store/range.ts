@@ -141,29 +141,33 @@ function* walk<Key, Row, T>(
   const memory = table.rows.cursor(range);
   const runs = new RunWalk(source, range);
   const compare = (a: Key, b: Key) => table.key.compare(a, b) * (range.reverse ? -1 : 1);
-  for (let left = limit; left > 0; ) {
-    const entry = memory.peek();
-    const hasRun = runs.peek();
-    if (entry === undefined && !hasRun) return;
-    const order = entry === undefined ? 1 : hasRun ? compare(entry.key, runs.key) : -1;
-    if (entry === undefined || order > 0) {
-      const { key } = runs;
-      const row = wantsRow ? table.row.copyOut(runs.row()) : undefined;
-      runs.pass();
-      memory.mark(key);
-      yield take(key, row);
+  try {
+    for (let left = limit; left > 0; ) {
+      const entry = memory.peek();
+      const hasRun = runs.peek();
+      if (entry === undefined && !hasRun) return;
+      const order = entry === undefined ? 1 : hasRun ? compare(entry.key, runs.key) : -1;
+      if (entry === undefined || order > 0) {
+        const { key } = runs;
+        const row = wantsRow ? table.row.copyOut(runs.row()) : undefined;
+        runs.pass();
+        memory.mark(key);
+        yield take(key, row);
+        left--;
+        continue;
+      }
+      memory.pass(entry);
+      runs.mark(entry.key);
+      const version = source.visible(entry);
+      // Memory knows the key, but nothing of it that this state shows: the runs have their say.
+      if (version === undefined) continue;
+      if (order === 0) runs.pass();
+      if (!isLive(version)) continue;
+      const row = wantsRow ? table.row.copyOut(table.rowOf(version)) : undefined;
+      yield take(entry.key, row);
       left--;
-      continue;
     }
-    memory.pass(entry);
-    runs.mark(entry.key);
-    const version = source.visible(entry);
-    // Memory knows the key, but nothing of it that this state shows: the runs have their say.
-    if (version === undefined) continue;
-    if (order === 0) runs.pass();
-    if (!isLive(version)) continue;
-    const row = wantsRow ? table.row.copyOut(table.rowOf(version)) : undefined;
-    yield take(entry.key, row);
-    left--;
+  } finally {
+    runs.close();
   }
 }

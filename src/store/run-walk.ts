@@ -69,6 +69,12 @@ export class RunWalk<Key, Row> {
     this.#hasPassed = true;
   }
 
+  /** Gives back the memory of the cursor; it may not go on. */
+  close(): void {
+    this.#cursor?.close();
+    this.#cursor = undefined;
+  }
+
   #advance(cursor: RunCursor): boolean {
     try {
       return cursor.next();
@@ -86,6 +92,7 @@ export class RunWalk<Key, Row> {
     else if (this.#hasPassed) [lower, lowerExclusive] = [this.#passed, true];
     this.#runs = runs;
     this.#onRow = false;
+    this.#cursor?.close();
     this.#cursor = runs?.cursor({
       lower: lower === undefined ? tableBound(table.id) : fullKey(table, lower),
       lowerExclusive: lower !== undefined && lowerExclusive,

@@ -1,4 +1,5 @@
 /** The part of the contract about locks, checksums, identities and places. */
+import { compressSync, uncompressSync } from "lz4-napi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Disk } from "../../src/disk/disk.js";
 import { type DiskCapabilities, type DiskFixture, type MakeDisk, pattern } from "./fixture.js";
@@ -68,6 +69,84 @@ export function machineContract(make: MakeDisk, capabilities: DiskCapabilities):
       expect(disk.checksum.verify(bytes, plan, 0)).toBe(-1);
       bytes[50]! ^= 1;
       expect(disk.checksum.verify(bytes, plan, 3)).toBe(0);
+    });
+  });
+
+  describe("compression", () => {
+    /** A content of which parts come again, near and far. */
+    function content(length: number, seed: number): Buffer {
+      const bytes = Buffer.from(pattern(length, seed));
+      for (let at = 40; at < length; at += 97) {
+        const back = (at * seed) % Math.min(at, 70_000);
+        bytes.copyWithin(at, at - back, at - back + 3 + (at % 60));
+      }
+      return bytes;
+    }
+
+    test("gives back what it was given, of every length, and touches nothing else", () => {
+      const lengths = [...Array.from({ length: 300 }, (_, i) => i), 8192, 70_000, 300_000];
+      for (const length of lengths) {
+        const source = Buffer.concat([Buffer.from("xyz"), content(length, 1 + (length % 7))]);
+        const packed = Buffer.alloc(2 * length + 100, 0xee);
+        const room = length + 90;
+        const bytes = disk.compressor.compress(source, 3, 3 + length, packed, 5, room);
+        expect(bytes).toBeGreaterThan(0);
+        expect(packed.readUInt32LE(5)).toBe(length);
+        expect(packed.subarray(0, 5).equals(Buffer.alloc(5, 0xee))).toBe(true);
+        const rest = packed.subarray(5 + bytes);
+        expect(rest.equals(Buffer.alloc(rest.length, 0xee))).toBe(true);
+        const target = Buffer.alloc(length + 40, 0xdd);
+        expect(disk.compressor.decompress(packed, 5, 5 + bytes, target)).toBe(length);
+        expect(target.subarray(0, length).equals(source.subarray(3))).toBe(true);
+        expect(target.subarray(length).equals(Buffer.alloc(40, 0xdd))).toBe(true);
+        // The same from the package, and to it.
+        expect(uncompressSync(packed.subarray(5, 5 + bytes)).equals(source.subarray(3))).toBe(true);
+        const theirs = compressSync(source.subarray(3));
+        target.fill(0);
+        expect(disk.compressor.decompress(theirs, 0, theirs.length, target)).toBe(length);
+        expect(target.subarray(0, length).equals(source.subarray(3))).toBe(true);
+      }
+    });
+
+    test("says when there is no room", () => {
+      const source = content(5000, 3);
+      const packed = Buffer.alloc(6000);
+      const bytes = disk.compressor.compress(source, 0, 5000, packed, 0, 6000);
+      expect(disk.compressor.compress(source, 0, 5000, packed, 0, 20)).toBe(0);
+      packed.fill(0xee);
+      expect(disk.compressor.compress(source, 0, 5000, packed, 0, bytes - 1)).toBe(0);
+      expect(packed.subarray(bytes - 1).every((byte) => byte === 0xee)).toBe(true);
+      const whole = compressSync(source);
+      const small = Buffer.alloc(4999);
+      expect(disk.compressor.decompress(whole, 0, whole.length, small)).toBe(-1);
+    });
+
+    test("refuses what is no such block, and stays inside of its target", () => {
+      const length = 3000;
+      const whole = compressSync(content(length, 5));
+      // Memory of its own, so that a sanitizer sees every byte beyond it.
+      const target = new Uint8Array(length);
+      let refused = 0;
+      const attempt = (bytes: Uint8Array): void => {
+        const exact = Uint8Array.from(bytes);
+        const result = disk.compressor.decompress(exact, 0, exact.length, target);
+        expect(result === -1 || (result <= length && exact.length > 4)).toBe(true);
+        if (result === -1) refused++;
+      };
+      for (let at = 0; at < whole.length; at++) {
+        attempt(whole.subarray(0, at));
+        for (const byte of [0, 1, 0x0f, 0xf0, 0xff, whole[at]! ^ 0x10]) {
+          const changed = Buffer.from(whole);
+          changed[at] = byte;
+          attempt(changed);
+        }
+      }
+      expect(refused).toBeGreaterThan(whole.length);
+      for (let seed = 1; seed < 3000; seed++) {
+        const noise = Buffer.from(pattern(5 + (seed % 300), seed));
+        noise.writeUInt32LE(seed % (length + 10));
+        attempt(noise);
+      }
     });
   });
 

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Disk, DiskMapping } from "../../src/disk/disk.js";
-import { BlockCache } from "../../src/run/block-cache.js";
+import { BlockCache, type CachedBlock, type FileBlocks } from "../../src/run/block-cache.js";
+import type { Entries } from "../../src/run/entries.js";
 import { runFileName } from "../../src/run/format.js";
 import type { RunCursor, RunRange } from "../../src/run/run-cursor.js";
 import { newRowPlace } from "../../src/run/run-file.js";
@@ -14,6 +15,7 @@ import {
   fullKey,
   type Item,
   item,
+  noise,
   numberKey,
   onSimulated,
   openSet,
@@ -280,4 +282,76 @@ describe("files", () => {
     const backwards = runs.map((run) => ({ ...run, files: run.files.toReversed() }));
     await expect(openSet(place, { runs: backwards, files })).rejects.toMatchObject(wrong);
   });
+});
+
+/**
+ * Gives every block in memory of its own, and makes all that it gave before unreadable: whoever reads
+ * a block after another was asked for reads nonsense.
+ */
+class ForgetfulCache extends BlockCache {
+  given = 0;
+
+  override get(blocks: FileBlocks, offset: number): CachedBlock | undefined {
+    const block = super.get(blocks, offset);
+    if (block !== undefined) this.#move(block);
+    return block;
+  }
+
+  override returnBorrowed(entries: Entries): void {
+    entries.bytes.fill(0xdb);
+    super.returnBorrowed(entries);
+  }
+
+  protected override free(block: CachedBlock): void {
+    block.bytes.fill(0xdb);
+    super.free(block);
+  }
+
+  #move(block: CachedBlock): void {
+    this.given++;
+    const { entries } = block;
+    const old = entries.bytes;
+    const copy = Buffer.from(old);
+    entries.replaceMemory(copy);
+    old.fill(0xdb);
+  }
+}
+
+test("nothing is read in memory that may be that of another block by now", async () => {
+  const place = await onSimulated();
+  const runs = [0, 1, 2].map((age) => [
+    Array.from({ length: 900 }, (_, i) =>
+      item(numberKey(1, i * 5 + (i % (age + 2))), noise(60 + (i % 200), 7 * age + i + 1), age + 1),
+    ),
+  ]);
+  const described = await writeRuns(place, runs);
+  for (const budget of [0, 60_000, 1 << 20]) {
+    const cache = new ForgetfulCache(budget);
+    const set = await openSet(place, described, { cache });
+    const all = expected(merged(runs.map((files) => files.flat())), {});
+    const rows = new Set(all);
+    const cursor = set.cursor({});
+    const back = set.cursor({ reverse: true });
+    const seen: string[] = [];
+    const seenBack: string[] = [];
+    const found = newRowPlace();
+    for (let i = 0; cursor.next(); i++) {
+      // Other reads in between, and a cursor that goes the other way.
+      const other = numberKey(1, (i * 911) % 4500);
+      if (set.get(other, other.length, found)) {
+        const row = found.block.toString("hex", found.start, found.end);
+        const key = other.toString("hex");
+        expect(rows.has(`${key} ${found.schemaVersion} ${row}`)).toBe(true);
+      }
+      expect(back.next()).toBe(true);
+      seenBack.push(shown(back));
+      seen.push(shown(cursor));
+    }
+    expect(seen).toEqual(all);
+    expect(seenBack).toEqual(all.toReversed());
+    cursor.close();
+    back.close();
+    if (budget > 0) expect(cache.given).toBeGreaterThan(100);
+    await place.run(set.release());
+  }
 });
