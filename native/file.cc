@@ -127,6 +127,61 @@ napi_value ReadJob::Result(napi_env env) {
   return bytes;
 }
 
+// Reads into memory that JavaScript gives, and that is held until then: for whoever reads on and on and
+// keeps nothing. Everything must be aligned; what is not shows as EINVAL.
+class ReadIntoJob final : public Job {
+ public:
+  ReadIntoJob(int fd, uint64_t offset, char* data, size_t length, napi_ref held)
+      : fd_(fd), offset_(offset), data_(data), length_(length), held_(held) {}
+  void Run() override;
+  napi_value Result(napi_env env) override {
+    napi_delete_reference(env, held_);
+    return error_ != 0 ? Int32(env, error_) : Int32(env, static_cast<int32_t>(done_));
+  }
+
+ private:
+  int fd_;
+  uint64_t offset_;
+  char* data_;
+  size_t length_;
+  napi_ref held_;
+  size_t done_ = 0;
+  int error_ = 0;
+};
+
+void ReadIntoJob::Run() {
+  while (done_ < length_) {
+    ssize_t got = pread(fd_, data_ + done_, length_ - done_, static_cast<off_t>(offset_ + done_));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error_ = -errno;
+    if (got <= 0) return;
+    done_ += static_cast<size_t>(got);
+    if (done_ % kAlignment != 0) return;  // the end of the file
+  }
+}
+
+napi_value StartReadInto(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int32_t fd;
+  uint64_t offset;
+  napi_typedarray_type type;
+  size_t length;
+  void* data;
+  if (!GetArgs(env, info, args) || !GetInt32(env, args[0], &fd) ||
+      !GetOffset(env, args[1], &offset)) {
+    return nullptr;
+  }
+  if (napi_get_typedarray_info(env, args[2], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array || length > INT32_MAX) {
+    napi_throw_type_error(env, nullptr, "readInto takes a Uint8Array of less than 2 GiB");
+    return nullptr;
+  }
+  napi_ref held = nullptr;
+  if (napi_create_reference(env, args[2], 1, &held) != napi_ok) return nullptr;
+  return StartJob(env, new (std::nothrow)
+                           ReadIntoJob(fd, offset, static_cast<char*>(data), length, held));
+}
+
 template <typename T>
 napi_value Start(napi_env env, napi_callback_info info) {
   napi_value args[3];
@@ -144,6 +199,7 @@ napi_value Start(napi_env env, napi_callback_info info) {
 void ExportFile(napi_env env, napi_value exports) {
   SetFunction(env, exports, "zeroFill", Start<ZeroFillJob>);
   SetFunction(env, exports, "read", Start<ReadJob>);
+  SetFunction(env, exports, "readInto", StartReadInto);
 }
 
 }  // namespace holdfast

@@ -18,7 +18,7 @@ namespace {
 
 // Raised with every change of what is exported or how it is called: a library of another build is
 // refused at load rather than misused.
-constexpr double kBoundary = 2;
+constexpr double kBoundary = 3;
 
 void ExportConstants(napi_env env, napi_value exports) {
   SetNumber(env, exports, "boundary", kBoundary);

@@ -78,8 +78,12 @@ export interface OpenOptions {
 export interface DiskFile {
   readonly path: string;
   size(): Promise<number>;
-  /** Reads up to `length` bytes; the result is shorter only at the end of the file. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Reads up to `length` bytes; the result is shorter only at the end of the file. It may be read
+   * into `reuse`, which an earlier read gave and which nobody needs any more; otherwise the memory
+   * is new, and is never written again.
+   */
+  read(offset: number, length: number, reuse?: Uint8Array): Promise<Uint8Array>;
   /** Writes all of `bytes`, or fails. Durable only after `sync`. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /**

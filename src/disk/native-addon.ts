@@ -63,6 +63,7 @@ export interface Addon {
   read(fd: number, offset: number, length: number): Promise<Uint8Array | number>;
   /** 0 if it reads back as it was written, 1 if not. `bytes` must stay as they are meanwhile. */
   writeVerified(fd: number, offset: number, bytes: Uint8Array): Promise<number>;
+  readInto(fd: number, offset: number, target: Uint8Array): Promise<number>;
   place(directory: string): Promise<NativePlace | number>;
 
   lock(path: string): Promise<[handle: LockHandle, strong: boolean] | number>;
@@ -105,7 +106,7 @@ export const METHOD_NUMBERS: Readonly<Record<WriteMethod, number>> = {
 /** Int32 places for each completion: slot, error. */
 export const COMPLETION_INTS = 2;
 
-const BOUNDARY = 2;
+const BOUNDARY = 3;
 
 /**
  * The folder of the addon, seen from src/disk as well as from dist/disk. Another one can be given

@@ -6,6 +6,8 @@ import type { DiskFile, DiskMapping, OpenOptions } from "./disk.js";
 import { type Addon, addonError, type MappingHandle } from "./native-addon.js";
 import { openFile } from "./node-files.js";
 
+const PAGE_BYTES = 4096;
+
 /**
  * Zeros and what is verified are written, and direct reads made, through a second descriptor past
  * the page cache; all else goes through the first. The kernel keeps the two in step.
@@ -31,8 +33,14 @@ class NativeFile implements DiskFile {
     return this.#file.size();
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, reuse?: Uint8Array): Promise<Uint8Array> {
     if (!this.#readsDirectly || length === 0) return this.#file.read(offset, length);
+    if (reuse !== undefined && canTake(reuse, offset, length)) {
+      const target = reuse.subarray(0, length);
+      const count = await this.#run(this.#addon.readInto(this.#second.fd, offset, target));
+      if (count < 0) throw addonError(count, "read", this.path);
+      return target.subarray(0, count);
+    }
     return this.#readDirectly(offset, length);
   }
 
@@ -92,6 +100,12 @@ class NativeFile implements DiskFile {
       this.#running.delete(operation);
     }
   }
+}
+
+/** Direct reads of every device known can go there: what `read` has given begins at a page. */
+function canTake(target: Uint8Array, offset: number, length: number): boolean {
+  const { byteOffset } = target;
+  return length <= target.length && (byteOffset | offset | length) % PAGE_BYTES === 0;
 }
 
 /** Direct where the file system takes that. */

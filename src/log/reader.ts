@@ -17,7 +17,7 @@ import type { Found } from "./tail.js";
  * are read in large pieces.
  */
 const FIRST_CHUNK_BYTES = 64 * 1024;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 
 /** Pieces that are on their way while the one before them is looked at. */
 const CHUNKS_AHEAD = 3;
@@ -107,6 +107,10 @@ class Scanner {
   #malformed: string | undefined;
   #cause: unknown;
   #bytesRead = 0;
+  /** Not to be read into again: records in the chunk were visited, and may have been kept. */
+  #inUse = false;
+  /** Pieces that nobody needs any more. */
+  readonly #free: Uint8Array[] = [];
 
   constructor(options: ScanOptions) {
     this.#o = options;
@@ -156,7 +160,7 @@ class Scanner {
   /** Undefined if it failed: it is read again, by itself, should it be needed. */
   async #readPiece(offset: number, size: number): Promise<Uint8Array | undefined> {
     try {
-      const bytes = await this.#o.file.read(offset, size);
+      const bytes = await this.#o.file.read(offset, size, this.#free.pop());
       this.#bytesRead += bytes.length;
       return bytes;
     } catch (error) {
@@ -181,6 +185,7 @@ class Scanner {
       chunk.set(rest);
       chunk.set(joined, rest.length);
       this.#take(offset, chunk);
+      this.#inUse = true;
       this.#putBack(next, bytes, joined.length);
     }
     if (next.offset + bytes.length === next.end) this.#readAhead();
@@ -195,6 +200,8 @@ class Scanner {
   }
 
   #take(offset: number, chunk: Uint8Array): void {
+    if (!this.#inUse && this.#chunk.length === CHUNK_BYTES) this.#free.push(this.#chunk);
+    this.#inUse = false;
     this.#chunk = chunk;
     this.#view = viewOf(chunk);
     this.#chunkOffset = offset;
@@ -233,6 +240,7 @@ class Scanner {
         this.#found = "broken";
         return;
       }
+      this.#inUse = true;
       this.#malformed = walkRecords(this.#chunk, this.#view, at, header, this.#o.visit);
       if (this.#malformed !== undefined) {
         this.#found = "unchained";

@@ -23,8 +23,11 @@ export class SimulatedHandle implements DiskFile {
     return this.#start({ operation: "size", path: this.path }, "fstat", () => this.#file.size);
   }
 
-  read(offset: number, length: number): Promise<Uint8Array> {
-    return this.#read(offset, length, this.#options.direct === true);
+  async read(offset: number, length: number, reuse?: Uint8Array): Promise<Uint8Array> {
+    const bytes = await this.#read(offset, length, this.#options.direct === true);
+    if (reuse === undefined || reuse.length < bytes.length) return bytes;
+    reuse.set(bytes);
+    return reuse.subarray(0, bytes.length);
   }
 
   #read(offset: number, length: number, direct: boolean): Promise<Uint8Array> {
