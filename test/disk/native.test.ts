@@ -464,4 +464,31 @@ describe("files", () => {
     expect(read.subarray(1000).every((byte) => byte === 0)).toBe(true);
     await file.close();
   });
+
+  test("read into memory that an earlier read gave, where that is possible", async () => {
+    const disk = loadNativeDisk();
+    const path = join(folder, "reused");
+    const bytes = Uint8Array.from({ length: 20_480 }, (_, i) => i % 251);
+    const file = await disk.open(path, { write: true, create: true, direct: true });
+    await file.write(0, bytes.subarray(0, 18_000));
+    const first = await file.read(0, 8192);
+    const second = await file.read(8192, 4096, first);
+    expect(second.buffer).toBe(first.buffer);
+    expect(Buffer.compare(second, bytes.subarray(8192, 12_288))).toBe(0);
+    // The end of the file, and what lies behind it; what is not aligned, and what does not fit.
+    const cases: [offset: number, length: number, reuse: Uint8Array, reused: boolean][] = [
+      [16_384, 8192, first, true],
+      [20_480, 4096, first, true],
+      [100, 4096, first, false],
+      [0, 12_288, first, false],
+      [4096, 4096, first.subarray(1), false],
+    ];
+    for (const [offset, length, reuse, reused] of cases) {
+      const read = await file.read(offset, length, reuse);
+      expect(read.buffer === reuse.buffer).toBe(reused);
+      const expected = bytes.subarray(offset, Math.min(18_000, offset + length));
+      expect(Buffer.compare(read, expected)).toBe(0);
+    }
+    await file.close();
+  });
 });
