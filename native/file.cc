@@ -156,7 +156,7 @@ void ReadIntoJob::Run() {
     if (got < 0) error_ = -errno;
     if (got <= 0) return;
     done_ += static_cast<size_t>(got);
-    if (done_ % kAlignment != 0) return;  // the end of the file
+    if (done_ % kDirectAlignment != 0) return;  // the end of the file
   }
 }
 
