@@ -1,4 +1,5 @@
 /** One key in memory, with its newest row and, while views are open, the rows they show. */
+import type { Footprint } from "../codec/footprint.js";
 
 /** A primitive that stands for a key in a Map. */
 export type MapKey = string | number | bigint;
@@ -50,10 +51,8 @@ export function isLive(version: Version): boolean {
   return version.row !== undefined || version.bytes !== undefined;
 }
 
-/**
- * Memory of an entry whose row has so many bytes when encoded, roughly: the entry, its place in the
- * map and its key; a decoded row takes some three times its encoded form.
- */
-export function sizeOfRow(encodedBytes: number): number {
-  return 250 + 3 * encodedBytes;
+/** Memory of an entry whose row has so many bytes when encoded, about. */
+export function sizeOfRow(footprint: Footprint, encodedBytes: number): number {
+  const { entryBytes, rowBytes, perByte } = footprint;
+  return entryBytes + rowBytes + perByte * encodedBytes;
 }

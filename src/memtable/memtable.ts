@@ -2,6 +2,7 @@
  * The rows of one table that are in memory: those that no run holds yet, deletions included, and
  * those of runs that were asked for. Points by a hash, ranges by an ordered index.
  */
+import { type Footprint, TYPICAL_FOOTPRINT } from "../codec/footprint.js";
 import { Entry, FROM_RUN, isLive, type MapKey, sizeOfRow, type Version } from "./entry.js";
 import type { Horizon, ViewMark } from "./horizon.js";
 import { type IndexCursor, type KeyRange, OrderedIndex } from "./ordered-index.js";
@@ -21,6 +22,8 @@ export interface MemtableOptions<K> {
   readonly memory: RowMemory;
   /** Rows stay in memory, whatever they take; deletions may still go. */
   readonly resident?: boolean;
+  /** What its rows take; typical ones if it is not given. */
+  readonly footprint?: Footprint;
 }
 
 export class Memtable<K> {
@@ -36,12 +39,15 @@ export class Memtable<K> {
   #bytes = 0;
   #resident: boolean;
   #complete = true;
+  /** Of rows that come in from now on. */
+  footprint: Footprint;
   /** Rows that had to leave, since only a run has to have them. */
   evicted = 0;
 
   constructor(options: MemtableOptions<K>) {
     this.#o = options;
     this.#resident = options.resident ?? false;
+    this.footprint = options.footprint ?? TYPICAL_FOOTPRINT;
     options.memory.add(this as Memtable<unknown>);
   }
 
@@ -93,7 +99,7 @@ export class Memtable<K> {
 
   /** What the transaction `sequence` made of a key. `encodedBytes` is the length of its row. */
   put(mapKey: MapKey, key: K, row: unknown, sequence: number, encodedBytes: number): void {
-    const entry = this.#change(mapKey, key, sequence, sizeOfRow(encodedBytes));
+    const entry = this.#change(mapKey, key, sequence, sizeOfRow(this.footprint, encodedBytes));
     if (!isLive(entry)) this.#live++;
     entry.row = row;
     entry.bytes = undefined;
@@ -109,7 +115,7 @@ export class Memtable<K> {
     end: number,
     sequence: number,
   ): void {
-    const entry = this.#change(mapKey, key, sequence, sizeOfRow(end - start));
+    const entry = this.#change(mapKey, key, sequence, sizeOfRow(this.footprint, end - start));
     if (!isLive(entry)) this.#live++;
     entry.row = undefined;
     entry.bytes = bytes;
@@ -119,7 +125,7 @@ export class Memtable<K> {
 
   /** The transaction `sequence` deleted a key: remembered, since a run may hold it. */
   delete(mapKey: MapKey, key: K, sequence: number): void {
-    const entry = this.#change(mapKey, key, sequence, sizeOfRow(0));
+    const entry = this.#change(mapKey, key, sequence, this.footprint.entryBytes);
     if (isLive(entry)) this.#live--;
     entry.row = undefined;
     entry.bytes = undefined;
@@ -130,7 +136,7 @@ export class Memtable<K> {
     const entry = new Entry(key);
     entry.sequence = FROM_RUN;
     entry.row = row;
-    entry.size = sizeOfRow(encodedBytes);
+    entry.size = sizeOfRow(this.footprint, encodedBytes);
     this.#entries.set(mapKey, entry);
     this.#account(entry.size);
     this.#live++;

@@ -13,7 +13,7 @@ import type { WorkerData } from "./worker.js";
  * Of the young generation every collection stops the thread for as long as what survives takes;
  * small ones are what keeps the two cores of a small machine free for the store.
  */
-const HEAP = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 };
+const HEAP = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 512 };
 
 /** After so many threads in a row that never came up, jobs run on this one. */
 const FAILED_STARTS_MAX = 2;

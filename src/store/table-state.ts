@@ -1,5 +1,6 @@
 /** One table of an open store: its schemas, its codecs and its rows, in memory and in runs. */
 import { HoldfastError } from "../base/errors.js";
+import { footprintOf } from "../codec/footprint.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
@@ -41,7 +42,8 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
     const { horizon, memory } = layers;
-    this.rows = new Memtable<Key>({ compare: this.key.compare, horizon, memory });
+    const footprint = footprintOf(definition.key, definition.fields);
+    this.rows = new Memtable<Key>({ compare: this.key.compare, horizon, memory, footprint });
   }
 
   bind(definition: TableDefinition<Key, Row, Input>): void {
@@ -49,6 +51,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
     this.rows.resident = definition.resident;
+    this.rows.footprint = footprintOf(definition.key, definition.fields);
   }
 
   /** The row of a version, decoded if it was not yet. Not for callers: see `copyOut`. */

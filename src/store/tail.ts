@@ -1,4 +1,6 @@
 /** How much the log holds that no run has: what the next opening would have to read back. */
+
+import { TYPICAL_FOOTPRINT } from "../codec/footprint.js";
 import type { LogEnd } from "../log/pipeline.js";
 import type { LogWriter } from "../log/writer.js";
 import { sizeOfRow } from "../memtable/entry.js";
@@ -63,7 +65,7 @@ export class Tail implements HostTail {
     const { operations } = this;
     if (operations <= 0) return 0;
     const rowBytes = (this.#writer.written.logicalBytes - this.#start.logicalBytes) / operations;
-    return operations * sizeOfRow(Math.max(0, rowBytes));
+    return operations * sizeOfRow(TYPICAL_FOOTPRINT, Math.max(0, rowBytes));
   }
 
   /** Remembers how far things have come, now and then: runs may soon reach here. */

@@ -1,6 +1,7 @@
 /** The memtable against a list of all its versions: rows, order, views, room, and taking back. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { TYPICAL_FOOTPRINT } from "../../src/codec/footprint.js";
 import { FROM_RUN, isLive, sizeOfRow, type Version } from "../../src/memtable/entry.js";
 import { Horizon, type ViewMark } from "../../src/memtable/horizon.js";
 import { type Before, Memtable } from "../../src/memtable/memtable.js";
@@ -140,7 +141,7 @@ describe("a memtable", () => {
     const { table, memory } = make();
     table.complete = false;
     table.load(3, 3, { value: 1 }, 10);
-    expect(memory.bytes).toBe(sizeOfRow(10));
+    expect(memory.bytes).toBe(sizeOfRow(TYPICAL_FOOTPRINT, 10));
     expect(orderOf(table)).toEqual([]);
     table.put(3, 3, { value: 2 }, 7, 10);
     expect(orderOf(table)).toEqual([3]);
@@ -243,14 +244,16 @@ describe("views and sweeps", () => {
   });
 
   test("rows in use stay longer than others", () => {
-    const { table, memory, horizon } = make(sizeOfRow(10) * 60);
+    const { table, memory, horizon } = make(sizeOfRow(TYPICAL_FOOTPRINT, 10) * 60);
     for (let key = 0; key < 60; key++) table.load(key, key, { value: key }, 10);
     for (let round = 0; round < 50; round++) {
       for (let key = 0; key < 10; key++) (table.get(key) as { used: boolean }).used = true;
       const key = 1000 + round;
       table.load(key, key, { value: key }, 10);
       // Those in use are passed over once, a few at a time.
-      expect(memory.bytes).toBeLessThanOrEqual(memory.limitBytes + 3 * sizeOfRow(10));
+      expect(memory.bytes).toBeLessThanOrEqual(
+        memory.limitBytes + 3 * sizeOfRow(TYPICAL_FOOTPRINT, 10),
+      );
     }
     for (let key = 0; key < 10; key++) expect(table.get(key)?.sequence).toBe(FROM_RUN);
     expect(horizon.views).toBe(0);
@@ -269,6 +272,6 @@ describe("views and sweeps", () => {
     expect(orderOf(table)).toEqual([1]);
     expect(table.complete).toBe(true);
     table.resident = false;
-    expect(memory.bytes).toBe(sizeOfRow(10));
+    expect(memory.bytes).toBe(sizeOfRow(TYPICAL_FOOTPRINT, 10));
   });
 });
