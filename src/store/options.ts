@@ -92,7 +92,7 @@ export interface OpenOptions {
   readonly history?: History;
   /**
    * Memory for rows that were read from disk, and for blocks of runs, in bytes: 1 MiB and more.
-   * Rows that no run holds yet, and tables that are resident, come on top. Default: 32 MiB.
+   * Rows that no run holds yet, and tables that are resident, come on top. Default: 16 MiB.
    */
   readonly cacheBytes?: number;
   /** Told of what is not an error but should be known. Default: `process.emitWarning`. */
@@ -154,7 +154,7 @@ const DEFAULTS = {
   backgroundBytesPerSecond: 10_000_000,
   scrubEveryHours: 24,
   history: "none",
-  cacheBytes: 32 * 1024 * 1024,
+  cacheBytes: 16 * 1024 * 1024,
   frameBytesMax: FRAME_BYTES_MAX,
   bounds: {},
 } as const;
