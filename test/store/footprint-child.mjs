@@ -10,7 +10,7 @@ import {
   timestamp,
 } from "../../dist/index.js";
 
-const ROWS = 10_000;
+const ROWS = 5_000;
 const WARM_UP = 1_000;
 
 const money = (i) => Decimal.fromCoefficient(4_000_000_000 + i, 8);
