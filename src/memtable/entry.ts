@@ -11,12 +11,13 @@ export const FROM_RUN = -1;
 export const UNLOGGED = Number.MAX_SAFE_INTEGER;
 
 /**
- * One row of a key: decoded, or as bytes[start, end) until it is first asked for. With neither it
- * says that the key was deleted.
+ * One row of a key: until it is first asked for packed, or as bytes[start, end). With neither a row
+ * nor bytes it says that the key was deleted.
  */
 export interface Version {
   /** Of the transaction that wrote it. */
   sequence: number;
+  /** An object, or the text of `packRow`. */
   row: unknown;
   bytes: Uint8Array | undefined;
   start: number;
@@ -51,7 +52,7 @@ export function isLive(version: Version): boolean {
   return version.row !== undefined || version.bytes !== undefined;
 }
 
-/** Memory of an entry whose row has so many bytes when encoded, about. */
+/** Memory of an entry whose row has so many bytes when encoded, about, once it was asked for. */
 export function sizeOfRow(footprint: Footprint, encodedBytes: number): number {
   const { entryBytes, rowBytes, perByte } = footprint;
   return entryBytes + rowBytes + perByte * encodedBytes;

@@ -97,7 +97,10 @@ export class Memtable<K> {
     return this.#entries.get(mapKey);
   }
 
-  /** What the transaction `sequence` made of a key. `encodedBytes` is the length of its row. */
+  /**
+   * What the transaction `sequence` made of a key: a row, packed or not, whose length is
+   * `encodedBytes` when it is encoded.
+   */
   put(mapKey: MapKey, key: K, row: unknown, sequence: number, encodedBytes: number): void {
     const entry = this.#change(mapKey, key, sequence, sizeOfRow(this.footprint, encodedBytes));
     if (!isLive(entry)) this.#live++;

@@ -7,6 +7,7 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { SchemaDescription } from "../codec/schema-description.js";
 import { type Entry, isLive, type MapKey, type Version } from "../memtable/entry.js";
 import { Memtable } from "../memtable/memtable.js";
+import { unpackRow } from "../memtable/packed-row.js";
 import { newRowPlace } from "../run/run-file.js";
 import type { RunSet } from "../run/run-set.js";
 import { type Layers, TABLE_ID_BYTES, writeTableId } from "./layers.js";
@@ -56,7 +57,9 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
 
   /** The row of a version, decoded if it was not yet. Not for callers: see `copyOut`. */
   rowOf(version: Version): Row {
-    if (version.row === undefined) {
+    const { row } = version;
+    if (typeof row === "string") version.row = this.row.decode(unpackRow(row), 0, row.length);
+    else if (row === undefined) {
       const bytes = version.bytes as Uint8Array;
       version.row = this.row.decode(bytes, version.start, version.end);
       version.bytes = undefined;

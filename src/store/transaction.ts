@@ -6,6 +6,7 @@ import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/
 import type { LogWriter } from "../log/writer.js";
 import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
+import { packRow } from "../memtable/packed-row.js";
 import type { Catalog } from "./catalog.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
@@ -206,7 +207,7 @@ export class TransactionRunner implements Transaction {
     const table = this.#writable(definition);
     const input = change(table.get(key));
     if (input === undefined) return table.get(key);
-    this.putRow(this.#writable(definition), key, input);
+    this.putRow(this.#writable(definition), key, input, false);
     return table.get(key);
   }
 
@@ -216,14 +217,16 @@ export class TransactionRunner implements Transaction {
 
   // ---- the work --------------------------------------------------------------------------------
 
-  putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
+  /** `packed`: until it is asked for; not a row that was, to be made anew. */
+  putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I, packed = true): void {
     const key = table.key.validate(rawKey, table.name);
     const row = this.#normalize(table, key, input);
     this.#check(table as TableState, key, row);
     this.#write(table as TableState, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
+    const kept = packed ? this.#packedRow() : row;
     this.#remember(table as TableState, mapKey, key);
-    table.rows.put(mapKey, key, row, this.#sequence, this.#rowBytes);
+    table.rows.put(mapKey, key, kept, this.#sequence, this.#rowBytes);
   }
 
   /**
@@ -239,11 +242,12 @@ export class TransactionRunner implements Transaction {
       this.#write(table as TableState, OPERATION.put, key, row);
       this.rank = table.rank;
       const logged = this.rank > TIER_RANK.cached;
+      const packed = this.#packedRow();
       let sequence = UNLOGGED;
       if (logged) sequence = this.#writer.commitRecord();
       else this.#writer.abandonRecord();
       const mapKey = table.key.mapKey(key);
-      table.rows.put(mapKey, key, row, sequence, this.#rowBytes);
+      table.rows.put(mapKey, key, packed, sequence, this.#rowBytes);
       if (!logged) table.unlogged.set(mapKey, key);
       this.#active = false;
     } catch (error) {
@@ -362,6 +366,12 @@ export class TransactionRunner implements Transaction {
     frame.operationCount++;
     this.#rowBytes = rowEnd - keyEnd;
     return true;
+  }
+
+  /** The row that was encoded last: it stands at the end of the record being built. */
+  #packedRow(): string {
+    const { bytes, position } = this.#writer.frame;
+    return packRow(bytes, position - this.#rowBytes, position);
   }
 
   #rowTooLarge(table: TableState, key: unknown, rowBytes: number): HoldfastError {
