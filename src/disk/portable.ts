@@ -1,6 +1,6 @@
 /**
- * The disk without the addon: `node:fs` and JavaScript only, on any platform, with the same files
- * byte for byte. Slower, and without a lock of the kernel: see lock.ts for what excludes others.
+ * The disk without the addon: `node:fs` and JavaScript only, on any platform, with files of the
+ * same formats. Slower, and without a lock of the kernel: see lock.ts for what excludes others.
  */
 import { randomFillSync } from "node:crypto";
 import { portableChecksum } from "./checksum.js";

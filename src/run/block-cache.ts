@@ -133,11 +133,6 @@ export class BlockCache {
     return block;
   }
 
-  /** True if a block is there. Nothing that was given becomes invalid. */
-  has(blocks: FileBlocks, offset: number): boolean {
-    return blocks.byOffset.has(offset);
-  }
-
   /**
    * Memory for a block of that length. Its content is then filled in, and `put` or `giveBack` comes
    * before anything else is asked for. A block that is a large part of the budget is not kept.

@@ -13,7 +13,7 @@ let scratch: Uint8Array | undefined;
 
 export class BlockReader {
   readonly path: string;
-  readonly cache: BlockCache;
+  readonly #cache: BlockCache;
   readonly #fileId: number;
   readonly #seed: number;
   readonly #mapping: DiskMapping;
@@ -33,13 +33,8 @@ export class BlockReader {
     this.#seed = seed;
     this.#mapping = mapping;
     this.#tools = tools;
-    this.cache = cache;
+    this.#cache = cache;
     this.#blocks = cache.addFile();
-  }
-
-  /** True if the block at a place is in the cache. */
-  has(offset: number): boolean {
-    return this.cache.has(this.#blocks, offset);
   }
 
   /**
@@ -47,7 +42,7 @@ export class BlockReader {
    * `keep` it is left there. Throws CORRUPT_RUN or IO.
    */
   read(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
-    const found = this.cache.get(this.#blocks, offset);
+    const found = this.#cache.get(this.#blocks, offset);
     if (found !== undefined) return found;
     try {
       return this.#readOnce(kind, offset, length, keep);
@@ -64,12 +59,12 @@ export class BlockReader {
   }
 
   close(): void {
-    this.cache.drop(this.#blocks);
+    this.#cache.drop(this.#blocks);
     this.#mapping.close();
   }
 
   #readOnce(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
-    const { cache } = this;
+    const cache = this.#cache;
     const stored = this.#copy(offset, length);
     const expected = { kind, fileId: this.#fileId, offset, seed: this.#seed, file: this.path };
     const rawBytes = checkBlock(stored, length, expected, this.#tools.checksum);

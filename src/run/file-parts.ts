@@ -1,5 +1,5 @@
 /** The parts of one open file: filter, root, index and data blocks, each checked as it is read. */
-import type { BlockCache, CachedBlock } from "./block-cache.js";
+import type { CachedBlock } from "./block-cache.js";
 import type { BlockReader } from "./block-reader.js";
 import { type Entries, readUint32 } from "./entries.js";
 import { corruptRun } from "./errors.js";
@@ -26,10 +26,6 @@ export class FileParts {
   constructor(layout: RunLayout, reader: BlockReader) {
     this.layout = layout;
     this.#reader = reader;
-  }
-
-  get cache(): BlockCache {
-    return this.#reader.cache;
   }
 
   get path(): string {
