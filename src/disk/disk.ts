@@ -172,9 +172,9 @@ export interface Checksum {
 }
 
 /**
- * LZ4 blocks with the length of their content before them (uint32 little-endian), from one memory to
- * another. What was written to a target before a refusal means nothing; bytes beyond the length that
- * is given are not touched.
+ * LZ4 blocks with the length of their content before them (uint32 little-endian), from one memory
+ * to another. What was written to a target before a refusal means nothing; bytes beyond the length
+ * that is given are not touched.
  */
 export interface Compressor {
   /** Of source[from, to), to target[targetStart, ...). Their number; 0 for more than `room`. */

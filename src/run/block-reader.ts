@@ -38,8 +38,8 @@ export class BlockReader {
   }
 
   /**
-   * The block at a place that lies inside the file, valid until the cache is asked for another. With
-   * `keep` it is left there. Throws CORRUPT_RUN or IO.
+   * The block at a place that lies inside the file, valid until the cache is asked for another.
+   * With `keep` it is left there. Throws CORRUPT_RUN or IO.
    */
   read(kind: BlockKind, offset: number, length: number, keep: boolean): CachedBlock {
     const found = this.#cache.get(this.#blocks, offset);

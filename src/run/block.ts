@@ -79,8 +79,8 @@ export interface ExpectedBlock extends BlockPlace {
 }
 
 /**
- * The content of a stored block, in memory of its own. Throws CORRUPT_RUN for a block that is damaged
- * or belongs elsewhere; nothing in it is believed before its checksum.
+ * The content of a stored block, in memory of its own. Throws CORRUPT_RUN for a block that is
+ * damaged or belongs elsewhere; nothing in it is believed before its checksum.
  */
 export function decodeBlock(
   stored: Uint8Array,

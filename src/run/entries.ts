@@ -102,9 +102,9 @@ export function roomBytes(bytes: number): number {
 }
 
 /**
- * A list of entries, in memory that may take up one after the other. Its structure was checked: every
- * position, key and value is inside, and nothing below looks at a bound again. Whether the keys ascend
- * is for `verify`.
+ * A list of entries, in memory that may take up one after the other. Its structure was checked:
+ * every position, key and value is inside, and nothing below looks at a bound again. Whether the
+ * keys ascend is for `verify`.
  */
 export class Entries {
   /** The content, and what memory there is behind it. */
@@ -143,7 +143,9 @@ export class Entries {
     this.#view = viewOf(bytes);
   }
 
-  /** Takes the first `length` bytes up as the list; false if they are none of at least one entry. */
+  /**
+   * Takes the first `length` bytes up as the list; false if they are none of at least one entry.
+   */
   read(length: number, offset: number): boolean {
     const view = this.#view;
     this.count = 0;

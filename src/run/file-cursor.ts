@@ -6,8 +6,8 @@ const EMPTY = Buffer.alloc(0);
 
 /**
  * Stands on an entry, or on none: at first, and past either end. The key is key[keyStart, keyEnd),
- * the row row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone; these bytes stay until the cursor
- * moves, whatever else is read. Valid while the file is open.
+ * the row row[rowStart, rowEnd), with `rowEnd` -1 for a tombstone; these bytes stay until the
+ * cursor moves, whatever else is read. Valid while the file is open.
  */
 export class FileCursor {
   key: Buffer = EMPTY;

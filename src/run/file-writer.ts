@@ -3,7 +3,7 @@ import { assert } from "../base/assert.js";
 import { errnoCode } from "../base/errors.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import type { ManifestFile, ManifestTable } from "../manifest/format.js";
-import { encodeBlock } from "./block.js";
+import { blockBytesMax, encodeBlockInto } from "./block.js";
 import { compareBytes, EntriesBuilder } from "./entries.js";
 import { systemRefused } from "./errors.js";
 import { encodeRunHeader } from "./file-header.js";
@@ -32,6 +32,9 @@ export interface RunFileWriterOptions {
   readonly fileId: number;
 }
 
+/** Memory for what is complete and not written, to begin with. */
+const PENDING_BYTES = 64 * 1024;
+
 /** What the properties of a file say beside what is in it. */
 export interface FinishOptions {
   readonly firstSequence: number;
@@ -56,8 +59,10 @@ export class RunFileWriter {
   readonly #counts = new TableCounts();
   readonly #blocks: WrittenBlock[] = [];
   /** Parts of the file that are complete and not written, in order; they end at `#end`. */
-  #pending: Uint8Array[] = [];
+  #pending: Buffer = Buffer.allocUnsafeSlow(PENDING_BYTES);
   #pendingBytes = 0;
+  /** Memory of what was written last. */
+  #written: Buffer | undefined;
   #end = 0;
   #dataBlocks = 0;
   #firstKey: Uint8Array | undefined;
@@ -130,9 +135,12 @@ export class RunFileWriter {
   async write(): Promise<number> {
     assert(!this.#writing && this.#file !== undefined, "an open file is written by one at a time");
     if (this.#pendingBytes === 0) return 0;
-    const bytes = Buffer.concat(this.#pending, this.#pendingBytes);
+    const memory = this.#pending;
+    const bytes = memory.subarray(0, this.#pendingBytes);
     const offset = this.#end - this.#pendingBytes;
-    this.#pending = [];
+    // What is added meanwhile does not touch what is being written.
+    this.#pending = this.#written ?? Buffer.allocUnsafeSlow(PENDING_BYTES);
+    this.#written = undefined;
     this.#pendingBytes = 0;
     this.#writing = true;
     // Stays so after a failure: what such a file holds is unknown, it can only be abandoned.
@@ -142,6 +150,7 @@ export class RunFileWriter {
       throw systemRefused(this.path, "writing", error, offset);
     }
     this.#writing = false;
+    this.#written = memory;
     return bytes.length;
   }
 
@@ -252,18 +261,30 @@ export class RunFileWriter {
   #appendBlock(kind: BlockKind, raw: Uint8Array, compress: boolean): WrittenBlock {
     const { checksum } = this.#disk;
     const place = { kind, fileId: this.fileId, offset: this.#end, seed: this.#seed };
-    const stored = encodeBlock({ ...place, raw, compress }, this.#disk);
+    this.#reserve(blockBytesMax(raw.length));
+    const content = { ...place, raw, compress };
+    const length = encodeBlockInto(content, this.#disk, this.#pending, this.#pendingBytes);
     const rawChecksum = checksum.crc32c(raw, 0, raw.length);
-    const block = { kind, offset: this.#end, length: stored.length, rawChecksum };
+    const block = { kind, offset: this.#end, length, rawChecksum };
     assert(block.length >= BLOCK_HEADER_BYTES, "a block has a header");
     this.#blocks.push(block);
-    this.#append(stored);
+    this.#pendingBytes += length;
+    this.#end += length;
     return block;
   }
 
   #append(bytes: Uint8Array): void {
-    this.#pending.push(bytes);
+    this.#reserve(bytes.length);
+    this.#pending.set(bytes, this.#pendingBytes);
     this.#pendingBytes += bytes.length;
     this.#end += bytes.length;
+  }
+
+  #reserve(more: number): void {
+    const wanted = this.#pendingBytes + more;
+    if (wanted <= this.#pending.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#pending.length));
+    larger.set(this.#pending.subarray(0, this.#pendingBytes));
+    this.#pending = larger;
   }
 }

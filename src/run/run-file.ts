@@ -112,8 +112,8 @@ export class RunFile {
   }
 
   /**
-   * A cursor over all keys, in both directions. `keep`: its data blocks stay in the cache. It copies
-   * each to `memory`, which is its own as long as it is used.
+   * A cursor over all keys, in both directions. `keep`: its data blocks stay in the cache. It
+   * copies each to `memory`, which is its own as long as it is used.
    */
   cursor(keep = true, memory = this.#options.cache.borrow()): FileCursor {
     return new FileCursor(this.#parts, keep, memory);
