@@ -12,6 +12,9 @@ const OVERHEAD_BYTES = 512;
 /** Of the budget, so much is left to rows if filters and indexes would take all of it. */
 const ROWS_SHARE = 1 / 4;
 
+/** Of the budget, so much may be memory that waits for a block of its length. */
+const FREE_SHARE = 1 / 8;
+
 /** Memory for blocks that are not kept, and for cursors, is used again up to this length. */
 const SPARE_BYTES_MAX = 64 * 1024;
 const SPARES_MAX = 32;
@@ -148,7 +151,9 @@ export class BlockCache {
         return block;
       }
       if (this.bytes + this.#freeBytes + cost <= this.budgetBytes) return new CachedBlock(room);
-      if (this.#freeBytes > 0) this.#dropFree();
+      // What was evicted and has another length serves the next one that has it.
+      const tooMuch = this.#freeBytes > this.budgetBytes * FREE_SHARE || this.count === 0;
+      if (tooMuch) this.#dropFree();
       else this.#evict();
     }
   }
