@@ -33,7 +33,7 @@ export class RowChecker {
   readonly manifestProblems: string[] = [];
   readonly #tables = new Map<number, KnownTable>();
 
-  constructor(manifest: Manifest | undefined) {
+  constructor(manifest: Pick<Manifest, "tables"> | undefined) {
     for (const table of manifest?.tables ?? []) {
       for (const schema of table.schemas) {
         const problem = this.#learn(table.id, schema, undefined);

@@ -8,6 +8,7 @@ import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
 import { registerRestore } from "./restore.js";
+import { registerSalvage } from "./salvage.js";
 import { registerSnapshot } from "./snapshot.js";
 import { registerVerify } from "./verify.js";
 
@@ -23,11 +24,12 @@ Examples:
   holdfast snapshot state before   keep the state as it is now, as "before"
   holdfast restore state before there
                                    make a new store of it
+  holdfast salvage state saved     make a new store of what a damaged one has left
   holdfast doctor state            what durable writes cost in this directory
 
 inspect, log, verify and snapshot --list only read: they need neither the
 lock nor the application, and work on a damaged store and on one in use.
-restore only reads the store that has the snapshot. doctor leaves nothing
+restore and salvage only read the store that they are given. doctor leaves nothing
 behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
 
 function makeProgram(): Command {
@@ -48,6 +50,7 @@ function makeProgram(): Command {
   registerVerify(program);
   registerSnapshot(program);
   registerRestore(program);
+  registerSalvage(program);
   registerDoctor(program);
   return program;
 }

@@ -50,7 +50,7 @@ export class ReadableTables {
   /** What the manifest or the log says of tables, and is no schema. */
   readonly problems: string[] = [];
 
-  constructor(manifest: Manifest | undefined) {
+  constructor(manifest: Pick<Manifest, "tables"> | undefined) {
     for (const table of manifest?.tables ?? []) {
       for (const schema of table.schemas) {
         const problem = this.#declare(table.id, schema);

@@ -15,17 +15,15 @@ import type {
   ManifestTable,
 } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";
-import { runFileName } from "../run/format.js";
 import { RunCursor } from "../run/run-cursor.js";
 import type { RunFile } from "../run/run-file.js";
 import { RunSet } from "../run/run-set.js";
 import { IoBudget } from "./budget.js";
 import { describeFailure, type JobContext, pause } from "./context.js";
-import type { FileIds } from "./jobs.js";
 import { type LoadedFrame, LogCursor } from "./log-cursor.js";
-import { NewestRows } from "./newest-rows.js";
 import { RestoredTables } from "./restored-tables.js";
-import { type RunOutput, withOutput } from "./run-output.js";
+import { type RunOutput, type RunOutputOptions, withOutput } from "./run-output.js";
+import { SpilledRows } from "./spilled-rows.js";
 
 /** Every block is read once, in order: what is kept is only where each input stands. */
 const CACHE_BYTES = 8 * 1024 * 1024;
@@ -33,8 +31,8 @@ const CACHE_BYTES = 8 * 1024 * 1024;
 /** Rows between two pauses. */
 const ROWS_PER_PAUSE = 1024;
 
-/** More files than any store has: ids are only numbers, and the store has no others yet. */
-const FILES_MAX = 1_000_000;
+/** More files than a run has: ids are only numbers, and the store has no others yet. */
+export const RUN_FILES_MAX = 1_000_000;
 
 export interface RestoreSource {
   readonly directory: string;
@@ -98,8 +96,8 @@ class Restore {
   readonly #target: RestoreTarget;
   readonly #onProgress: (progress: RestoreProgress) => void;
   readonly #tables: RestoredTables;
-  /** What the log holds behind the runs, as runs in the target; the newest first. */
-  readonly #tail: { readonly run: ManifestRun; readonly files: readonly ManifestFile[] }[] = [];
+  /** What the log holds behind the runs, as runs in the target. */
+  readonly #tail: SpilledRows;
   #nextFileId = 1;
 
   constructor(
@@ -113,10 +111,11 @@ class Restore {
     this.#target = target;
     this.#onProgress = onProgress;
     this.#tables = new RestoredTables(source.manifest.tables);
+    const { arenaBytes = FLUSH_ARENA_BYTES } = target;
+    this.#tail = new SpilledRows(arenaBytes, context, () => this.#output(this.#tables.all));
   }
 
   async run(): Promise<RestoredRows> {
-    const { disk } = this.#context;
     const { snapshot, manifest, directory } = this.#source;
     const { storeId, directory: target } = this.#target;
     const base = await this.#open(directory, manifest.storeId, snapshot.state.runs, manifest.files);
@@ -125,14 +124,12 @@ class Restore {
         for (const file of base.filesOf(i)) this.#tables.addFile(file.properties());
       }
       await this.#readTail();
-      const tailRuns = this.#tail.map(({ run }) => run);
-      const tailFiles = this.#tail.flatMap(({ files }) => files);
-      const tail = await this.#open(target, storeId, tailRuns, tailFiles);
+      const tail = await this.#open(target, storeId, this.#tail.runs, this.#tail.files);
       try {
         return await this.#merge([...filesOf(tail), ...filesOf(base)]);
       } finally {
         await tail.release();
-        for (const { id } of tailFiles) await disk.remove(`${target}/${runFileName(id)}`);
+        await this.#tail.drop(target);
       }
     } finally {
       await base.release();
@@ -166,31 +163,27 @@ class Restore {
       end: { segmentId: Math.max(0, ...named), bytes: Number.MAX_SAFE_INTEGER },
     };
     const cursor = new LogCursor(range, this.#context);
-    const arenaBytes = this.#target.arenaBytes ?? FLUSH_ARENA_BYTES;
-    let rows = new NewestRows(arenaBytes);
     try {
       while (cursor.position.sequence <= sequence) {
         const frame = await cursor.peek();
         if (frame === undefined) throw cursor.corrupt("the log ends before the snapshot does");
-        this.#takeFrame(frame, cursor, rows);
+        this.#takeFrame(frame, cursor);
         cursor.advance(frame.header);
-        if (!rows.full) continue;
-        await this.#spill(rows);
-        rows = new NewestRows(arenaBytes);
+        if (this.#tail.full) await this.#tail.spill();
       }
     } finally {
       await cursor.close();
     }
-    await this.#spill(rows);
+    await this.#tail.spill();
   }
 
-  #takeFrame(frame: LoadedFrame, cursor: LogCursor, rows: NewestRows): void {
+  #takeFrame(frame: LoadedFrame, cursor: LogCursor): void {
     const { state, sequence } = this.#source.snapshot;
     const visit = (record: LogRecord): void => {
       if (record.sequence <= state.runsThrough || record.sequence > sequence) return;
       const wrong = walkOperations(record, (operation) => {
         if (operation.kind === OPERATION.declare) this.#declare(frame, operation, cursor);
-        else this.#takeRow(frame, operation, rows);
+        else this.#takeRow(frame, operation);
       });
       if (wrong !== undefined) throw cursor.corrupt(wrong);
     };
@@ -199,32 +192,16 @@ class Restore {
     if (wrong !== undefined) throw cursor.corrupt(wrong);
   }
 
-  #takeRow({ bytes }: LoadedFrame, operation: LogOperation, rows: NewestRows): void {
+  #takeRow({ bytes }: LoadedFrame, operation: LogOperation): void {
     const isPut = operation.kind === OPERATION.put;
     if (isPut) this.#tables.addRow(operation.tableId, operation.schemaVersion);
-    rows.set(bytes, operation, isPut);
+    this.#tail.set(bytes, operation, isPut);
   }
 
   #declare({ bytes }: LoadedFrame, operation: LogOperation, cursor: LogCursor): void {
     const { tableId, keyEnd, rowEnd } = operation;
     const text = Buffer.from(bytes.subarray(keyEnd, rowEnd)).toString("utf8");
     if (!this.#tables.declare(tableId, text)) throw cursor.corrupt("a schema is not one");
-  }
-
-  /** Deletions too: they count for what the runs below have. */
-  async #spill(rows: NewestRows): Promise<void> {
-    if (rows.size === 0) return;
-    const { bytes } = rows;
-    const files = await this.#write(this.#tables.all, async (output) => {
-      for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
-        const writer = output.writer ?? (await output.open());
-        writer.add(bytes, keyStart, keyEnd, schemaVersion, bytes, keyEnd, rowEnd);
-        if (output.due) await output.flush();
-      }
-    });
-    const ids = files.map(({ id }) => id);
-    const run = { id: ids[0] as number, tier: 0, firstSequence: 1, lastSequence: 1, files: ids };
-    this.#tail.unshift({ run, files });
   }
 
   // ---- the run ---------------------------------------------------------------------------------
@@ -256,24 +233,18 @@ class Restore {
     tables: readonly ManifestTable[],
     fill: (output: RunOutput) => Promise<void>,
   ): Promise<readonly ManifestFile[]> {
-    const { directory, storeId, fileBytes = RUN_FILE_BYTES } = this.#target;
-    const { sequence } = this.#source.snapshot;
-    const fileIds: FileIds = { first: this.#nextFileId, count: FILES_MAX };
-    const options = {
-      directory,
-      storeId,
-      fileIds,
-      fileBytes,
-      firstSequence: 1,
-      lastSequence: sequence,
-      tables,
-    };
-    return withOutput(options, this.#context, async (output) => {
+    return withOutput(this.#output(tables), this.#context, async (output) => {
       await fill(output);
-      const files = await output.finish();
-      this.#nextFileId += files.length;
-      return files;
+      return output.finish();
     });
+  }
+
+  #output(tables: readonly ManifestTable[]): RunOutputOptions {
+    const { directory, storeId, fileBytes = RUN_FILE_BYTES } = this.#target;
+    const { sequence: lastSequence } = this.#source.snapshot;
+    const fileIds = { first: this.#nextFileId, count: RUN_FILES_MAX };
+    this.#nextFileId += RUN_FILES_MAX;
+    return { directory, storeId, fileIds, fileBytes, firstSequence: 1, lastSequence, tables };
   }
 }
 

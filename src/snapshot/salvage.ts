@@ -55,7 +55,11 @@ export async function* salvageRows(options: SalvageOptions): AsyncGenerator<Entr
   }
 }
 
-async function beginWalk(
+/**
+ * Where whole blocks begin, also of a file whose header has one damaged place. Throws CORRUPT_RUN
+ * where nothing can tell a whole block.
+ */
+export async function beginWalk(
   { disk, storeId, file }: SalvageOptions,
   path: string,
   handle: DiskFile,
