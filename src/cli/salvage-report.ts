@@ -16,7 +16,7 @@ export interface Loss {
    *   older ones are not used.
    * - "row": its checksums are good, and nobody can read it.
    * - "file": nothing of it can be used.
-   * - "manifest": nothing proves that no run is missing.
+   * - "manifest": nothing proves that no run, and no end of the log, is missing.
    */
   readonly kind: "transactions" | "rows" | "row" | "file" | "manifest";
   readonly file: string;
@@ -64,7 +64,7 @@ export interface SalvageReport {
     /** With --allow-older: they are in the state, too. */
     readonly used: boolean;
   };
-  /** Names of snapshots, which are not in the new store: `holdfast restore` makes stores of them. */
+  /** Of the snapshots, which are not in it: `holdfast restore` makes stores of them. */
   readonly snapshots: readonly string[];
 }
 
@@ -116,12 +116,12 @@ export function salvageReport(input: ReportInput): SalvageReport {
 
 const NO_ROWS = { bytes: 0, from: null, to: null, olderRows: 0 } as const;
 
-/** Without a manifest the log proves what it has from the first transaction on, and nothing else. */
+/** Without a manifest the log proves what it has, from the first transaction on, and no more. */
 function ofManifest({ store, log }: ReportInput): Loss[] {
-  if (store.manifest !== undefined || log.from === 1) return [];
+  if (store.manifest !== undefined) return [];
   const file = store.slots.slots[0]?.file ?? store.directory;
-  const why =
-    "neither slot can be used: that no run is missing, or a file of one, cannot be proved";
+  const what = log.from === 1 ? "no segment" : "no run, no file of one and no segment";
+  const why = `neither slot can be used: nothing proves that ${what} is missing`;
   return [{ kind: "manifest", file, offset: 0, sequences: null, ...NO_ROWS, why }];
 }
 

@@ -56,7 +56,7 @@ function fromManifest(manifest: Manifest): SalvageSource {
   return { ...manifest, layers, runsThrough, unusable: [] };
 }
 
-// ---- without a manifest --------------------------------------------------------------------------
+// ---- without a manifest ----------------------------------------------------------------------
 
 interface Described {
   readonly file: ManifestFile;
@@ -196,9 +196,9 @@ function tablesOf(found: readonly Described[]): ManifestTable[] {
 }
 
 /**
- * Files of the same transactions are those of one run. Where the transactions of a layer are, all or
- * in part, in one above it as well, that one may have forgotten what was deleted: nothing tells
- * whether a key that only the lower one has is there still. So it counts as lost.
+ * Files of the same transactions are those of one run. Where transactions of a layer are in one
+ * above it as well, that one may have forgotten what was deleted: nothing tells whether a key that
+ * only the lower one has is there still. So it counts as lost.
  */
 function layersOf(found: readonly Described[]): SalvageLayer[] {
   const layers: { firstSequence: number; lastSequence: number; files: ManifestFile[] }[] = [];

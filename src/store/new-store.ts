@@ -1,6 +1,6 @@
 /**
- * A directory becomes a new store. A marker stands until all of it is durable and was read back: cut
- * short anywhere, it leaves nothing that opens with a part.
+ * A directory becomes a new store. A marker stands until all of it is durable and was read back:
+ * cut short anywhere, it leaves nothing that opens with a part.
  */
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
@@ -44,8 +44,8 @@ export interface NewContent extends Pick<Manifest, "storeId" | "lastMicros" | "r
 
 /**
  * Runs `fill` with the place marked and locked; what it gives holds once the marker is gone. Throws
- * INVALID_ARGUMENT if the place is not empty, LOCKED, what `fill` throws, DISK_FULL or IO. After any
- * of them there is no store in it.
+ * INVALID_ARGUMENT if the place is not empty, LOCKED, what `fill` throws, DISK_FULL or IO. After
+ * any of them there is no store in it.
  */
 export async function makeNewStore<T>(
   { disk, to, writerId }: Pick<NewStore, "disk" | "to" | "writerId">,
@@ -145,7 +145,7 @@ function assertEmpty(
   if (found.length === 0 || (found.includes(CREATING_NAME) && !used)) return;
   throw new HoldfastError(
     "INVALID_ARGUMENT",
-    `${to} is not empty (it has, for one, "${found[0]}"): a new store is made in an empty directory`,
+    `${to} is not empty (it has, for one, "${found[0]}"): a new store needs an empty one`,
     { file: to },
   );
 }
