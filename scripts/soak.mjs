@@ -4,7 +4,7 @@
 //   npm run soak -- --minutes N [--seed S] [--directory D]
 //
 // A child (soak/child.mjs) writes numbered steps: transactions, rows of all tiers, deletions, with
-// views held and snapshots taken; every 3,000 steps the program knows one table more. After SIGKILL
+// views held and snapshots taken; every 20,000 steps the program knows one table more. After SIGKILL
 // at any moment, or SIGTERM, each round checks: every step that was acknowledged is there, none is
 // missing before the last one, the state is the model's, cached rows are none that are older than
 // those known before, snapshots whose promise resolved are there and hold what they held, and
@@ -213,8 +213,8 @@ async function round() {
   const ended = await run(millis, clean ? "SIGTERM" : "SIGKILL");
   await filling;
   const { code, killedBy, errors, closedAt } = ended;
-  if (killedBy === "SIGKILL" && !clean && errors === "") counts.kills++;
-  else if (clean && errors === "") counts.terms++;
+  if (errors === "" && killedBy !== null && (!clean || killedBy === "SIGTERM")) counts.kills++;
+  else if (errors === "" && code === 0 && closedAt !== undefined) counts.terms++;
   else fail(`the program ended with ${killedBy ?? code}: ${errors}`);
   await check(closedAt);
 }
@@ -244,6 +244,7 @@ async function check(closedAt) {
   await store.close();
   acknowledged = step;
   started = step;
+  line();
   if (below(3) > 0) return;
   const { status, stdout } = spawnSync(
     process.execPath,

@@ -18,7 +18,7 @@ export const tables = {
 };
 
 /** One table more every so many steps, as a program grows; never one less. */
-const STEPS_PER_TABLE = 3000;
+const STEPS_PER_TABLE = 20_000;
 const LATER_MAX = 8;
 const later = Array.from({ length: LATER_MAX }, (_, i) => define(`later-${i}`, "critical", value));
 
@@ -26,6 +26,12 @@ const later = Array.from({ length: LATER_MAX }, (_, i) => define(`later-${i}`, "
 export function tablesFrom(from) {
   const count = Math.min(LATER_MAX, Math.floor(from / STEPS_PER_TABLE) + 2);
   return [...Object.values(tables), ...later.slice(0, count)];
+}
+
+/** The last step for which these tables are enough. */
+export function lastStepFrom(from) {
+  const count = tablesFrom(from).length - Object.keys(tables).length;
+  return count === LATER_MAX ? Number.POSITIVE_INFINITY : (count + 1) * STEPS_PER_TABLE - 1;
 }
 
 /** The same tables, one of which has another schema. */

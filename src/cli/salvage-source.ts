@@ -58,7 +58,7 @@ function fromManifest(manifest: Manifest): SalvageSource {
 
 // ---- without a manifest ----------------------------------------------------------------------
 
-interface Described {
+export interface Described {
   readonly file: ManifestFile;
   readonly properties: RunProperties;
 }
@@ -105,8 +105,10 @@ async function fromFiles(store: StoreView): Promise<SalvageSource> {
   };
 }
 
-/** That of the first segment with a header, or else of a run. */
-async function findStoreId({ disk, directory, names, segments }: StoreView): Promise<Uint8Array> {
+/** That of the manifest, of the first segment with a header, or else of a run. */
+export async function findStoreId(store: StoreView): Promise<Uint8Array> {
+  const { disk, directory, names, segments, manifest } = store;
+  if (manifest !== undefined) return fromHex(manifest.storeId) as Uint8Array;
   const header = segments.find((segment) => segment.header !== undefined)?.header;
   if (header !== undefined) return header.storeId;
   for (const name of [...names].sort()) {
@@ -142,7 +144,7 @@ async function withFile<T>(
 }
 
 /** What header, footer and properties say; or why they do not. */
-async function describeRun(
+export async function describeRun(
   disk: Disk,
   handle: DiskFile,
   path: string,

@@ -1,5 +1,6 @@
 /** `holdfast verify`: is everything in a store as it was written? */
-import { relative } from "node:path";
+import { stat } from "node:fs/promises";
+import { dirname, relative } from "node:path";
 import type { Command } from "commander";
 import type { Finding, KeyPlace, Loss } from "./findings.js";
 import {
@@ -12,6 +13,7 @@ import {
   writeLine,
 } from "./output.js";
 import { ProgressLine } from "./progress.js";
+import { verifyFile } from "./verify-file.js";
 import { type Progress, type Verification, verifyStore } from "./verify-store.js";
 
 /** Adds the command to a program. */
@@ -27,9 +29,10 @@ export function registerVerify(program: Command): void {
         "Reads only; needs neither the application nor the lock. Exit codes: 0 sound,\n" +
         "1 damaged, 2 could not look.",
     )
-    .argument("<dir>", "directory of the store")
+    .argument("<dir>", "directory of the store, or one manifest, segment, run or archive of it")
     .option("--json", "one JSON object")
     .action(async (directory: string, flags: { readonly json?: boolean }) => {
+      if ((await stat(directory)).isFile()) return verifyOne(directory, flags.json === true);
       const progress = new ProgressLine();
       const show = (now: Progress) => progress.show(() => progressText(now));
       const result = await verifyStore(directory, show).finally(() => progress.clear());
@@ -37,6 +40,24 @@ export function registerVerify(program: Command): void {
       else await write(formatVerification(result));
       process.exitCode = result.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
     });
+}
+
+async function verifyOne(file: string, json: boolean): Promise<void> {
+  const result = await verifyFile(file);
+  if (json) await writeLine(JSON.stringify(result));
+  else {
+    const directory = dirname(result.file);
+    const lines = result.findings.map((finding) => formatFinding(finding, directory));
+    const { kind, verdict, byManifest, transactions, rows } = result;
+    const what = kind === "run" ? counted(rows, "row") : counted(transactions, "transaction");
+    const how = byManifest ? "" : ", by what it says itself: no manifest knows it";
+    const held = kind === "manifest" ? "" : ` with ${what}`;
+    lines.push(
+      `${result.file}: ${verdict === "sound" ? "sound" : "DAMAGED"}: ${kind}${held}${how}`,
+    );
+    await write(lines.map((line) => `${line}\n`).join(""));
+  }
+  process.exitCode = result.verdict === "sound" ? EXIT_SOUND : EXIT_DAMAGED;
 }
 
 function progressText({ what, index, count, bytes }: Progress): string {
