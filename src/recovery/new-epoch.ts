@@ -6,7 +6,7 @@ import { fromHex } from "../base/bytes.js";
 import type { Disk } from "../disk/disk.js";
 import { segmentFileName } from "../log/format.js";
 import { createSegment, type PreparedSegment, writeSegmentHeader } from "../log/segments.js";
-import type { Manifest, ManifestSegment, ReplayCost } from "../manifest/format.js";
+import type { Manifest, ManifestSegment, ManifestState, ReplayCost } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/keeper.js";
 import { truncateTo } from "./files.js";
 import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
@@ -35,8 +35,17 @@ export async function beginEpoch(
   const [taken, ...rest] = spares;
   if (taken?.state === "active") await demote(keeper, taken.id);
   const active = await prepareActive(disk, directory, settings, { taken, nextId, epoch, storeId });
+  const unwritten = new Set([active.id, ...rest.map(({ id }) => id)]);
+  const realigned = (state: ManifestState): ManifestState => {
+    const { replayFrom } = state;
+    // At the beginning of a segment, whose first block may be larger or smaller from now on.
+    if (!unwritten.has(replayFrom.segmentId)) return state;
+    return { ...state, replayFrom: { ...replayFrom, offset: alignment } };
+  };
   await keeper.publish((current) => ({
     ...current,
+    state: realigned(current.state),
+    snapshots: current.snapshots.map((one) => ({ ...one, state: realigned(one.state) })),
     environment,
     epoch,
     writer: writerOf(disk, settings),
