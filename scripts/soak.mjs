@@ -141,7 +141,7 @@ function optionsOf() {
     finalSnapshotMillis: below(2) * 200,
     cacheBytes: 1024 * 1024,
     backgroundBytesPerSecond: 20_000_000,
-    history: counts.rounds % 3 === 0 ? 8 * 1024 * 1024 : "none",
+    history: counts.rounds % 3 === 0 ? { keepBytes: 8 * 1024 * 1024 } : "none",
     bounds: { fileBytes: 256 * 1024, scrubEveryMillis: 500 },
   };
 }

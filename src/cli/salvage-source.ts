@@ -14,7 +14,7 @@ import {
   RUN_HEADER_BYTES,
 } from "../run/format.js";
 import { decodeProperties, type RunProperties } from "../run/properties.js";
-import { parseArchiveFileName } from "../snapshot/archive-format.js";
+import { decodeArchiveHeader, parseArchiveFileName } from "../snapshot/archive-format.js";
 import { describeArchive } from "../snapshot/describe-archive.js";
 import type { SalvageLayer } from "../snapshot/salvage-rows.js";
 import type { StoreView } from "./read-store.js";
@@ -105,23 +105,30 @@ async function fromFiles(store: StoreView): Promise<SalvageSource> {
   };
 }
 
-/** That of the manifest, of the first segment with a header, or else of a run. */
+/** That of the manifest, of the first segment with a header, or else of a run or an archive. */
 export async function findStoreId(store: StoreView): Promise<Uint8Array> {
   const { disk, directory, names, segments, manifest } = store;
   if (manifest !== undefined) return fromHex(manifest.storeId) as Uint8Array;
   const header = segments.find((segment) => segment.header !== undefined)?.header;
   if (header !== undefined) return header.storeId;
   for (const name of [...names].sort()) {
-    if (parseRunFileName(name) === undefined) continue;
+    const fileId = parseRunFileName(name);
+    const segmentId = parseArchiveFileName(name);
+    if (fileId === undefined && segmentId === undefined) continue;
     const found = await withFile(disk, `${directory}/${name}`, async (handle) => {
+      // Both have it in the same place.
       const bytes = Uint8Array.from(await handle.read(0, RUN_HEADER_BYTES));
       const storeId = bytes.slice(RUN_AT.storeId, RUN_AT.storeId + 16);
-      const place = { storeId, fileId: parseRunFileName(name) as number };
-      return decodeRunHeader(bytes, place, disk.checksum).ok ? storeId : "it is damaged";
+      const { checksum } = disk;
+      const { ok } =
+        fileId === undefined
+          ? decodeArchiveHeader(bytes, { storeId, segmentId: segmentId as number }, checksum)
+          : decodeRunHeader(bytes, { storeId, fileId }, checksum);
+      return ok ? storeId : "it is damaged";
     });
     if (typeof found !== "string") return found;
   }
-  return fromHex("00".repeat(16)) as Uint8Array;
+  return new Uint8Array(16);
 }
 
 /** What `read` gives, or why the file cannot be read. */

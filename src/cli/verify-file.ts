@@ -88,17 +88,21 @@ async function checkOnce(path: string): Promise<Checked> {
 
 async function checkSegment(store: StoreView, id: number): Promise<Checked> {
   const segment = [...store.segments, ...store.strays].find((one) => one.id === id) as SegmentView;
-  const alone = { ...store, segments: [segment] };
-  const frames = new FrameChecker(alone, new RowChecker(store.manifest));
+  // What the manifest lists is read with what comes before it, whose chain it has to continue.
+  const log = segment.entry === undefined ? { ...store, segments: [segment] } : store;
+  const frames = new FrameChecker(log, new RowChecker(store.manifest));
   const findings: Finding[] = [];
   if (segment.headerProblem !== undefined && segment.entry?.state !== "spare") {
     findings.push(damage("segment-header", segment.path, 0, segment.headerProblem));
   }
-  for await (const event of walkLog(alone)) {
-    if (event.kind === "frame") frames.frame(event.segment, event.frame);
+  for await (const event of walkLog(log)) {
+    if (event.kind === "frame" && event.segment.id === id) {
+      frames.frame(event.segment, event.frame);
+    }
     if (event.kind !== "gap") continue;
     frames.gap();
-    findings.push(...(await examineGap(alone, event.gap)));
+    const found = await examineGap(log, event.gap);
+    findings.push(...found.filter(({ file }) => file === segment.path));
   }
   const all = [...findings, ...frames.findings];
   const byManifest = segment.entry !== undefined;
