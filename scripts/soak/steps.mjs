@@ -37,8 +37,9 @@ export function lastStepFrom(from) {
 /** The same tables, one of which has another schema. */
 export function otherTables() {
   const { orders, ...rest } = tables;
-  const changed = defineTable({ ...orders, version: 2, fields: { ...value, more: integer() } });
-  return [...Object.values(rest), changed];
+  const fields = { ...value, more: integer() };
+  const { name, tier } = orders;
+  return [...Object.values(rest), defineTable({ name, version: 2, tier, key: integer(), fields })];
 }
 
 /** A number from 0 to 2^32 - 1 for each step and purpose. */
