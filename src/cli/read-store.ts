@@ -2,15 +2,14 @@
  * A store as it lies on disk: for the commands that read. Takes no lock, writes nothing, and works
  * on a damaged store and on one that is in use.
  */
-import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import { chooseDisk } from "../disk/choose.js";
 import { type Claim, type Claims, decodeClaims, firstLiveClaim } from "../disk/claims.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
+import { sleep } from "../disk/sleep.js";
 import {
   decodeSegmentHeader,
   type FramePlace,
@@ -77,11 +76,12 @@ export interface LockView {
  * Reads what stands around the log. Throws NOT_A_STORE, FORMAT_VERSION, or the system's error if
  * there is no looking.
  */
-export async function readStore(directory: string): Promise<StoreView> {
-  const disk = chooseDisk("auto", () => {});
+export async function readStore(
+  directory: string,
+  disk: Disk = chooseDisk("auto", () => {}),
+): Promise<StoreView> {
   const path = resolve(directory);
-  await assertDirectory(path);
-  const names = await disk.list(path);
+  const names = await listDirectory(disk, path);
   // Before the manifest: a segment that is prepared in between is then no stray.
   assertStore(path, names);
   const slots = await readSlots(disk, path);
@@ -112,10 +112,13 @@ async function inTurn<T, R>(items: readonly T[], step: (item: T) => Promise<R>):
   return results;
 }
 
-async function assertDirectory(path: string): Promise<void> {
-  const found = await stat(path);
-  if (found.isDirectory()) return;
-  throw new HoldfastError("NOT_A_STORE", `${path} is not a directory`, { file: path });
+async function listDirectory(disk: Disk, path: string): Promise<string[]> {
+  try {
+    return await disk.list(path);
+  } catch (error) {
+    if (errnoCode(error) !== "ENOTDIR") throw error;
+    throw new HoldfastError("NOT_A_STORE", `${path} is not a directory`, { file: path }, error);
+  }
 }
 
 function assertStore(path: string, names: readonly string[]): void {
@@ -140,7 +143,7 @@ async function readSlots(disk: Disk, path: string): Promise<ManifestSlots> {
     const slots = await readManifestSlots(disk, path);
     const whole = slots.slots.every((slot) => slot.state !== "damaged");
     if (whole || attempt === SLOT_ATTEMPTS) return slots;
-    await sleep(SLOT_RETRY_MILLIS);
+    await sleep(disk, SLOT_RETRY_MILLIS);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Checks a whole store: every checksum, chain and reference, past every damaged place. */
-import { setTimeout as sleep } from "node:timers/promises";
+import type { Disk } from "../disk/disk.js";
+import { sleep } from "../disk/sleep.js";
 import type { WholeFiles } from "./check-runs.js";
 import { type Finding, isSameFinding } from "./findings.js";
 import { readStore, type StoreView } from "./read-store.js";
@@ -58,18 +59,19 @@ const PAUSE_MILLIS = 50;
 export async function verifyStore(
   directory: string,
   onProgress: (progress: Progress) => void = () => {},
+  disk?: Disk,
 ): Promise<Verification> {
   const start = performance.now();
   const whole: WholeFiles = new Map();
-  let store = await readStore(directory);
+  let store = await readStore(directory, disk);
   let reading = await readOnce(store, whole, onProgress);
   let findings = reading.findings;
   for (let count = 1; findings.length > 0 && count < READINGS; count++) {
     const before = store;
-    store = await readStore(directory);
+    store = await readStore(directory, store.disk);
     if (!mayHaveMoved(before, store)) break;
-    await sleep(PAUSE_MILLIS);
-    store = await readStore(directory);
+    await sleep(store.disk, PAUSE_MILLIS);
+    store = await readStore(directory, store.disk);
     reading = await readOnce(store, whole, onProgress);
     findings = reading.findings.filter((one) => findings.some((two) => isSameFinding(one, two)));
   }

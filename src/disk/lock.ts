@@ -39,6 +39,7 @@ import {
   someoneIsEnding,
 } from "./claims.js";
 import type { Disk, DiskFile, DiskLock } from "./disk.js";
+import { sleep } from "./sleep.js";
 
 /** The right to write to a store. */
 export interface Ownership {
@@ -237,10 +238,4 @@ function stillLocked(path: string, waitMillis: number): HoldfastError {
     `the store is locked, but by no process that runs: the kernel has not finished the writes of ` +
     `one that was killed within ${waitMillis} ms`;
   return new HoldfastError("LOCKED", message, { file: path });
-}
-
-function sleep(disk: Disk, millis: number): Promise<void> {
-  return new Promise((resolve) => {
-    disk.scheduler.after(millis, resolve, true);
-  });
 }
