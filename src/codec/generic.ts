@@ -1,6 +1,6 @@
 /** Stored rows without the application that wrote them: for the command-line tools. */
-import { decode as decodeMsgpack } from "@msgpack/msgpack";
 import { HoldfastError } from "../base/errors.js";
+import { decodeDocument } from "./msgpack-document.js";
 import { compileRow } from "./row.js";
 import { parseSchema, type SchemaDescription } from "./schema-description.js";
 import { type Json, toJson } from "./value-json.js";
@@ -29,7 +29,7 @@ export function compileGenericReader(description: SchemaDescription): GenericRea
 /** What msgpack alone says of a row whose schema is lost. Throws INVALID_ROW. */
 export function readWithoutSchema(source: Uint8Array, position: number, end: number): Json {
   try {
-    return plain(decodeMsgpack(source.subarray(position, end), { useBigInt64: true }));
+    return plain(decodeDocument(source.subarray(position, end), { useBigInt64: true }));
   } catch (error) {
     throw new HoldfastError("INVALID_ROW", "stored row is no msgpack", {}, error);
   }

@@ -26,6 +26,8 @@ export interface LogRecord {
   operationsEnd: number;
   /** Position of the record's own first byte. */
   start: number;
+  /** Of its frame in the segment, for errors. */
+  frameOffset: number;
 }
 
 /** One operation of a record; positions are into the record's bytes. */
@@ -61,6 +63,7 @@ export function walkRecords(
     operationsStart: 0,
     operationsEnd: 0,
     start: 0,
+    frameOffset: header.offset,
   };
   for (let i = 0; i < header.recordCount; i++) {
     if (at + RECORD_HEADER_BYTES > end) return "a record reaches over the end of its frame";

@@ -5,10 +5,10 @@
  * from the device, before anything depends on it; so at every instant one of them is valid, and the
  * loss of either one loses nothing.
  */
-import { decode } from "@msgpack/msgpack";
 import { assert } from "../base/assert.js";
 import { alignUp, fromHex, getUint53, setUint53, toHex, viewOf } from "../base/bytes.js";
 import { MANIFEST_BYTES_MAX } from "../base/limits.js";
+import { decodeDocument } from "../codec/msgpack-document.js";
 import type { Checksum, WriteMethod } from "../disk/disk.js";
 import { manifestProblem } from "./check.js";
 import { type Content, encodeContent, putPieces } from "./encode.js";
@@ -278,7 +278,7 @@ export function decodeManifest(bytes: Uint8Array, checksum: Checksum): ManifestR
   let content: unknown;
   try {
     // A copy: keys are views of it, and the caller's memory is the caller's.
-    content = decode(bytes.slice(MANIFEST_HEADER_BYTES, end));
+    content = decodeDocument(bytes.slice(MANIFEST_HEADER_BYTES, end));
   } catch {
     return damaged("its content is not msgpack");
   }

@@ -1,7 +1,8 @@
 /** What a scan of the log throws, and the openings and readings that may end in it. */
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import type { SegmentScan } from "../log/reader.js";
+import type { LogRecord } from "../log/record.js";
 
 /** A place that contradicts what is known of the log; `sequence` is the next transaction. */
 export function corruptLog(
@@ -9,13 +10,17 @@ export function corruptLog(
   offset: number,
   why: string,
   sequence: number,
+  cause?: unknown,
 ): HoldfastError {
-  return new HoldfastError("CORRUPT_LOG", `${path} is damaged at offset ${offset}: ${why}`, {
-    file: path,
-    offset,
-    sequence,
-    provenAcknowledged: true,
-  });
+  const message = `${path} is damaged at offset ${offset}: ${why}`;
+  const data = { file: path, offset, sequence, provenAcknowledged: true };
+  return new HoldfastError("CORRUPT_LOG", message, data, cause);
+}
+
+/** What a visitor finds wrong with a record: it does not know where that is. */
+export function placed(error: unknown, path: string, record: LogRecord): unknown {
+  if (!isHoldfastError(error, "CORRUPT_LOG") || error.data.file !== undefined) return error;
+  return corruptLog(path, record.frameOffset, error.message, record.sequence, error);
 }
 
 /** The end of a scan that cannot be the end of the log. */

@@ -18,7 +18,7 @@ import type { LogRecord } from "../log/record.js";
 import { judgeTail, type TailRow, type TailVerdict } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
 import { type Outcome, resultOf, settled } from "./outcome.js";
-import { corruptLog, damagedLog, openSegment, readOrUndefined } from "./scan-problems.js";
+import { corruptLog, damagedLog, openSegment, placed, readOrUndefined } from "./scan-problems.js";
 
 export interface ScannedSegment {
   readonly entry: ManifestSegment;
@@ -179,7 +179,7 @@ class LogScanner {
         startOffset,
         recycled: entry.recycled,
         closed: this.#manifest.closed,
-        visit: this.#visit,
+        visit: (record) => this.#visit(record, path),
         onFrame: (frame) => this.#visitor.frame?.(frame, entry),
       });
       this.#bytesRead += scan.bytesRead;
@@ -193,13 +193,17 @@ class LogScanner {
     });
   }
 
-  readonly #visit = (record: LogRecord): void => {
+  #visit(record: LogRecord, path: string): void {
     if (record.timeMicros > this.#lastTimeMicros) this.#lastTimeMicros = record.timeMicros;
     if (record.sequence <= this.#manifest.state.runsThrough) return;
     this.#transactions++;
     this.#operations += record.operationCount;
-    this.#visitor.record(record);
-  };
+    try {
+      this.#visitor.record(record);
+    } catch (error) {
+      throw placed(error, path, record);
+    }
+  }
 
   #place(entry: ManifestSegment): FramePlace {
     return {
@@ -376,11 +380,8 @@ class LogScanner {
   }
 
   #malformed(path: string, scan: SegmentScan): HoldfastError {
-    return this.#corrupt(
-      path,
-      scan.endOffset,
-      `a frame with a good checksum is malformed: ${scan.malformed}`,
-    );
+    const why = `a frame with a good checksum is malformed: ${scan.malformed}`;
+    return this.#corrupt(path, scan.endOffset, why);
   }
 
   #headless(path: string): HoldfastError {

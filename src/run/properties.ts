@@ -1,5 +1,6 @@
 /** What a run file says of itself: for tools, and for whoever has lost the manifest. */
-import { decode, encode } from "@msgpack/msgpack";
+import { encode } from "@msgpack/msgpack";
+import { decodeDocument } from "../codec/msgpack-document.js";
 import type { ManifestTable } from "../manifest/format.js";
 
 export interface RunTableProperties extends ManifestTable {
@@ -31,7 +32,7 @@ export function encodeProperties(properties: RunProperties): Uint8Array {
 export function decodeProperties(bytes: Uint8Array): RunProperties | undefined {
   let value: unknown;
   try {
-    value = decode(bytes);
+    value = decodeDocument(bytes);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
-import { walkRecords } from "../log/record.js";
+import { type LogRecord, walkRecords } from "../log/record.js";
 import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
 import { readManifestSlots } from "../manifest/manifest.js";
 import { assertIsStore } from "../recovery/recover.js";
@@ -165,13 +165,23 @@ async function replayTail(
       const { bytes, view, position, header } = frame;
       const wrong = walkRecords(bytes, view, position, header, (record) => {
         const wanted = record.sequence > state.runsThrough && record.sequence <= sequence;
-        if (wanted) replayer.apply(record);
+        if (wanted) applyAt(cursor, replayer, record);
       });
       if (wrong !== undefined) throw cursor.corrupt(wrong);
       cursor.advance(header);
     }
   } finally {
     await cursor.close();
+  }
+}
+
+/** The cursor knows where it is. */
+function applyAt(cursor: LogCursor, replayer: Replayer, record: LogRecord): void {
+  try {
+    replayer.apply(record);
+  } catch (error) {
+    if (!isHoldfastError(error, "CORRUPT_LOG")) throw error;
+    throw cursor.corrupt(error.message);
   }
 }
 

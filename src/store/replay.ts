@@ -1,5 +1,5 @@
 /** Turns the records of the log back into rows. */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
 import type { Catalog } from "./catalog.js";
@@ -17,7 +17,14 @@ export class Replayer {
   /** Applies one record. Throws CORRUPT_LOG for what no writer of this program can have written. */
   apply(record: LogRecord): void {
     this.#record = record;
-    const wrong = walkOperations(record, this.#operation);
+    let wrong: string | undefined;
+    try {
+      wrong = walkOperations(record, this.#operation);
+    } catch (error) {
+      // A key or a schema that is none: whoever opens the store has given neither.
+      if (!isHoldfastError(error) || error.code === "CORRUPT_LOG") throw error;
+      throw malformed(record.sequence, error.message, error);
+    }
     if (wrong !== undefined) throw malformed(record.sequence, wrong);
   }
 
