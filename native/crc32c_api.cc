@@ -36,6 +36,16 @@ struct Plan {
   uint32_t count = 0;
 };
 
+bool IsMisaligned(const Bytes& steps) {
+  return reinterpret_cast<uintptr_t>(steps.data) % alignof(int32_t) != 0;
+}
+
+bool Overlap(const Bytes& a, const Bytes& b) {
+  uintptr_t from = reinterpret_cast<uintptr_t>(a.data);
+  uintptr_t other = reinterpret_cast<uintptr_t>(b.data);
+  return a.length > 0 && b.length > 0 && from < other + b.length && other < from + a.length;
+}
+
 // Gives false after throwing; every range of the plan is inside the bytes.
 bool GetPlan(napi_env env, napi_callback_info info, Plan* plan) {
   napi_value args[3];
@@ -43,6 +53,10 @@ bool GetPlan(napi_env env, napi_callback_info info, Plan* plan) {
   if (!GetArgs(env, info, args) || !GetBytes(env, args[0], &plan->bytes) ||
       !GetBytes(env, args[1], &steps) || !GetUint32(env, args[2], &plan->count)) {
     return false;
+  }
+  // A sum that is stored over the plan would make another plan of it, which nobody has checked.
+  if (IsMisaligned(steps) || Overlap(plan->bytes, steps)) {
+    return ThrowMisuse(env, "a plan is an Int32Array apart from the bytes");
   }
   plan->steps = reinterpret_cast<const int32_t*>(steps.data);
   bool good = plan->count <= steps.length / (3 * sizeof(int32_t));

@@ -147,6 +147,19 @@ describe("checksums by instruction and by table", () => {
     expect(() => addon.storeChecksums(bytes, Int32Array.of(0, 8, 12), 2)).toThrow(RangeError);
     expect(() => addon.verifyChecksums(bytes, Int32Array.of(-1, 8, 12), 1)).toThrow(RangeError);
   });
+
+  test("refuse a plan that is none, and one that a sum would be stored over", () => {
+    const bytes = new Uint8Array(64);
+    const shifted = new Uint8Array(48).subarray(1) as unknown as Int32Array;
+    expect(() => addon.storeChecksums(bytes, shifted, 1)).toThrow("apart from the bytes");
+    const plan = Int32Array.of(0, 4, 12, 0, 4, 20);
+    const same = new Uint8Array(plan.buffer);
+    expect(() => addon.storeChecksums(same, plan, 2)).toThrow("apart from the bytes");
+    expect(() => addon.storeChecksums(same.subarray(0, 4), plan, 1)).toThrow(
+      "apart from the bytes",
+    );
+    expect(() => addon.verifyChecksums(bytes, plan, 2)).not.toThrow();
+  });
 });
 
 describe.each(BACKENDS)("writes by %s", (backend) => {
