@@ -91,8 +91,12 @@ export interface RepairFigures extends ActivityFigures {
 }
 
 export interface ScrubFigures extends ActivityFigures {
-  /** Bytes of the files that were read through. */
+  /** Bytes of the files of runs and archives that were read through. */
   readonly bytes: number;
+  /** Files that were found to be damaged; each is told of by a warning. */
+  readonly findings: number;
+  /** When the last file of all was read, in microseconds since 1970; 0: not yet. */
+  readonly lastPassMicros: number;
 }
 
 export interface SnapshotterFigures {

@@ -127,11 +127,15 @@ export interface RepairResult {
   readonly totalMicros: number;
 }
 
-/** Looks for damage in a file of a run. */
+/** Looks for damage in a file of a run, or in an archive. */
 export interface ScrubJob extends JobBase {
   readonly kind: "scrub";
-  readonly file: ManifestFile;
+  readonly subject: ScrubSubject;
 }
+
+export type ScrubSubject =
+  | { readonly kind: "run"; readonly file: ManifestFile }
+  | { readonly kind: "archive"; readonly archive: ManifestArchive };
 
 export interface ScrubResult {
   readonly problems: number;

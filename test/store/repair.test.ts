@@ -197,7 +197,43 @@ onEveryDisk((place) => {
       expect(store.stats().background.scrubs.bytes).toBeGreaterThan(0);
       expect(warnings[0]).toMatch(/^REPAIRED: .*It was made anew from itself$/);
       expect(unreadable(store)).toEqual([]);
+      expect(store.stats().background.scrubs.findings).toBe(1);
     });
+  });
+
+  test("a damaged archive is found by the pass over all files, and told once", async () => {
+    const { store, warnings } = await reopened(
+      place().disk,
+      (options) => place().open(options),
+      {
+        history: "all",
+        segmentBytes: 65_536,
+        bounds: { ...BOUNDS, fileBytes: 1 << 20, scrubEveryMillis: 200 },
+      },
+      40,
+    );
+    const { disk, directory } = place();
+    const scrubs = () => store.stats().background.scrubs;
+    const archives = (await disk.list(directory)).filter((name) => name.endsWith(".archive"));
+    expect(archives.length).toBeGreaterThan(0);
+    await until(() => scrubs().lastPassMicros > 0, disk);
+    expect([scrubs().findings, warnings]).toEqual([0, []]);
+    const bytesBefore = scrubs().bytes;
+    await damage(disk, directory, archives.slice(0, 1));
+    await until(() => scrubs().findings > 0, disk);
+    // Twice more over all files.
+    for (let round = 0; round < 2; round++) {
+      const last = scrubs().lastPassMicros;
+      await until(() => scrubs().lastPassMicros > last, disk);
+    }
+    expect(scrubs()).toMatchObject({ findings: 1, failures: 0, halted: false });
+    expect(scrubs().bytes).toBeGreaterThan(bytesBefore);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(
+      new RegExp(`^BACKGROUND: .*/${archives[0]} is damaged at 64: .*transactions 1 and \\d+`),
+    );
+    // What was acknowledged is where it was.
+    expect(unreadable(store)).toEqual([]);
   });
 });
 
