@@ -199,6 +199,12 @@ export class ImageDisk implements Disk {
         }),
       write: (offset, bytes) =>
         this.#soon(() => this.#write(path, append ? sizeOf() : offset, bytes)),
+      writeVerified: (offset, bytes) =>
+        this.#soon(() => {
+          this.#write(path, offset, bytes);
+          return true;
+        }),
+      isNamed: () => this.#soon(() => this.#files.has(path)),
       zeroFill: (offset, length) =>
         this.#soon(() => this.#write(path, offset, new Uint8Array(length))),
       truncate: (length) => this.#soon(() => this.#set(path, this.#bytesOf(path).slice(0, length))),
