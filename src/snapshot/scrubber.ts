@@ -1,6 +1,6 @@
 /**
- * Has one file of a run, or archive, after another read through, all of them in a given time, when nothing else
- * goes on.
+ * Has one file of a run, or archive, after another read through, all of them in a given time, when
+ * nothing else goes on.
  */
 import { HoldfastError } from "../base/errors.js";
 import type { Timer } from "../disk/disk.js";
