@@ -34,18 +34,21 @@ export class KillFigures {
     this.backend = backend;
   }
 
-  /** Counts a process that has ended. */
+  /** Counts a process that has ended, and tells no more of its opening than its warnings. */
   ended(ending: Ending): void {
-    if (ending.signal === "SIGKILL") this.kills++;
-    if (ending.whileOpening) this.killsWhileOpening++;
+    this.killed(ending, ending.whileOpening);
     for (const bytes of tornWarnings(ending.errors)) this.#torn(bytes);
-    const { openMillis } = ending;
-    if (openMillis === undefined) return;
-    if (ending.existed) this.recoveries++;
+    if (ending.openMillis !== undefined && ending.existed) this.recoveries++;
+  }
+
+  /** Counts a process that has ended. */
+  killed({ signal, openMillis = 0 }: Ending, whileOpening: boolean): void {
+    if (signal === "SIGKILL") this.kills++;
+    if (whileOpening) this.killsWhileOpening++;
     this.restartMillisMax = Math.max(this.restartMillisMax, openMillis);
   }
 
-  /** Counts an opening by the harness. */
+  /** Counts an opening of which the report is known. */
   recovered({ created, micros, tornBytes, runs, segments }: RecoveryReport): void {
     this.runs += runs;
     this.runsMax = Math.max(this.runsMax, runs);

@@ -3,6 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, type FSWatcher, readFileSync, watch } from "node:fs";
 import type { KillPlan } from "./plan.js";
 
+/** None of them has to live so long: whoever does has come to a stop. */
+const LIFE_MILLIS_MAX = 120_000;
+
 /** What is left of a process that has ended. */
 export interface Ending {
   readonly code: number | null;
@@ -57,6 +60,10 @@ class Victim {
     this.#child = spawn(process.execPath, options.args, {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
     });
+    const deadline = setTimeout(() => {
+      this.#failure ??= new Error(`it still ran after ${LIFE_MILLIS_MAX} ms: ${texts.errors}`);
+      this.#killIn(0);
+    }, LIFE_MILLIS_MAX);
     const texts = { output: "", errors: "" };
     this.#child.stdout?.on("data", (chunk: Buffer) => {
       texts.output += chunk.toString();
@@ -71,6 +78,7 @@ class Victim {
       this.#child.once("close", (code, signal) => {
         watcher?.close();
         clearTimeout(this.#timer);
+        clearTimeout(deadline);
         if (this.#failure !== undefined) return reject(this.#failure);
         const whileOpening = signal !== null && this.#lines === 0 && this.#hasClaimed();
         resolve({ code, signal, ...texts, existed, whileOpening, openMillis: this.#openMillis });

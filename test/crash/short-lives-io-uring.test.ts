@@ -1,0 +1,4 @@
+/** Very many kills of short-lived processes on this back end; see short-lives.ts. */
+import { shortLivesSuite } from "./short-lives-suite.js";
+
+shortLivesSuite("io_uring");
