@@ -2,9 +2,17 @@
 
 #ifdef HOLDFAST_TEST_SEAM
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <mutex>
 
 #include "napi_util.h"
+
+// EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one and the same; neither is in a header for programs.
+#define HOLDFAST_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
 
 namespace holdfast::seam {
 namespace {
@@ -63,6 +71,24 @@ napi_value SetRefusals(napi_env env, napi_callback_info info) {
   return Undefined(env);
 }
 
+// What a power cut does to the file system of a directory: from now on nothing gets to its device,
+// not even the journal, and every operation fails.
+napi_value ShutdownFileSystem(napi_env env, napi_callback_info info) {
+  constexpr uint32_t kNoLogFlush = 2;
+  napi_value args[1];
+  if (!GetArgs(env, info, args)) return nullptr;
+  char* directory = GetPath(env, args[0]);
+  if (directory == nullptr) return nullptr;
+  int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int error = fd < 0 ? -errno : 0;
+  std::free(directory);
+  if (fd < 0) return Int32(env, error);
+  uint32_t how = kNoLogFlush;
+  if (ioctl(fd, HOLDFAST_IOC_SHUTDOWN, &how) != 0) error = -errno;
+  close(fd);
+  return Int32(env, error);
+}
+
 }  // namespace
 
 int32_t FilterResult(int32_t result) {
@@ -103,6 +129,7 @@ void Export(napi_env env, napi_value exports) {
   SetFunction(env, seam, "setEnterFault", SetFault<enter_fault>);
   SetFunction(env, seam, "setSplitSubmission", SetFault<split_submission>);
   SetFunction(env, seam, "setRefusals", SetRefusals);
+  SetFunction(env, seam, "shutdownFileSystem", ShutdownFileSystem);
   napi_set_named_property(env, exports, "seam", seam);
 }
 

@@ -12,7 +12,8 @@ import type { StoreView } from "./read-store.js";
 /** Where a segment ended: the one after it has to go on from there. */
 export interface SegmentEnd {
   readonly nextSequence: number;
-  readonly frameChecksum: number;
+  /** Unknown where there is no frame since the oldest archive. */
+  readonly frameChecksum: number | undefined;
 }
 
 export class ArchiveChecker {
@@ -45,7 +46,7 @@ export class ArchiveChecker {
         directory,
         storeId: manifest.storeId,
         archive,
-        ...(before !== undefined && { previousChecksum: before.frameChecksum }),
+        previousChecksum: before?.frameChecksum,
         visit: (record) => this.#frames.record(file, record, 0),
         onFrame: (header) => {
           last = header;

@@ -32,6 +32,11 @@ export interface Seam {
   setSplitSubmission(after: number, entries: number, count: number): void;
   /** Errnos with which rings and threads are refused; 0 for not. */
   setRefusals(ring: number, thread: number): void;
+  /**
+   * Cuts the power of the file system mounted at that directory: what is not durable by now is lost,
+   * and all operations fail until it is unmounted and mounted again. It takes root.
+   */
+  shutdownFileSystem(directory: string): number;
 }
 
 /** A number below zero is an errno of Linux with its sign changed. */

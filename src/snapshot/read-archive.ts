@@ -30,7 +30,7 @@ export interface ReadArchiveOptions {
   readonly fromSequence?: number;
   readonly throughSequence?: number;
   /** Link of the frame before the first one; not given: that one is taken as it is. */
-  readonly previousChecksum?: number;
+  readonly previousChecksum?: number | undefined;
   readonly visit: (record: LogRecord) => void;
   readonly onSegment?: (header: SegmentHeader) => void;
   readonly onFrame?: (header: FrameHeader) => void;
@@ -42,8 +42,11 @@ export interface ArchiveReading {
   readonly frames: number;
   readonly records: number;
   readonly bytesRead: number;
-  /** Link of the last frame, for whoever reads on in the next segment. */
-  readonly frameChecksum: number;
+  /**
+   * Link of the last frame, for whoever reads on in the next segment. Where there is no frame it is
+   * the link that was given, or unknown.
+   */
+  readonly frameChecksum: number | undefined;
 }
 
 /**
@@ -128,7 +131,7 @@ class ArchiveReader {
       frames: this.#frames,
       records: this.#records,
       bytesRead: archive.bytes,
-      frameChecksum: this.#previousChecksum ?? 0,
+      frameChecksum: this.#previousChecksum,
     };
   }
 

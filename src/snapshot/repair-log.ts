@@ -69,7 +69,7 @@ export class RepairLog {
       directory,
       storeId,
       archive,
-      ...(this.#link === undefined ? {} : { previousChecksum: this.#link }),
+      previousChecksum: this.#link,
       visit: this.#visit,
       check: async () => {
         await budget.wait(signal);

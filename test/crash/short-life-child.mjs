@@ -80,7 +80,8 @@ for (;;) {
   const store = await library.open(directory, options);
   const last = await look(store);
   const stop = new AbortController();
-  const snapshots = keepTakingSnapshots(store, snapshotMillis, say, stop.signal);
+  const life = `${process.pid}-${store.stats().epoch}`;
+  const snapshots = keepTakingSnapshots(store, snapshotMillis, say, stop.signal, life);
   await write(store, last + 1, closeEvery);
   stop.abort();
   await snapshots;

@@ -5,11 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Of those there are at once. */
 const KEPT = 2;
 
-/** For ever, or until the signal. `say` must have written the line when it returns. */
-export async function keepTakingSnapshots(store, pauseMillis, say, signal) {
+/**
+ * For ever, or until the signal. `say` must have written the line when it returns. `life` tells the
+ * names of one opening from those of all others.
+ */
+export async function keepTakingSnapshots(store, pauseMillis, say, signal, life = process.pid) {
   for (let n = 1; signal?.aborted !== true; n++) {
     await sleep(pauseMillis);
-    const name = `at-${process.pid}-${n}`;
+    const name = `at-${life}-${n}`;
     say(`wanted ${name}`);
     const { sequence } = await store.snapshot(name);
     say(`made ${name} ${sequence}`);
