@@ -13,7 +13,13 @@ import {
 export type SlotState =
   | { readonly state: "valid"; readonly file: string; readonly manifest: Manifest }
   | { readonly state: "missing"; readonly file: string }
-  | { readonly state: "damaged"; readonly file: string; readonly detail: string }
+  | {
+      readonly state: "damaged";
+      readonly file: string;
+      readonly detail: string;
+      /** Of the system, where it could not be read. */
+      readonly error?: Error;
+    }
   | { readonly state: "version"; readonly file: string; readonly detail: string };
 
 export interface ManifestSlots {
@@ -84,7 +90,8 @@ async function tryToReadSlot(disk: Disk, file: string, memo: ManifestMemo): Prom
   } catch (error) {
     if (errnoCode(error) === "ENOENT") return { state: "missing", file };
     if (errnoCode(error) === undefined) throw error;
-    return { state: "damaged", file, detail: `it cannot be read (${(error as Error).message})` };
+    const cause = error as Error;
+    return { state: "damaged", file, detail: `it cannot be read (${cause.message})`, error: cause };
   }
   if (result.ok) return { state: "valid", file, manifest: result.manifest };
   return { state: result.why, file, detail: result.detail };

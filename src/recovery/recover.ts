@@ -5,7 +5,7 @@
  * Every step can be cut short and begun again: nothing is removed or cut off before the manifest
  * that no longer needs it is durable, and a new epoch is used only once both slots carry it.
  */
-import { HoldfastError } from "../base/errors.js";
+import { errnoCode, HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 import { ManifestKeeper } from "../manifest/keeper.js";
@@ -72,7 +72,7 @@ export function assertNotForeign(directory: string, names: readonly string[]): v
   );
 }
 
-/** Throws FORMAT_VERSION or CORRUPT_MANIFEST unless there is a manifest to go by. */
+/** Throws FORMAT_VERSION, IO or CORRUPT_MANIFEST unless there is a manifest to go by. */
 export function assertIsStore(
   directory: string,
   slots: ManifestSlots,
@@ -85,6 +85,14 @@ export function assertIsStore(
       `${slot.file}: ${slot.detail}, which this program cannot read`,
       { file: slot.file },
     );
+  }
+  for (const slot of slots.slots) {
+    if (slot.state !== "damaged" || slot.error === undefined) continue;
+    // What the medium does not give is damaged, and the other slot may do. Any other refusal
+    // (permissions, descriptors) tells nothing of the slot, which may well be the newer one.
+    if (slots.newest !== undefined && errnoCode(slot.error) === "EIO") continue;
+    const data = { file: slot.file };
+    throw new HoldfastError("IO", `${slot.file}: ${slot.detail}`, data, slot.error);
   }
   if (slots.newest !== undefined) return;
   const [a, b] = slots.slots;

@@ -38,8 +38,8 @@ const FAILPOINT_MILLIS_MAX = 60;
 const OPENING_MILLIS_MAX = 12;
 /** Whatever goes on ends by itself, with an error, once there is no power. */
 const STUCK_MILLIS = 30_000;
-/** With which an opening, a close or a write may fail that has lost its power. */
-const CODES = new Set(["IO", "OUTCOME_UNKNOWN", "POISONED", "DISK_FULL"]);
+/** With which whatever has lost its power may fail. What cannot be read is as good as damaged. */
+const CODES = new Set(["IO", "OUTCOME_UNKNOWN", "POISONED", "CORRUPT_LOG", "CORRUPT_RUN"]);
 
 type Point = Failpoint & { readonly nth: number };
 
