@@ -14,8 +14,9 @@ import { Acknowledged, checkWriters, WRITER_TABLES, WRITERS } from "./writer-che
 
 const CHILD = fileURLToPath(new URL("writers-child.mjs", import.meta.url));
 const WORKER = new URL("writers-worker.mjs", import.meta.url);
-const TERMINATIONS = 20;
+const TERMINATIONS = 70;
 const EXITS = 5;
+const LONG = { timeout: 240_000 };
 /** After every one of so many ends a new store is begun, so that the log stays short. */
 const ENDS_A_STORE = 5;
 
@@ -74,20 +75,25 @@ async function terminateAfter(
 }
 
 describe.each(KILL_BACKENDS)("on %s", (backend) => {
-  test("worker.terminate() with writes in flight loses nothing that was durable", async () => {
-    if (diskOf(backend) === undefined) return console.warn(`SKIPPED: terminate on ${backend}`);
-    for (let end = 0; end < TERMINATIONS; end += ENDS_A_STORE) {
-      const acknowledged = new Acknowledged();
-      for (let i = 0; i < ENDS_A_STORE; i++) {
-        await terminateAfter(backend, 1 + random.below(150), acknowledged);
-        if (backend === "portable") await unlock();
+  test(
+    "worker.terminate() with writes in flight loses nothing that was durable",
+    LONG,
+    async () => {
+      if (diskOf(backend) === undefined) return console.warn(`SKIPPED: terminate on ${backend}`);
+      for (let end = 0; end < TERMINATIONS; end += ENDS_A_STORE) {
+        const acknowledged = new Acknowledged();
+        for (let i = 0; i < ENDS_A_STORE; i++) {
+          await terminateAfter(backend, 1 + random.below(150), acknowledged);
+          if (backend === "portable") await unlock();
+        }
+        // Each worker has opened what the one before it left, and gone on from there.
         await look(backend, acknowledged);
+        expect(acknowledged.total, `seed ${seed}`).toBeGreaterThan(0);
+        rmSync(directory, { recursive: true });
+        mkdirSync(directory);
       }
-      expect(acknowledged.total, `seed ${seed}`).toBeGreaterThan(0);
-      rmSync(directory, { recursive: true });
-      mkdirSync(directory);
-    }
-  });
+    },
+  );
 
   test("process.exit() with writes in flight loses nothing that was durable", async () => {
     if (diskOf(backend) === undefined) return console.warn(`SKIPPED: exit on ${backend}`);

@@ -12,11 +12,8 @@ export interface HistoryTables {
 }
 
 export function historyTables(library: Library): HistoryTables;
-export function writeTransaction(
-  store: Store,
-  tables: HistoryTables,
-  n: number,
-): Promise<unknown> | undefined;
+export function tellsWhenDurable(n: number): boolean;
+export function writeTransaction(store: Store, tables: HistoryTables, n: number): Promise<unknown>;
 export function checkHistory(
   readable: Pick<Store | ReadOnlyStore, "table">,
   tables: HistoryTables,

@@ -54,10 +54,12 @@ function changesOf(n) {
   return { orders: order, marks: kind < 6 ? mark : undefined, gone: (order + 1 + mark) % KEYS };
 }
 
-/**
- * Writes transaction `n`; what is given resolves when it is durable, or is undefined where nothing
- * tells when that is. Throws, and rejects, as the store does.
- */
+/** Whether the promise of transaction `n` tells that it is durable, or only that it is accepted. */
+export function tellsWhenDurable(n) {
+  return changesOf(n).orders !== undefined;
+}
+
+/** Writes transaction `n`. Throws, and rejects, as the store does. */
 export function writeTransaction(store, tables, n) {
   const { orders, marks, gone } = changesOf(n);
   const row = rowOf(n);
@@ -67,13 +69,7 @@ export function writeTransaction(store, tables, n) {
       .put((n / QUOTE_EVERY) % QUOTES, row)
       .catch(() => {});
   }
-  if (orders === undefined) {
-    store
-      .table(tables.marks)
-      .put(marks, row)
-      .catch(() => {});
-    return undefined;
-  }
+  if (orders === undefined) return store.table(tables.marks).put(marks, row);
   if (gone === undefined) return store.table(tables.orders).put(orders, row);
   return store.transact((tx) => {
     if (gone !== orders) tx.delete(tables.orders, gone);

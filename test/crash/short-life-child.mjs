@@ -2,7 +2,7 @@
 // failpoint. It looks at what the one before it has left, and says what it found.
 //
 //   node short-life-child.mjs '{"directory", "backend", "options", "inFlight", "snapshotMillis",
-//     "closeEvery", "point"?}'
+//     "closeEvery", "point"?, "end"?}'
 //
 // Says on descriptor 3, each before it goes on:
 //   found JSON    after each opening: the last transaction, quotes, snapshots, the recovery
@@ -10,16 +10,22 @@
 //   a N           all up to transaction N is durable
 //   q FROM N      so are the quotes of transactions FROM to N
 //   point         it is at its failpoint, and ends
-// and what becomes of its snapshots, see snapshots.mjs.
+// and what becomes of its snapshots, see snapshots.mjs. With `end`, {"how": "exit" or "throw", "after"},
+// it ends itself so after so many acknowledgements, with writes on their way.
 import * as library from "../../dist/index.js";
 import { failpointDisk } from "./failpoint-disk.mjs";
-import { checkHistory, checkQuotes, historyTables, writeTransaction } from "./history.mjs";
+import {
+  checkHistory,
+  checkQuotes,
+  historyTables,
+  tellsWhenDurable,
+  writeTransaction,
+} from "./history.mjs";
 import { say } from "./say.mjs";
 import { keepTakingSnapshots } from "./snapshots.mjs";
 
-const { directory, backend, inFlight, snapshotMillis, closeEvery, point, ...rest } = JSON.parse(
-  process.argv[2],
-);
+const { directory, backend, inFlight, snapshotMillis, closeEvery, point, end, ...rest } =
+  JSON.parse(process.argv[2]);
 const tables = historyTables(library);
 const options = {
   ...rest.options,
@@ -34,6 +40,13 @@ async function watchedDisk() {
   return failpointDisk(disk, point, () => {
     say("point");
     process.kill(process.pid, "SIGKILL");
+  });
+}
+
+function endItself() {
+  if (end.how === "exit") process.exit(7);
+  setImmediate(() => {
+    throw new Error("nobody catches this");
   });
 }
 
@@ -60,14 +73,15 @@ async function write(store, from, count) {
   const report = () => {
     if (durable > said) say(`a ${durable}`);
     said = durable;
+    if (end !== undefined && durable >= from + end.after) endItself();
   };
   const run = async () => {
     while (next < from + count) {
       const n = next++;
       const written = writeTransaction(store, tables, n);
       if (n % 128 === 0) void store.durable().then(() => say(`q ${from} ${n}`));
-      if (written === undefined) continue;
       await written;
+      if (!tellsWhenDurable(n)) continue;
       // Whatever came before it in the log is durable too.
       durable = Math.max(durable, n);
       queueMicrotask(report);

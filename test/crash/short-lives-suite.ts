@@ -28,6 +28,8 @@ export function shortLivesSuite(backend: KillBackend): void {
     if (all.length === 0) return;
     console.log(`kill -9 of short lives, seed ${seed}:\n${formatFigures(all)}`);
     console.log(`failpoints on ${backend}: ${hits.total} kills: ${hits}`);
+    const ends = [...hits.ends].map(([how, times]) => `${how} ${times}`).join(", ");
+    console.log(`ended otherwise on ${backend}: ${ends}`);
     const opening = all.reduce((sum, figures) => sum + figures.killsWhileOpening, 0);
     const failures = all.flatMap((figures) => figures.failures).length;
     const observed = failures === 0 ? "so it was, every time" : `${failures} failures`;
@@ -42,6 +44,7 @@ export function shortLivesSuite(backend: KillBackend): void {
     recordFaults(`short-lives-${backend}`, [
       row("1 kill -9 at any instant", "SIGKILL at random instants", kills() - hits.total),
       row("1 kill -9 at failpoints", `SIGKILL at ${hits.kinds} steps`, hits.total),
+      ...[...hits.ends].map(([how, fired]) => row(`55 ${how} mid-write`, "amid writes", fired)),
       row("9 crash during recovery", "SIGKILL before the opening has ended", opening),
     ]);
   });

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import type { RecoveryReport, SnapshotInfo } from "../../src/index.js";
+import { open, type RecoveryReport, type SnapshotInfo } from "../../src/index.js";
 import { Random } from "../sim/random.js";
 import { type EagerOptions, eagerBackground } from "./background.js";
 import { FAILPOINTS, type Failpoint, failpointName } from "./failpoint-disk.mjs";
@@ -13,12 +13,20 @@ import type { KillFigures } from "./figures.js";
 import { quotesOf } from "./history.mjs";
 import { KilledSnapshots } from "./killed-snapshots.js";
 import { describePlan, type KillPlan } from "./plan.js";
-import { type KillOptions, killRounds, type Round, type RoundParts } from "./rounds.js";
+import {
+  type KillOptions,
+  killRounds,
+  LOCK_MILLIS_MAX,
+  type Round,
+  type RoundParts,
+} from "./rounds.js";
 import { assertSound } from "./verify.js";
 import { type Ending, runVictim } from "./victim.js";
 
 const CHILD = fileURLToPath(new URL("short-life-child.mjs", import.meta.url));
 const KILLS_A_ROUND = 25;
+/** Of so many processes one ends itself, or is asked to end. */
+const ENDS_CHANCE = 0.13;
 const LATER_MILLIS_MAX = 60;
 /** A failpoint that has not come by then is not to come in this process. */
 const FAILPOINT_MILLIS_MAX = 80;
@@ -26,6 +34,8 @@ const OPENING_CHANGES = 6;
 
 /** Which failpoints were met, over all rounds of a back end. */
 export class FailpointHits {
+  /** How processes ended that were not killed. */
+  readonly ends = new Map<End["how"], number>();
   readonly #hits = new Map(FAILPOINTS.map((point) => [failpointName(point), 0]));
 
   /** One that was met least often. */
@@ -40,6 +50,10 @@ export class FailpointHits {
 
   of(point: Failpoint): number {
     return this.#hits.get(failpointName(point)) as number;
+  }
+
+  ended(how: End["how"]): void {
+    this.ends.set(how, (this.ends.get(how) ?? 0) + 1);
   }
 
   get total(): number {
@@ -78,6 +92,15 @@ interface Settings {
 
 type Point = Failpoint & { readonly nth: number };
 
+/** How a process ends itself, after so many acknowledgements; or is asked to, with SIGTERM. */
+interface End {
+  readonly how: "exit" | "throw" | "SIGTERM";
+  readonly after: number;
+}
+
+/** By the way it is to end: with which code or signal it does. */
+const ENDINGS = { exit: 7, throw: 1, SIGTERM: "SIGTERM", kill: "SIGKILL" } as const;
+
 interface Found {
   readonly last: number;
   readonly quotes: readonly (readonly [key: number, n: number])[];
@@ -98,6 +121,7 @@ class ShortLifeRound implements Round {
   readonly #quotes = new Map<number, number>();
   #plan: KillPlan = { when: "later", delayMillis: 0 };
   #point: Point | undefined;
+  #end: End | undefined;
   #opened = false;
   #atPoint = false;
 
@@ -122,19 +146,34 @@ class ShortLifeRound implements Round {
   }
 
   async run(): Promise<void> {
-    for (let kill = 1; kill <= KILLS_A_ROUND; kill++) {
+    const { figures } = this.#parts;
+    for (const end = figures.kills + KILLS_A_ROUND; figures.kills < end; ) {
       this.#draw();
       await this.#live();
     }
+    await this.#mend();
     await assertSound(this.#parts.directory);
     this.#parts.figures.transactions += this.#acknowledged;
   }
 
-  /** Half of them at failpoints, the others at any time, some of these while they open. */
+  /** What the last kill has torn is set aside by an opening, as after every kill. */
+  async #mend(): Promise<void> {
+    const { directory, locks } = this.#parts;
+    const { segmentBytes } = this.#settings;
+    const store = await open(directory, { disk: locks.disk, segmentBytes, onWarning: () => {} });
+    await store.close();
+    assert.ok(locks.millisMax <= LOCK_MILLIS_MAX, "the lock is free soon after a kill");
+  }
+
+  /** Half of the kills at failpoints, the others at any time, some of these while they open. */
   #draw(): void {
     const random = this.#random;
     this.#point = undefined;
-    if (random.chance(0.5)) {
+    this.#end = undefined;
+    if (random.chance(ENDS_CHANCE)) {
+      this.#end = { how: random.pick(["exit", "throw", "SIGTERM"]), after: random.below(300) };
+      this.#plan = { when: "later", delayMillis: FAILPOINT_MILLIS_MAX };
+    } else if (random.chance(0.5)) {
       const point = this.#hits.next(random);
       // The first time it comes, until that was met.
       const often = point.operation === "submit" || point.operation === "completed";
@@ -161,11 +200,13 @@ class ShortLifeRound implements Round {
       snapshotMillis: random.pick([2, 10]),
       closeEvery: random.pick([50, 500, 100_000]),
       point: this.#point,
+      end: this.#end?.how === "SIGTERM" ? undefined : this.#end,
     };
     const ending = await runVictim({
       args: [CHILD, JSON.stringify(child)],
       directory,
       plan: this.#plan,
+      signal: this.#end?.how === "SIGTERM" ? "SIGTERM" : "SIGKILL",
       onLine: (line) => this.#line(line),
     });
     this.#ended(ending);
@@ -174,7 +215,15 @@ class ShortLifeRound implements Round {
   }
 
   #ended(ending: Ending): void {
-    assert.equal(ending.signal, "SIGKILL", `it ended with ${ending.code}: ${ending.errors}`);
+    const { code, signal, errors } = ending;
+    const how = code ?? signal;
+    // One that was to end itself may have been too slow for that.
+    const killed = how === "SIGKILL" && this.#end?.how !== "SIGTERM";
+    assert.ok(
+      killed || how === ENDINGS[this.#end?.how ?? "kill"],
+      `it ended with ${how}: ${errors}`,
+    );
+    if (!killed && this.#end !== undefined) this.#hits.ended(this.#end.how);
     if (this.#atPoint && this.#point !== undefined) this.#hits.hit(this.#point);
   }
 

@@ -1,55 +1,32 @@
 /** A file system of some megabytes that can be filled to the last block; it takes root to make one. */
-import { execFileSync } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statfsSync,
-  truncateSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { LoopImage } from "../support/loop-image.js";
 
 const FILLER_PIECE_BYTES = 64 * 1024;
 
 export class SmallDisk {
-  readonly directory: string;
-  readonly #parent: string;
+  readonly #image: LoopImage;
   readonly #filler: string;
   #fillerBytes = 0;
 
-  private constructor(parent: string, directory: string) {
-    this.#parent = parent;
-    this.directory = directory;
-    this.#filler = join(directory, "filler");
+  private constructor(image: LoopImage) {
+    this.#image = image;
+    this.#filler = join(image.directory, "filler");
   }
 
   /** Undefined, and a loud word why, where none can be made. */
   static make(megabytes: number): SmallDisk | undefined {
-    const parent = mkdtempSync(join(tmpdir(), "holdfast-small-"));
-    const directory = join(parent, "mounted");
-    const image = join(parent, "image");
-    try {
-      mkdirSync(directory);
-      closeSync(openSync(image, "w"));
-      truncateSync(image, megabytes * 1024 * 1024);
-      // Without blocks that are kept for root, who runs this.
-      execFileSync("mkfs.ext4", ["-q", "-m", "0", image], { stdio: "pipe" });
-      execFileSync("mount", ["-o", "loop", image, directory], { stdio: "pipe" });
-    } catch (error) {
-      console.warn(`SKIPPED: a full file system: ${(error as Error).message.split("\n")[0]}`);
-      rmSync(parent, { recursive: true, force: true });
-      return undefined;
-    }
-    return new SmallDisk(parent, directory);
+    const image = LoopImage.make("a full file system", { megabytes });
+    return image && new SmallDisk(image);
+  }
+
+  get directory(): string {
+    return this.#image.directory;
   }
 
   get freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.directory);
-    return bavail * bsize;
+    return this.#image.freeBytes;
   }
 
   /** Leaves about that much free. */
@@ -73,7 +50,6 @@ export class SmallDisk {
   }
 
   remove(): void {
-    execFileSync("umount", [this.directory], { stdio: "pipe" });
-    rmSync(this.#parent, { recursive: true });
+    this.#image.remove();
   }
 }

@@ -27,6 +27,8 @@ export interface VictimOptions {
   readonly directory: string;
   /** When to kill it; undefined for never. */
   readonly plan: KillPlan | undefined;
+  /** With what; default: SIGKILL. */
+  readonly signal?: NodeJS.Signals;
   /** Called for every acknowledgement, as far as they had come when it was killed. */
   readonly onLine: (line: string) => void;
 }
@@ -120,8 +122,9 @@ class Victim {
   }
 
   #killIn(millis: number): void {
-    if (millis === 0) this.#child.kill("SIGKILL");
-    else this.#timer ??= setTimeout(() => this.#child.kill("SIGKILL"), millis);
+    const { signal = "SIGKILL" } = this.#options;
+    if (millis === 0) this.#child.kill(signal);
+    else this.#timer ??= setTimeout(() => this.#child.kill(signal), millis);
   }
 
   /** The LOCK file names whoever has got as far as to the store. */

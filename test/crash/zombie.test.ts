@@ -16,7 +16,7 @@ import { LOCK_MILLIS_MAX } from "./rounds.js";
 import { runVictim } from "./victim.js";
 
 const CHILD = fileURLToPath(new URL("zombie-child.mjs", import.meta.url));
-const TRIALS = 3;
+const TRIALS = 10;
 const MIB = 1024 * 1024;
 const OPTIONS = {
   segmentBytes: 64 * MIB,
@@ -99,7 +99,7 @@ describe.each(KILL_BACKENDS)("killed with large frames in flight on %s", (backen
     const expected = Buffer.alloc(ROW_BYTES, 0xee);
     let [unacknowledged, torn] = [0, 0];
     for (let trial = 1; trial <= TRIALS; trial++) {
-      const acknowledged = await killAfter(backend, 4 * trial);
+      const acknowledged = await killAfter(backend, 4 * (1 + (trial % 3)));
       const options = { ...OPTIONS, tables: [large], onWarning: () => {} };
       const store = await open(directory, { ...options, disk: locks.disk });
       const opened = await readSegment(disk);

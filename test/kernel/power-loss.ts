@@ -23,11 +23,17 @@ import {
   failpointDisk,
   failpointName,
 } from "../crash/failpoint-disk.mjs";
-import { checkHistory, historyTables, writeTransaction } from "../crash/history.mjs";
+import {
+  checkHistory,
+  historyTables,
+  tellsWhenDurable,
+  writeTransaction,
+} from "../crash/history.mjs";
 import { KilledSnapshots } from "../crash/killed-snapshots.js";
 import { keepTakingSnapshots } from "../crash/snapshots.mjs";
 import { Random } from "../sim/random.js";
 import type { LoopImage } from "../support/loop-image.js";
+import { withinLimit } from "./within.js";
 
 const TABLES = historyTables(library);
 /** Losses on one store, before a new one is begun. */
@@ -36,8 +42,6 @@ const WRITING_MILLIS_MAX = 25;
 /** A failpoint that has not come by then is not to come in this life. */
 const FAILPOINT_MILLIS_MAX = 60;
 const OPENING_MILLIS_MAX = 12;
-/** Whatever goes on ends by itself, with an error, once there is no power. */
-const STUCK_MILLIS = 30_000;
 /** With which whatever has lost its power may fail. What cannot be read is as good as damaged. */
 const CODES = new Set(["IO", "OUTCOME_UNKNOWN", "POISONED", "CORRUPT_LOG", "CORRUPT_RUN"]);
 
@@ -248,13 +252,10 @@ export class PowerLosses {
     const run = async (): Promise<void> => {
       while (!signal.aborted) {
         const n = next++;
-        const written = writeTransaction(store, TABLES, n);
-        // Nothing tells when this one is durable; the next one may begin in a turn of its own.
-        if (written === undefined) await sleep(0);
-        else {
-          await written;
-          this.#acknowledged = Math.max(this.#acknowledged, n);
-        }
+        await writeTransaction(store, TABLES, n);
+        if (tellsWhenDurable(n)) this.#acknowledged = Math.max(this.#acknowledged, n);
+        // Nothing was waited for: the others and the timers have their turn.
+        else await sleep(0);
       }
     };
     await Promise.all(Array.from({ length: this.#random.pick([1, 8, 64]) }, run));
@@ -299,17 +300,4 @@ export class PowerLosses {
 
 function open(directory: string, options: OpenOptions): Promise<Store> {
   return withinLimit(library.open(directory, options), "an opening");
-}
-
-async function withinLimit<T>(work: Promise<T>, what: string): Promise<T> {
-  const stop = new AbortController();
-  const limit = sleep(STUCK_MILLIS, undefined, { signal: stop.signal }).then(
-    () => assert.fail(`${what} has not ended after ${STUCK_MILLIS} ms`),
-    () => new Promise<never>(() => {}),
-  );
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    stop.abort();
-  }
 }

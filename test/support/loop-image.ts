@@ -18,6 +18,7 @@ import {
   rmSync,
   statfsSync,
   truncateSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,6 +38,8 @@ export interface LoopImageOptions {
   readonly mountOptions?: string;
   /** Logical block size of the loop device. Default: 512. */
   readonly sectorBytes?: number;
+  /** The image has so much room in memory, and no more: what it cannot take is a write error. */
+  readonly thinMegabytes?: number;
   /** The folder for the image. Default: in memory where there is room, or else the temporary one. */
   readonly parent?: string;
 }
@@ -66,6 +69,7 @@ export class LoopImage {
   /** Mounted; undefined, and a loud word why, where none can be made: `what` is then left out. */
   static make(what: string, options: LoopImageOptions): LoopImage | undefined {
     const { fileSystem = "ext4", megabytes, mountOptions = "", sectorBytes = 512 } = options;
+    const { thinMegabytes } = options;
     const parent = options.parent ?? placeFor(megabytes);
     removeStale(parent);
     const image = new LoopImage(
@@ -73,6 +77,9 @@ export class LoopImage {
       mountOptions,
     );
     try {
+      if (thinMegabytes !== undefined) {
+        run("mount", "-t", "tmpfs", "-o", `size=${thinMegabytes}m`, "none", image.#folder);
+      }
       mkdirSync(image.directory);
       closeSync(openSync(image.path, "w"));
       truncateSync(image.path, megabytes * MIB);
@@ -89,6 +96,10 @@ export class LoopImage {
       return undefined;
     }
     return image;
+  }
+
+  get #filler(): string {
+    return join(this.#folder, "filler");
   }
 
   get freeBytes(): number {
@@ -122,6 +133,23 @@ export class LoopImage {
   dropCaches(): void {
     run("sync", "-f", this.directory);
     execFileSync("sh", ["-c", "echo 3 > /proc/sys/vm/drop_caches"], { stdio: "pipe" });
+  }
+
+  /** For a thin one: takes all the room that it has not taken itself. */
+  fillUnder(): void {
+    const fd = openSync(this.#filler, "a");
+    const piece = Buffer.alloc(64 * 1024, 1);
+    try {
+      for (;;) writeSync(fd, piece);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  emptyUnder(): void {
+    rmSync(this.#filler);
   }
 
   /** In whatever state it is. */
@@ -172,12 +200,17 @@ function removeFolder(folder: string): void {
     }
   };
   const mounted = join(folder, "mounted");
-  if (readFileSync("/proc/mounts", "utf8").includes(` ${mounted} `)) {
+  if (mountedAt(mounted)) {
     // Who still has a file open there keeps it until it is closed.
     if (attempt("umount", mounted) === undefined) attempt("umount", "-l", mounted);
   }
   for (const line of attempt("losetup", "-j", join(folder, "image"))?.split("\n") ?? []) {
     if (line !== "") attempt("losetup", "-d", line.slice(0, line.indexOf(":")));
   }
+  if (mountedAt(folder)) attempt("umount", "-l", folder);
   rmSync(folder, { recursive: true, force: true });
+}
+
+function mountedAt(folder: string): boolean {
+  return readFileSync("/proc/mounts", "utf8").includes(` ${folder} `);
 }
