@@ -6,7 +6,7 @@ import { KILL_BACKENDS, type KillBackend } from "./disks.js";
 import { formatFigures, type KillFigures } from "./figures.js";
 import { FailpointHits, killShortLives } from "./short-lives.js";
 
-/** Set by scripts/test-kill.mjs. */
+/** Set by scripts/test-kernel.mjs. */
 const {
   HOLDFAST_SHORT_LIVES: countText = "500",
   HOLDFAST_KILL_BACKENDS: backends = KILL_BACKENDS.join(","),

@@ -70,12 +70,39 @@ function report(fault: string, how: string, fired: number, expected: string): vo
 
 const contentOf = (key: number): Buffer => Buffer.alloc(900, `${key};`.repeat(7 + (key % 5)));
 
-/** Where the blocks of a file begin in its image, in bytes; they are to be in one piece. */
-function placeOf(path: string): number {
+interface Extent {
+  /** In blocks: where it is in the file, and in the image. */
+  readonly logical: number;
+  readonly physical: number;
+  readonly blocks: number;
+}
+
+function extentsOf(path: string): Extent[] {
   const text = execFileSync("filefrag", ["-v", path], { encoding: "utf8" });
-  const starts = [...text.matchAll(/^ *\d+: +\d+\.\. *\d+: +(\d+)\.\./gm)].map((m) => Number(m[1]));
-  expect(starts.length).toBeGreaterThan(0);
-  return Math.min(...starts) * BLOCK_BYTES;
+  const found = [...text.matchAll(/^ *\d+: +(\d+)\.\. *(\d+): +(\d+)\.\./gm)].map((match) => {
+    const [, first, last, physical] = match.map(Number) as [number, number, number, number];
+    return { logical: first, physical, blocks: last - first + 1 };
+  });
+  expect(found.length, text).toBeGreaterThan(0);
+  return found;
+}
+
+/** Where the first of the blocks of a file is in its image, in bytes. */
+function placeOf(path: string): number {
+  return Math.min(...extentsOf(path).map(({ physical }) => physical)) * BLOCK_BYTES;
+}
+
+/** Gives back the room under a file, from that byte of it on. */
+function punch(path: string, fromByte: number, on: LoopImage): void {
+  const from = fromByte / BLOCK_BYTES;
+  for (const { logical, physical, blocks } of extentsOf(path)) {
+    const skipped = Math.max(0, from - logical);
+    if (skipped >= blocks) continue;
+    const offset = String((physical + skipped) * BLOCK_BYTES);
+    const length = String((blocks - skipped) * BLOCK_BYTES);
+    const hole = ["--punch-hole", "--offset", offset, "--length", length];
+    execFileSync("fallocate", [...hole, on.path]);
+  }
 }
 
 /** Gives a file blocks of its own behind all that there is in the image. */
@@ -198,10 +225,8 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
     }
     // The room of the rest of the segment is taken away, and that of all the world besides.
     const segment = join(directory, "0000000000000001.log");
-    const from = placeOf(segment) + 512 * 1024;
-    const hole = ["--punch-hole", "--offset", String(from), "--length", String(512 * 1024)];
     execFileSync("sync", ["-f", image.directory]);
-    execFileSync("fallocate", [...hole, image.path]);
+    punch(segment, 512 * 1024, image);
     image.fillUnder();
     let failure: HoldfastError | undefined;
     for (let key = 20; key < 3000 && failure === undefined; key++) {

@@ -156,7 +156,8 @@ class Level {
     const options: OpenOptions = {
       backend: this.#backend,
       tables: Object.values(TABLES),
-      segmentBytes: 64 * 1024,
+      // Larger than any frame, so that none reaches beyond the room that was prepared for it.
+      segmentBytes: 128 * 1024,
       recoveryBudgetMillis: 60_000,
       cachedDelayMicros: 1000,
       finalSnapshotMillis: 0,

@@ -56,7 +56,7 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
   test.runIf(usable)(
     "no descriptors: IO, nothing lost, and it goes on when there are",
     async () => {
-      const result = await under(["prlimit", "--nofile=64"], { backend, what: "descriptors" });
+      const result = await under(["prlimit", "--nofile=256"], { backend, what: "descriptors" });
       if (result === undefined) return;
       expect(result).toMatchObject({
         refused: { code: "IO", cause: "EMFILE" },
@@ -85,7 +85,8 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
     const long = await under(["prlimit", "--fsize=300000"], { backend, what: "fileSize" });
     expect(long).toMatchObject({
       small: { acknowledged: 5 },
-      large: { code: "OUTCOME_UNKNOWN", cause: "IO" },
+      // What is left of a write that was cut off in the middle of a block is no direct write.
+      large: { code: "OUTCOME_UNKNOWN", cause: expect.stringMatching(/^(EFBIG|EINVAL)$/) },
       found: 5,
     });
     rows.push({

@@ -6,7 +6,7 @@ import { type FaultRow, recordFaults } from "../support/fault-matrix.js";
 import { LoopImage, type LoopImageOptions } from "../support/loop-image.js";
 import { PowerFigures, PowerLosses } from "./power-loss.js";
 
-/** Set by scripts/test-power.mjs. */
+/** Set by scripts/test-kernel.mjs. */
 const { HOLDFAST_POWER_LOSSES: countText = "170", HOLDFAST_POWER_SEED: seedText } = process.env;
 const count = Number(countText);
 
