@@ -155,12 +155,20 @@ class WatchedFile {
   }
 
   write(offset, bytes) {
+    return this.#write(offset, bytes, () => this.#file.write(offset, bytes));
+  }
+
+  writeVerified(offset, bytes) {
+    return this.#write(offset, bytes, () => this.#file.writeVerified(offset, bytes));
+  }
+
+  #write(offset, bytes, write) {
     return this.#point.around("write", this.path, async () => {
       if (this.#point.at("write", this.path, "halfway")) {
         await this.#file.write(offset, bytes.subarray(0, bytes.length >> 1));
         this.#point.act();
       }
-      await this.#file.write(offset, bytes);
+      return write();
     });
   }
 
@@ -174,6 +182,10 @@ class WatchedFile {
 
   sync() {
     return this.#point.around("sync", this.path, () => this.#file.sync());
+  }
+
+  isNamed() {
+    return this.#file.isNamed();
   }
 
   close() {
