@@ -46,7 +46,7 @@ export interface LoopImageOptions {
 
 /** No blocks that are kept for root, who runs this, and a journal that is small. */
 const MAKE = {
-  ext4: ["mkfs.ext4", "-q", "-m", "0", "-F"],
+  ext4: ["mkfs.ext4", "-q", "-b", "4096", "-m", "0", "-F"],
   xfs: ["mkfs.xfs", "-q", "-f"],
 } as const;
 
