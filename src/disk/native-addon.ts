@@ -33,8 +33,8 @@ export interface Seam {
   /** Errnos with which rings and threads are refused; 0 for not. */
   setRefusals(ring: number, thread: number): void;
   /**
-   * Cuts the power of the file system mounted at that directory: what is not durable by now is lost,
-   * and all operations fail until it is unmounted and mounted again. It takes root.
+   * Cuts the power of the file system mounted at that directory: what is not durable is lost, and
+   * all operations fail until it is unmounted and mounted again. It takes root.
    */
   shutdownFileSystem(directory: string): number;
 }

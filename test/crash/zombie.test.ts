@@ -89,7 +89,7 @@ async function killAfter(backend: KillBackend, count: number): Promise<number> {
 }
 
 describe.each(KILL_BACKENDS)("killed with large frames in flight on %s", (backend) => {
-  test("it writes nothing more once the store is open again", async () => {
+  test("it writes nothing more once the store is open again", { timeout: 180_000 }, async () => {
     const disk = diskOf(backend);
     if (disk === undefined) return console.warn(`SKIPPED: late writes on ${backend}`);
     let before: Buffer = Buffer.alloc(0);

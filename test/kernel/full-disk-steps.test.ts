@@ -4,6 +4,7 @@
  * there. Each of these succeeds or says DISK_FULL; nothing acknowledged is lost, and with room again
  * all of it works.
  */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as library from "../../src/index.js";
