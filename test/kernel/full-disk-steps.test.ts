@@ -109,6 +109,8 @@ class Level {
 
   /** With so much room, and afterwards with as much as it likes; gives what was acknowledged. */
   async run(on: SmallDisk, level: number): Promise<number> {
+    // Node.js makes another error of a directory that finds no room.
+    mkdirSync(this.#directory, { recursive: true });
     on.fill(level * LEVEL_BYTES);
     const store = await this.#opened();
     if (store !== undefined) {
