@@ -3,6 +3,7 @@
  * the two, every content that each sector has had since it was last made durable. A power loss may
  * leave any of them, in every sector independently of the others.
  */
+import type { Journal } from "./journal.js";
 import type { Random } from "./random.js";
 
 export const SECTOR_BYTES = 512;
@@ -31,6 +32,8 @@ export interface CrashCounts {
 
 const ZERO_SECTOR = new Uint8Array(SECTOR_BYTES);
 
+const NO_BYTES = new Uint8Array(0);
+
 export class SimulatedFile {
   /** Ranges that cannot be read: [offset, end). */
   readonly bad: { offset: number; end: number; fired: number }[] = [];
@@ -40,8 +43,12 @@ export class SimulatedFile {
   zombies = 0;
   size = 0;
   durableSize = 0;
-  #cache: Uint8Array = new Uint8Array(4096);
-  #disk: Uint8Array = new Uint8Array(4096);
+  /** Told of every change, if there is one. */
+  journal: Journal | undefined;
+  /** As long as nothing was written both are the same memory, which others may have as well. */
+  #cache: Uint8Array = NO_BYTES;
+  #disk: Uint8Array = NO_BYTES;
+  #foreign = true;
   #versions = new Map<number, Version[]>();
   #sizes: number[] = [];
   #fallbacks: Fallback[] = [];
@@ -69,10 +76,8 @@ export class SimulatedFile {
 
   /** What the device has; sectors that are still dirty are written to it by such a read. */
   readDirect(offset: number, length: number): Uint8Array {
-    if (this.#versions.size === 0) {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - offset)));
-      bytes.set(this.#disk.subarray(offset, offset + bytes.length));
-      return bytes;
+    if (this.#versions.size === 0 && this.#disk.length >= this.size) {
+      return this.#disk.slice(Math.min(offset, this.size), Math.min(offset + length, this.size));
     }
     const bytes = this.read(offset, length);
     const end = offset + bytes.length;
@@ -100,6 +105,7 @@ export class SimulatedFile {
   write(offset: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const end = offset + bytes.length;
+    this.#own();
     this.#grow(end);
     this.#cache.set(bytes, offset);
     const first = Math.floor(offset / SECTOR_BYTES);
@@ -110,6 +116,7 @@ export class SimulatedFile {
       this.#addVersion(sector, { bytes: copy, at: sector * SECTOR_BYTES - base });
     }
     this.#extend(end);
+    this.journal?.wrote(this, offset, bytes);
   }
 
   /** The same for zeros, without making copies of them. */
@@ -120,11 +127,13 @@ export class SimulatedFile {
       this.write(offset, new Uint8Array(length));
       return;
     }
+    this.#own();
     this.#grow(end);
     this.#cache.fill(0, offset, end);
     const zero = { bytes: ZERO_SECTOR, at: 0 };
     for (let at = offset; at < end; at += SECTOR_BYTES) this.#addVersion(at / SECTOR_BYTES, zero);
     this.#extend(end);
+    this.journal?.wrote(this, offset, new Uint8Array(length));
   }
 
   /** A write that is durable now. Whole sectors are written, so what else is in them is as well. */
@@ -132,6 +141,7 @@ export class SimulatedFile {
     if (bytes.length === 0) return;
     const end = offset + bytes.length;
     this.#fallbacks.length = 0;
+    this.#own();
     this.#grow(end);
     this.#cache.set(bytes, offset);
     const from = offset - (offset % SECTOR_BYTES);
@@ -145,9 +155,12 @@ export class SimulatedFile {
     if (this.#sizes.length > 0) {
       this.#sizes = this.#sizes.filter((size) => size > this.durableSize);
     }
+    this.journal?.wroteDurably(this, offset, bytes);
   }
 
   truncate(length: number): void {
+    this.journal?.truncated(this, length);
+    this.#own();
     if (length >= this.size) {
       this.#grow(length);
       this.#extend(length);
@@ -178,6 +191,7 @@ export class SimulatedFile {
     for (const sector of this.#versions.keys()) this.#persist(sector);
     this.durableSize = this.size;
     this.#settle();
+    this.journal?.synced(this);
   }
 
   /**
@@ -195,6 +209,7 @@ export class SimulatedFile {
 
   /** What a power loss leaves; afterwards it is the content, and durable. */
   crash(random: Random, garbage: number, counts: CrashCounts): void {
+    this.#own();
     if (this.#fallbacks.length > 0) this.#fallBack(random);
     const mode = random.below(4);
     const odds = mode === 0 ? 0 : mode === 1 ? 1 : (1 + random.below(7)) / 8;
@@ -206,7 +221,7 @@ export class SimulatedFile {
     }
     if (this.#sizes.length > 0 && random.chance(odds)) this.durableSize = random.pick(this.#sizes);
     this.#disk.fill(0, this.durableSize);
-    this.#cache = this.#disk.slice();
+    this.#cache = this.#disk;
     this.size = this.durableSize;
     this.#cacheLies = false;
     this.#settle();
@@ -221,13 +236,29 @@ export class SimulatedFile {
     }
   }
 
-  /** Replaces the content, in the cache and on the device. */
+  /** Replaces the content, in the cache and on the device. The bytes must not change any more. */
   replace(bytes: Uint8Array): void {
-    this.#disk = bytes.slice();
-    this.#cache = bytes.slice();
+    this.#disk = bytes;
+    this.#cache = bytes;
+    this.#foreign = true;
     this.size = bytes.length;
     this.durableSize = bytes.length;
     this.#settle();
+  }
+
+  /** What programs see, in memory that nobody changes any more. */
+  share(): Uint8Array {
+    if (this.dirty) return this.read(0, this.size);
+    if (!this.#foreign || this.#disk.length !== this.size) this.replace(this.read(0, this.size));
+    return this.#disk;
+  }
+
+  /** Before any change: memory of its own, one for the cache and one for the device. */
+  #own(): void {
+    const same = this.#cache === this.#disk;
+    if (this.#foreign) this.#disk = this.#disk.slice();
+    if (same) this.#cache = this.#disk.slice();
+    this.#foreign = false;
   }
 
   #keepSector(

@@ -270,7 +270,7 @@ export class SimulatedMachine {
   /** Changes a file behind everybody's back. The function may change the bytes or give others. */
   mutate(path: string, change: (bytes: Uint8Array) => Uint8Array | undefined): void {
     const bytes = this.read(path);
-    this.tree.getFile(path, "mutate").replace(change(bytes) ?? bytes);
+    this.tree.getFile(path, "mutate").replace((change(bytes) ?? bytes).slice());
     this.counters.add("mutation");
   }
 
@@ -292,7 +292,7 @@ export class SimulatedMachine {
     const copy = new SimulatedMachine({ ...this.options, place: this.place, seed });
     for (const path of this.files()) {
       copy.tree.createDirectory(path.slice(0, path.lastIndexOf("/")));
-      copy.tree.createFile(path).replace(this.read(path));
+      copy.tree.createFile(path).replace(this.tree.getFile(path, "fork").share());
     }
     copy.tree.commitAll();
     return copy;

@@ -62,6 +62,14 @@ export class Model {
   /** An opening that was cut short may have written the schemas. */
   mayHaveDeclared = false;
 
+  /** Of a store that was opened at `sequence` and holds this. */
+  static startingAt(sequence: number, state: State): Model {
+    const model = new Model();
+    model.#base = { orders: new Map(state.orders), notes: new Map(state.notes) };
+    model.#settle(sequence, state);
+    return model;
+  }
+
   get committed(): number {
     return this.#baseSequence + this.#entries.length;
   }

@@ -76,6 +76,7 @@ export class SimulatedQueue implements CommitQueue {
       land: (kind) => this.#land(write, kind),
     };
     this.#writes.set(slot, write);
+    own.file.journal?.submitted(own.file, offset, bytes);
     this.#disk.postOperation("queueWrite", log.path, write);
   }
 

@@ -5,6 +5,7 @@
  */
 import { systemError } from "../../src/disk/system-error.js";
 import { SimulatedFile } from "./file.js";
+import type { Journal } from "./journal.js";
 import type { Random } from "./random.js";
 
 export type Node = SimulatedFile | SimulatedDirectory;
@@ -33,7 +34,14 @@ const PARTS = new Map<string, readonly string[]>();
 
 export class SimulatedTree {
   readonly root = new SimulatedDirectory();
+  #journal: Journal | undefined;
   #changes: NameChange[] = [];
+
+  /** Tells of every change from now on, and of those that its files make. */
+  watch(journal: Journal | undefined): void {
+    this.#journal = journal;
+    for (const file of this.everyFile()) file.journal = journal;
+  }
 
   get(path: string): Node | undefined {
     let node: Node | undefined = this.root;
@@ -61,8 +69,10 @@ export class SimulatedTree {
   createFile(path: string): SimulatedFile {
     const to = this.#place(path, "open");
     const node = new SimulatedFile();
+    node.journal = this.#journal;
     to.directory.entries.set(to.name, node);
     this.#note(node, undefined, to);
+    this.#journal?.named(node, undefined, path);
     return node;
   }
 
@@ -93,6 +103,7 @@ export class SimulatedTree {
     source.directory.entries.delete(source.name);
     target.directory.entries.set(target.name, node);
     this.#note(node, source, target);
+    if (node instanceof SimulatedFile) this.#journal?.named(node, from, to);
   }
 
   remove(path: string): void {
@@ -100,12 +111,14 @@ export class SimulatedTree {
     const from = this.#place(path, "unlink");
     from.directory.entries.delete(from.name);
     this.#note(node, from, undefined);
+    this.#journal?.named(node, path, undefined);
   }
 
   /** Makes the changes of names in a directory durable. */
   syncDirectory(directory: SimulatedDirectory): void {
     for (const change of this.#changes) change.unsynced.delete(directory);
     this.#commit((change) => change.unsynced.size === 0);
+    this.#journal?.directorySynced(directory);
   }
 
   /** Makes all names durable. */
