@@ -23,6 +23,7 @@ import { readManifestSlots } from "../manifest/manifest.js";
 import { CREATING_NAME, isPassingFileName, LOCK_NAME, listOrUndefined } from "../recovery/files.js";
 import { openEntry, writerOf } from "../recovery/opening.js";
 import { syncAncestors } from "./place.js";
+import { asStoreError } from "./store-error.js";
 
 /** Where a store is to be, and what its manifest and segments say beside what it holds. */
 export interface NewStore {
@@ -48,6 +49,17 @@ export interface NewContent extends Pick<Manifest, "storeId" | "lastMicros" | "r
  * any of them there is no store in it.
  */
 export async function makeNewStore<T>(
+  place: Pick<NewStore, "disk" | "to" | "writerId">,
+  fill: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await makeStore(place, fill);
+  } catch (error) {
+    throw asStoreError(error, place.to, "making a store in");
+  }
+}
+
+async function makeStore<T>(
   { disk, to, writerId }: Pick<NewStore, "disk" | "to" | "writerId">,
   fill: () => Promise<T>,
 ): Promise<T> {

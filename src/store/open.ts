@@ -28,6 +28,7 @@ import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
+import { asStoreError } from "./store-error.js";
 import { Tail } from "./tail.js";
 import { methodFor } from "./write-method.js";
 
@@ -61,7 +62,7 @@ export async function open(
     return await openStore(disk, path, checked, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
-    throw wrap(error, path);
+    throw asStoreError(error, path, "opening");
   }
 }
 
@@ -293,7 +294,7 @@ function declareOrFail(
   } catch (error) {
     if (isHoldfastError(error) && error.cause === undefined) throw error;
     const cause = isHoldfastError(error) ? error.cause : error;
-    throw cause instanceof Error ? wrap(cause, directory) : error;
+    throw cause instanceof Error ? asStoreError(cause, directory, "opening") : error;
   }
 }
 
@@ -347,21 +348,4 @@ function warnOfRecovery(log: OpenedLog, options: Options): void {
         `in ${report.tornFiles.join(", ")}`,
     });
   }
-}
-
-function wrap(error: unknown, directory: string): unknown {
-  if (error instanceof HoldfastError || !(error instanceof Error)) return error;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== "string" || !/^E[A-Z0-9]+$/.test(code)) return error;
-  if (code === "ENOTDIR") {
-    const message = `${directory} is not a directory, or is in something that is none`;
-    return new HoldfastError("NOT_A_STORE", message, { file: directory }, error);
-  }
-  const full = code === "ENOSPC" || code === "EDQUOT";
-  return new HoldfastError(
-    full ? "DISK_FULL" : "IO",
-    `opening ${directory} failed: ${error.message}`,
-    { file: (error as { path?: string }).path ?? directory },
-    error,
-  );
 }

@@ -2,9 +2,16 @@
  * What must not be: damage to a store that holds acknowledged transactions. It has to be refused,
  * by the right code, naming the file, with every file left as it was; or to make no difference.
  */
+import { viewOf } from "../../src/base/bytes.js";
+import { portableChecksum } from "../../src/disk/checksum.js";
 import { type ErrorCode, HoldfastError, type Store } from "../../src/index.js";
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, segmentFileName } from "../../src/log/format.js";
-import type { Manifest } from "../../src/manifest/format.js";
+import {
+  MANIFEST_AT,
+  MANIFEST_FORMAT_VERSION,
+  MANIFEST_HEADER_BYTES,
+  type Manifest,
+} from "../../src/manifest/format.js";
 import type { EngineRun } from "./engine.js";
 import { type FrameAt, framesOf, newestManifest } from "./frames.js";
 import type { SimulatedMachine } from "./machine.js";
@@ -41,6 +48,7 @@ const SNAPSHOT_CODES: readonly ErrorCode[] = [
   "CORRUPT_RUN",
   "MISSING_FILE",
   "NOT_A_STORE",
+  "FORMAT_VERSION",
 ];
 
 const SLOTS = [`${DIRECTORY}/manifest.0`, `${DIRECTORY}/manifest.1`] as const;
@@ -132,6 +140,19 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     machine.tree.commitAll();
     return { codes: ["CORRUPT_MANIFEST"], file: SLOTS[0] };
   },
+  "newer format": ({ machine }) => {
+    for (const file of SLOTS) {
+      machine.mutate(file, (bytes) => {
+        const view = viewOf(bytes);
+        view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION + 1, true);
+        const from = MANIFEST_AT.formatVersion;
+        const header = portableChecksum.crc32c(bytes, from, MANIFEST_HEADER_BYTES);
+        view.setUint32(MANIFEST_AT.headerChecksum, header, true);
+        return undefined;
+      });
+    }
+    return { codes: ["FORMAT_VERSION"] };
+  },
   "older manifest": ({ run, machine }) => {
     if (run.olderManifests.length === 0) return undefined;
     const older = run.random.pick(run.olderManifests);
@@ -152,13 +173,18 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   },
 };
 
+/** Of one seed, each on a copy of its own: so each kind comes a thousand times in a run of all. */
+const DAMAGES_EACH = 6;
+
 /** Damages copies of what a run has left, and opens them. */
 export async function damage(run: EngineRun): Promise<void> {
   const whole = await openCopy(run, run.machine.fork(run.seed));
   if (!("state" in whole)) return run.fail(`the copy does not open: ${String(whole.error)}`);
   const wrong = run.model.recover(whole.sequence, whole.state, false);
   if (wrong !== undefined) run.fail(wrong);
-  await damageOnce(run, run.random.pick(Object.keys(DAMAGES)), whole.sequence);
+  for (let i = 0; i < DAMAGES_EACH; i++) {
+    await damageOnce(run, run.random.pick(Object.keys(DAMAGES)), whole.sequence);
+  }
   await damageArchive(run);
 }
 

@@ -1,7 +1,9 @@
 /** The engine, simulated: the odd half of the seeds. The other half has a file of its own. */
 import { expect, test } from "vitest";
+import { recordFaults } from "../support/fault-matrix.js";
 import { CRASHES_MIN, OPERATIONS_MIN } from "./engine.js";
 import { REQUIRED, runSeeds, seedsOf, showSummary } from "./engine-suite.js";
+import { FIRED_MIN, faultRows, KINDS_MIN } from "./kinds.js";
 
 const seeds = seedsOf(1);
 
@@ -15,8 +17,13 @@ test.skipIf(process.env.HOLDFAST_SEED !== undefined)(
     expect(summary.least.operations).toBeGreaterThanOrEqual(OPERATIONS_MIN);
     expect(summary.least.crashes).toBeGreaterThanOrEqual(CRASHES_MIN);
     expect(summary.recoveries).toBeGreaterThanOrEqual(3 * seeds.length);
+    const rows = faultRows(summary.counts, seeds.length);
+    recordFaults("sim-1", rows);
     // Fewer seeds cannot meet everything.
     if (seeds.length < 1000) return;
     expect(REQUIRED.filter((name) => !(name in summary.counts))).toEqual([]);
+    if (seeds.length < 2500) return;
+    const often = rows.filter(({ fired }) => fired >= FIRED_MIN);
+    expect(often.length, JSON.stringify(rows)).toBeGreaterThanOrEqual(KINDS_MIN);
   },
 );

@@ -75,6 +75,7 @@ export class EngineRun {
     this.machine = new SimulatedMachine({
       seed,
       latencyMicros: this.random.pick([20, 100, 100, 1000]),
+      garbage: 0.4,
     });
     this.knobs = turnKnobs(this);
     this.frameBytesMax = this.random.pick(FRAME_BYTES_MAXIMA);
@@ -205,7 +206,7 @@ export class EngineRun {
     if (this.random.chance(0.5)) await finalChecks(this);
     await damage(this);
     // Where the log cannot be read the background never catches up, and writers wait for it.
-    if (this.random.chance(0.25) && !this.mayOverload) await lie(this);
+    if (this.random.chance(0.7) && !this.mayOverload) await lie(this);
   }
 
   #countCrash(): void {

@@ -53,7 +53,8 @@ export class Fault {
   readonly options: FaultOptions;
   /** How often it has fired. */
   fired = 0;
-  #seen = 0;
+  /** How many operations it might have hit. */
+  seen = 0;
 
   constructor(options: FaultOptions) {
     this.options = options;
@@ -66,8 +67,8 @@ export class Fault {
       return false;
     }
     if (part !== undefined && !path.includes(part)) return false;
-    this.#seen++;
-    const due = chance === undefined ? this.#seen >= at : random.chance(chance);
+    this.seen++;
+    const due = chance === undefined ? this.seen >= at : random.chance(chance);
     if (!due || this.fired >= (chance === undefined ? times : (this.options.times ?? Infinity))) {
       return false;
     }

@@ -132,7 +132,9 @@ export class SimulatedHandle implements DiskFile {
       (fault) => {
         machine.trace.foldBytes(bytes);
         if (fault === undefined) return write(bytes.length);
-        const count = write(machine.random.below(bytes.length));
+        const part = machine.random.below(bytes.length);
+        // One that gets nowhere is an error, not a short write.
+        const count = write("write" in fault ? Math.max(1, part) : part);
         throwFault(fault, "write", this.path);
         return count;
       },

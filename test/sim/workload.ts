@@ -106,9 +106,14 @@ export class Session {
     const key = this.#key(name);
     const row = this.#row();
     const table = this.table(name);
-    this.#write([{ table: name, key, row }], sync, () =>
-      sync ? table.putSync(key, row) : table.put(key, row),
-    );
+    this.#write([{ table: name, key, row }], sync, () => {
+      const given = { ...row };
+      const result = sync ? table.putSync(key, given) : table.put(key, given);
+      // It is the caller's again: what was put must not change with it.
+      Object.assign(given, { stamp: -1, text: "changed" });
+      this.run.count("row changed after put");
+      return result;
+    });
   }
 
   #update(name: TableName): void {
@@ -190,6 +195,7 @@ export class Session {
     const name = this.random.pick(this.tables);
     const row = { ...this.#row(), text: "x".repeat(this.run.frameBytesMax) };
     const table = this.table(name);
+    this.run.count("row too large");
     this.#write([], false, () => table.put(this.#key(name), row), "TOO_LARGE");
   }
 

@@ -207,6 +207,7 @@ export class Program {
 
   /** Cached rows are logged without being asked for. */
   noteFlush(): void {
+    if (this.#store === undefined) return;
     const { lastSequence } = this.store;
     if (lastSequence <= this.model.committed) return;
     this.model.noteFlush(lastSequence, this.store.stats().unloggedRows);
