@@ -9,7 +9,7 @@ const seeds = seedsOf(0);
 
 test.skipIf(process.env.HOLDFAST_SEED !== undefined)(
   `${seeds.length} even seeds: what was acknowledged is there, and nothing else`,
-  { timeout: 900_000 },
+  { timeout: Math.max(900_000, 1000 * seeds.length) },
   async () => {
     const summary = await runSeeds(seeds);
     console.log(showSummary(summary));
