@@ -173,7 +173,7 @@ export async function describeRun(
   let properties: RunProperties | undefined;
   try {
     const expected = { kind, fileId: place.fileId, offset, seed, file: path };
-    properties = decodeProperties(decodeBlock(stored, expected, checksum));
+    properties = decodeProperties(decodeBlock(stored, expected, disk));
   } catch (error) {
     if (errnoCode(error) !== undefined) throw error;
   }

@@ -30,7 +30,7 @@ export async function describeArchive(
   const expected = { kind, fileId: segmentId, offset, seed: header.seed, file: file.path };
   let content: Uint8Array;
   try {
-    content = decodeBlock(stored, expected, checksum);
+    content = decodeBlock(stored, expected, disk);
   } catch (error) {
     if (errnoCode(error) !== undefined) throw error;
     return "its first block is damaged";

@@ -20,7 +20,7 @@ import { BLOCK_HEADER_BYTES, BLOCK_KIND } from "../run/format.js";
 import { ARCHIVE_HEADER_BYTES, archiveFileName, decodeArchiveHeader } from "./archive-format.js";
 
 export interface ReadArchiveOptions {
-  readonly disk: Pick<Disk, "checksum" | "open">;
+  readonly disk: Pick<Disk, "checksum" | "compressor" | "open">;
   readonly directory: string;
   /** 32 hex digits. */
   readonly storeId: string;

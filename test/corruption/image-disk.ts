@@ -3,10 +3,12 @@
  * waits for anything. A store is opened on it some hundred times a second.
  */
 import { portableChecksum } from "../../src/disk/checksum.js";
+import { portableCompressor } from "../../src/disk/compressor.js";
 import type {
   Checksum,
   CommitQueue,
   CommitQueueOptions,
+  Compressor,
   Disk,
   DiskFile,
   DiskMapping,
@@ -19,8 +21,11 @@ import { nativeDisk } from "../support/disks.js";
 /** Contents by path. */
 export type Files = ReadonlyMap<string, Uint8Array>;
 
+const native = nativeDisk("threads");
+
 /** The addon's, where there is one: most of the time goes into it. */
-export const fastChecksum: Checksum = nativeDisk("threads")?.checksum ?? portableChecksum;
+export const fastChecksum: Checksum = native?.checksum ?? portableChecksum;
+export const fastCompressor: Compressor = native?.compressor ?? portableCompressor;
 
 const PLACE: PlaceInfo = {
   fileSystem: "simulated",
@@ -39,6 +44,7 @@ const NEVER = new Promise<never>(() => {});
 export class ImageDisk implements Disk {
   readonly info = { kind: "simulated", backend: "simulation" } as const;
   readonly checksum = fastChecksum;
+  readonly compressor = fastCompressor;
   readonly writeMethods = ["direct-dsync"] as const;
   readonly self = { pid: 1, host: "image", bootId: "", startedAt: "", pidNamespace: "" };
   readonly clock = {
