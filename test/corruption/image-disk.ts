@@ -25,7 +25,8 @@ const native = nativeDisk("threads");
 
 /** The addon's, where there is one: most of the time goes into it. */
 export const fastChecksum: Checksum = native?.checksum ?? portableChecksum;
-export const fastCompressor: Compressor = native?.compressor ?? portableCompressor;
+const compressor: Compressor = native?.compressor ?? portableCompressor;
+export const fastTools = { checksum: fastChecksum, compressor };
 
 const PLACE: PlaceInfo = {
   fileSystem: "simulated",
@@ -44,7 +45,7 @@ const NEVER = new Promise<never>(() => {});
 export class ImageDisk implements Disk {
   readonly info = { kind: "simulated", backend: "simulation" } as const;
   readonly checksum = fastChecksum;
-  readonly compressor = fastCompressor;
+  readonly compressor = compressor;
   readonly writeMethods = ["direct-dsync"] as const;
   readonly self = { pid: 1, host: "image", bootId: "", startedAt: "", pidNamespace: "" };
   readonly clock = {

@@ -16,12 +16,10 @@ import {
 } from "../../src/run/format.js";
 import { newRowPlace, RunFile } from "../../src/run/run-file.js";
 import { walkBlocks } from "../../src/run/walk.js";
-import { fastChecksum, fastCompressor } from "./image-disk.js";
+import { fastChecksum, fastTools } from "./image-disk.js";
 import { type Outcome, RIGHT, refusalOf } from "./outcome.js";
 import type { Contents, Probe } from "./probes.js";
 import { DIRECTORY, type Specimen } from "./specimen.js";
-
-const TOOLS = { checksum: fastChecksum, compressor: fastCompressor };
 
 /** What every copy out of the mapping was of. */
 export type CopyNote = (offset: number, length: number) => void;
@@ -52,7 +50,7 @@ export class RunProbe {
     this.#file = file;
     this.#contents = contents;
     this.#storeId = fromHex(manifest.storeId) as Uint8Array;
-    const disk: Partial<Disk> = { ...TOOLS, map: async () => this.#map() };
+    const disk: Partial<Disk> = { ...fastTools, map: async () => this.#map() };
     this.#disk = disk as Disk;
   }
 
@@ -63,7 +61,7 @@ export class RunProbe {
     const end = bytes.length - RUN_FOOTER_BYTES;
     const read = async (offset: number, length: number) => bytes.slice(offset, offset + length);
     const { id: fileId } = this.#file;
-    const walking = { file: this.path, fileId, seed, end, tools: TOOLS, read };
+    const walking = { file: this.path, fileId, seed, end, tools: fastTools, read };
     for await (const block of walkBlocks(walking)) {
       if (!block.ok) throw new Error(`the specimen is damaged at ${block.offset}`);
       const { offset: from, length, kind, raw } = block;

@@ -31,7 +31,7 @@ import { readArchive } from "../../src/snapshot/read-archive.js";
 import { Catalog } from "../../src/store/catalog.js";
 import { Layers } from "../../src/store/layers.js";
 import { Replayer } from "../../src/store/replay.js";
-import { fastChecksum } from "../corruption/image-disk.js";
+import { fastChecksum, fastTools } from "../corruption/image-disk.js";
 import { readingDisk } from "../corruption/probes.js";
 import { DIRECTORY, makeSpecimen, type Specimen } from "../corruption/specimen.js";
 import { type LogFrame, logFrames } from "../corruption/units.js";
@@ -285,7 +285,7 @@ function archivePlan(specimen: Specimen, { place, header, bytes, frames }: Scene
         raw: Buffer.concat(contents),
         compress: false,
       },
-      fastChecksum,
+      fastTools,
     );
   const one = split(ARCHIVE_HEADER_BYTES, [segmentHeader, ...stored.slice(0, 2)]);
   const two = split(ARCHIVE_HEADER_BYTES + one.length, stored.slice(2));

@@ -20,7 +20,7 @@ import {
 } from "../../src/run/format.js";
 import { decodeProperties, encodeProperties } from "../../src/run/properties.js";
 import { newRowPlace, RunFile } from "../../src/run/run-file.js";
-import { fastChecksum } from "../corruption/image-disk.js";
+import { fastChecksum, fastTools } from "../corruption/image-disk.js";
 import { noise, numberKey, STORE_ID } from "../run/fixtures.js";
 import { memoryDisk } from "../run/memory-disk.js";
 import { DIRECTORY, examine, makeSamples, PATH, small } from "../run/samples.js";
@@ -124,7 +124,7 @@ function sealBlock(input: Buffer): void {
 }
 
 function readBlock(input: Buffer): string {
-  const raw = decodeBlock(input, { ...BLOCK_PLACE, file: PATH }, fastChecksum);
+  const raw = decodeBlock(input, { ...BLOCK_PLACE, file: PATH }, fastTools);
   if (raw.length > BLOCK_RAW_BYTES_MAX) throw new Error("a block larger than there may be");
   return useEntries(raw);
 }
@@ -132,7 +132,7 @@ function readBlock(input: Buffer): string {
 function blockPlan(): Planned {
   const seeds = [true, false].flatMap((compress) =>
     [listOf(3, 20), listOf(30, 8)].map((raw) =>
-      Buffer.from(encodeBlock({ ...BLOCK_PLACE, raw, compress }, fastChecksum)),
+      Buffer.from(encodeBlock({ ...BLOCK_PLACE, raw, compress }, fastTools)),
     ),
   );
   const places = [...Object.values(BLOCK_AT), BLOCK_HEADER_BYTES];
@@ -152,7 +152,7 @@ function blockPlan(): Planned {
 function lz4Plan(): Planned {
   const raws = [listOf(30, 8), Buffer.alloc(5000, "abc"), Buffer.from("0123456789".repeat(30))];
   const seeds = raws.map((raw) =>
-    Buffer.from(encodeBlock({ ...BLOCK_PLACE, raw, compress: true }, fastChecksum)),
+    Buffer.from(encodeBlock({ ...BLOCK_PLACE, raw, compress: true }, fastTools)),
   );
   const seal = (input: Buffer): void => {
     if (input.length < BLOCK_HEADER_BYTES + 5) return;
@@ -165,7 +165,7 @@ function lz4Plan(): Planned {
     sealBlock(input);
   };
   const run = (input: Buffer): string => {
-    const raw = decodeBlock(input, { ...BLOCK_PLACE, file: PATH }, fastChecksum);
+    const raw = decodeBlock(input, { ...BLOCK_PLACE, file: PATH }, fastTools);
     if (raw.length !== input.readUInt32LE(BLOCK_AT.rawBytes)) throw new Error("another length");
     return "good";
   };
