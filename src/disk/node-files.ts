@@ -83,6 +83,8 @@ class NodeFile implements DiskFile {
   readonly path: string;
   readonly #handle: fs.FileHandle;
   readonly #append: boolean;
+  /** What it is does not change while it is open. */
+  #stats: BigIntStats | undefined;
 
   constructor(path: string, handle: fs.FileHandle, append: boolean) {
     this.path = path;
@@ -144,9 +146,10 @@ class NodeFile implements DiskFile {
   }
 
   async isNamed(): Promise<boolean> {
-    const own = this.#named(this.#handle.stat({ bigint: true }));
-    const [now, there] = await Promise.all([own, statOf(this.path)]);
-    return there !== undefined && there.dev === now.dev && there.ino === now.ino;
+    const own = this.#stats ?? this.#named(this.#handle.stat({ bigint: true }));
+    const [stats, there] = await Promise.all([own, statOf(this.path)]);
+    this.#stats = stats;
+    return there !== undefined && there.dev === stats.dev && there.ino === stats.ino;
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@
  * before: the same objects, which never change. So each is encoded once, and its bytes are kept for
  * as long as it is itself.
  */
-import { encode } from "@msgpack/msgpack";
+import { Encoder } from "@msgpack/msgpack";
 import { assert } from "../base/assert.js";
 import type { Manifest } from "./format.js";
 
@@ -33,14 +33,15 @@ export interface Content {
 /** By the object that it is the encoding of. One object is always cut in one way. */
 const known = new WeakMap<object, Uint8Array>();
 
+const encoder = new Encoder();
+
 export function encodeContent(manifest: Manifest): Content {
   const pieces = piecesOfMembers(manifest, CUT);
   return { pieces, bytes: lengthOf(pieces) };
 }
 
 function encoded(value: unknown, cut: Cut): Uint8Array {
-  // Copied: what the encoder hands out is a part of a larger buffer.
-  if (typeof value !== "object" || value === null) return encode(value).slice();
+  if (typeof value !== "object" || value === null) return encoder.encode(value);
   let bytes = known.get(value);
   if (bytes === undefined) {
     bytes = encodedAnew(value, cut);
@@ -50,7 +51,7 @@ function encoded(value: unknown, cut: Cut): Uint8Array {
 }
 
 function encodedAnew(value: object, cut: Cut): Uint8Array {
-  if (cut === "whole") return encode(value).slice();
+  if (cut === "whole") return encoder.encode(value);
   if ("members" in cut) return joined(piecesOfMembers(value, cut.members));
   const list = value as readonly unknown[];
   return joined([listHead(list.length), ...list.map((item) => encoded(item, cut.list))]);
@@ -71,7 +72,7 @@ const names = new Map<string, Uint8Array>();
 function encodedName(name: string): Uint8Array {
   let bytes = names.get(name);
   if (bytes === undefined) {
-    bytes = encode(name).slice();
+    bytes = encoder.encode(name);
     names.set(name, bytes);
   }
   return bytes;
