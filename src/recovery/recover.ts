@@ -28,6 +28,7 @@ import {
 } from "./files.js";
 import { beginEpoch, cutOff, type FoundStore } from "./new-epoch.js";
 import type { OpenedLog, OpeningSettings } from "./opening.js";
+import { resultOf, settled } from "./outcome.js";
 import { type LogScan, type LogVisitor, scanLog } from "./scan.js";
 
 /** Who listens while a store is opened. */
@@ -45,8 +46,10 @@ export async function openLog(
   settings: OpeningSettings,
   visitor: OpeningVisitor,
 ): Promise<OpenedLog> {
+  const start = disk.clock.monotonicMicros();
   const names = (await disk.list(directory)).filter((name) => !isPassingFileName(name));
   const memo = new ManifestMemo();
+  await syncManifest(disk, directory, names);
   const slots = await readManifestSlots(disk, directory, memo);
   const complete = slots.slots.every((slot) => slot.state === "valid");
   // A manifest of a later generation has been in use, whatever stands beside it.
@@ -57,7 +60,7 @@ export async function openLog(
     return createLog(disk, directory, settings, names);
   }
   assertIsStore(directory, slots, names);
-  return new Recovery(disk, directory, settings, memo).run(names, visitor);
+  return new Recovery(disk, directory, settings, memo).run(names, slots, start, visitor);
 }
 
 /** Refuses to make a store of somebody else's directory. Takes no lock and writes nothing. */
@@ -118,17 +121,23 @@ class Recovery {
     this.#settings = settings;
   }
 
-  async run(names: readonly string[], visitor: OpeningVisitor): Promise<OpenedLog> {
+  /** `slots` were read after they were made durable. */
+  async run(
+    names: readonly string[],
+    slots: ManifestSlots,
+    start: number,
+    visitor: OpeningVisitor,
+  ): Promise<OpenedLog> {
     const disk = this.#disk;
-    const start = disk.clock.monotonicMicros();
-    await syncManifest(disk, this.#directory, names);
-    const slots = await readManifestSlots(disk, this.#directory, this.#memo);
-    assertIsStore(this.#directory, slots, names);
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
-    await visitor.manifest?.(manifest);
+    // Side by side: one maps files, the other waits for the device.
+    const syncing = settled(syncLog(disk, this.#directory, names, manifest));
+    const told = await settled((async () => visitor.manifest?.(manifest))());
+    const log = await syncing;
+    resultOf(told);
     assertNamedFilesArePresent(this.#directory, names, manifest);
-    await syncLog(disk, this.#directory, names, manifest);
+    resultOf(log);
     const removedFiles = await findStrays(disk, this.#directory, names, manifest);
     const synced = disk.clock.monotonicMicros();
     const scan = await scanLog(disk, this.#directory, manifest, visitor);
