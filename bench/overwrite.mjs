@@ -76,7 +76,7 @@ export async function overwrite(argv) {
       tolerance: { type: "string", default: "10" },
     },
   });
-  const count = Number(values.count ?? (values.quick ? 100_000 : 5_000_000));
+  const count = Number(values.count ?? (values.quick ? 100_000 : 1_000_000));
   const params = { count, keys: Number(values.keys), group: Number(values.group) };
   const directory = join(values.dir ?? join(process.cwd(), ".tmp", "bench"), "overwrite");
   cleanUpOnSignals();
