@@ -10,7 +10,11 @@ export const REPLAY_COST_DEFAULT: ReplayCost = { microsPerOperation: 3, microsPe
 /** What one replay did, and how long it took. */
 export interface ReplayMeasurement {
   readonly operations: number;
-  readonly bytesRead: number;
+  /**
+   * Of the log up to its end, as the tail of a running store is weighed. What was read behind that
+   * is paid for by what stands before.
+   */
+  readonly bytes: number;
   readonly micros: number;
 }
 
@@ -28,12 +32,8 @@ const COST_MIN = 0.001;
 const COST_MAX = 1_000_000;
 
 /** What a replay is expected to take, in microseconds. */
-export function expectedReplayMicros(
-  cost: ReplayCost,
-  operations: number,
-  bytesRead: number,
-): number {
-  return cost.microsPerOperation * operations + cost.microsPerKilobyte * (bytesRead / 1024);
+export function expectedReplayMicros(cost: ReplayCost, operations: number, bytes: number): number {
+  return cost.microsPerOperation * operations + cost.microsPerKilobyte * (bytes / 1024);
 }
 
 /**
@@ -41,9 +41,9 @@ export function expectedReplayMicros(
  * scaled by how far it was from what was expected.
  */
 export function learnReplayCost(cost: ReplayCost, measured: ReplayMeasurement): ReplayCost {
-  const { operations, bytesRead, micros } = measured;
+  const { operations, bytes, micros } = measured;
   if (operations < OPERATIONS_MIN || micros < MICROS_MIN) return cost;
-  const expected = expectedReplayMicros(cost, operations, bytesRead);
+  const expected = expectedReplayMicros(cost, operations, bytes);
   const ratio = expected > 0 ? micros / expected : RATIO_MAX;
   const factor = 1 + WEIGHT * (Math.min(RATIO_MAX, Math.max(1 / RATIO_MAX, ratio)) - 1);
   return {

@@ -147,7 +147,7 @@ class Recovery {
     await removeFiles(disk, this.#directory, removedFiles);
     const torn = await this.#setAside(scan, manifest);
     const { operations, bytesRead } = scan;
-    const measured = { operations, bytesRead, micros: replayed - synced };
+    const measured = { operations, bytes: scan.bytesReplayed, micros: replayed - synced };
     const replay = learnReplayCost(manifest.replay, measured);
     const { newestSlot } = slots;
     const keeper = new ManifestKeeper(disk, this.#directory, manifest, newestSlot, this.#memo);

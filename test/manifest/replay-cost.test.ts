@@ -14,7 +14,7 @@ test("it comes to what replays take, and stays there", () => {
     let cost = REPLAY_COST_DEFAULT;
     const micros = factor * expectedReplayMicros(cost, 100_000, BYTES);
     for (let i = 0; i < 60; i++) {
-      cost = learnReplayCost(cost, { operations: 100_000, bytesRead: BYTES, micros });
+      cost = learnReplayCost(cost, { operations: 100_000, bytes: BYTES, micros });
     }
     const expected = expectedReplayMicros(cost, 100_000, BYTES);
     expect(expected / micros).toBeCloseTo(1, 2);
@@ -23,7 +23,7 @@ test("it comes to what replays take, and stays there", () => {
 
 test("a replay that is too small to be measured changes nothing", () => {
   const cost = { microsPerOperation: 2, microsPerKilobyte: 3 };
-  const small = { operations: 999, bytesRead: BYTES, micros: 1_000_000 };
+  const small = { operations: 999, bytes: BYTES, micros: 1_000_000 };
   expect(learnReplayCost(cost, small)).toBe(cost);
   expect(learnReplayCost(cost, { ...small, operations: 100_000, micros: 999 })).toBe(cost);
 });
@@ -31,7 +31,7 @@ test("a replay that is too small to be measured changes nothing", () => {
 test("one that took a thousand times as long moves it by less than three times", () => {
   const cost = REPLAY_COST_DEFAULT;
   const micros = 1000 * expectedReplayMicros(cost, 10_000, BYTES);
-  const after = learnReplayCost(cost, { operations: 10_000, bytesRead: BYTES, micros });
+  const after = learnReplayCost(cost, { operations: 10_000, bytes: BYTES, micros });
   expect(after.microsPerOperation).toBeGreaterThan(cost.microsPerOperation);
   expect(after.microsPerOperation).toBeLessThan(3 * cost.microsPerOperation);
 });
@@ -41,7 +41,7 @@ test("whatever was measured, it stays a figure that can be counted with", () => 
   fc.assert(
     fc.property(figure, figure, fc.nat(), fc.nat(), figure, (a, b, operations, bytes, micros) => {
       const before = { microsPerOperation: a, microsPerKilobyte: b };
-      const after = learnReplayCost(before, { operations, bytesRead: bytes, micros });
+      const after = learnReplayCost(before, { operations, bytes: bytes, micros });
       if (after === before) return;
       for (const value of Object.values(after)) {
         expect(Number.isFinite(value) && value > 0 && value <= 1_000_000).toBe(true);
