@@ -351,16 +351,13 @@ export class EngineRun {
 
   // ---- verdicts --------------------------------------------------------------------------------
 
-  /**
-   * Something was refused: it must have a documented code, and a fault to explain it, now or when it
-   * was begun: what is under way when a fault goes may still fail of it.
-   */
-  refused(what: Activity, error: unknown, wasFailing = false): void {
+  /** Something was refused: it must have a documented code, and a fault to explain it. */
+  refused(what: Activity, error: unknown): void {
     this.log(`${what} refused: ${describe(error)}`);
     if (!(error instanceof HoldfastError)) this.fail(describe(error));
     const spared = this.knobs.sparesWrites && (what === "write" || what === "close");
     const excused =
-      ((this.knobs.failing || wasFailing) && !spared && isExcusable(what, error.code)) ||
+      (this.knobs.failing && !spared && isExcusable(what, error.code)) ||
       (error.code === "OVERLOADED" && this.mayOverload);
     if (!excused) this.fail(`${what} failed without reason: ${describe(error)}`);
     this.refusals++;

@@ -20,11 +20,10 @@ export class SessionBackground {
     done: (result: unknown) => void,
     excused: (error: unknown) => boolean = () => false,
   ): void {
-    const { failing } = this.#session.run.knobs;
     const refused = (error: unknown): void => {
       if (!this.#session.alive() || excused(error)) return;
       const closed = error instanceof HoldfastError && error.code === "CLOSED";
-      if (!closed || !this.#session.closing) this.#session.run.refused(what, error, failing);
+      if (!closed || !this.#session.closing) this.#session.run.refused(what, error);
     };
     this.#session.keep(promise.then(done, refused));
   }
