@@ -356,8 +356,10 @@ export class EngineRun {
     this.log(`${what} refused: ${describe(error)}`);
     if (!(error instanceof HoldfastError)) this.fail(describe(error));
     const spared = this.knobs.sparesWrites && (what === "write" || what === "close");
+    // Asked for while there was a fault, they fail of it, and may be told after it is gone.
+    const late = (what === "flush" || what === "snapshot") && this.knobs.excused;
     const excused =
-      (this.knobs.failing && !spared && isExcusable(what, error.code)) ||
+      ((this.knobs.failing || late) && !spared && isExcusable(what, error.code)) ||
       (error.code === "OVERLOADED" && this.mayOverload);
     if (!excused) this.fail(`${what} failed without reason: ${describe(error)}`);
     this.refusals++;
