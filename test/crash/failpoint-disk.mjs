@@ -68,7 +68,8 @@ class WatchedDisk {
   constructor(disk, point) {
     this.#disk = disk;
     this.#point = point;
-    for (const name of ["clock", "scheduler", "checksum", "writeMethods"]) this[name] = disk[name];
+    const same = ["clock", "scheduler", "checksum", "compressor", "writeMethods"];
+    for (const name of same) this[name] = disk[name];
   }
 
   get info() {
