@@ -29,7 +29,8 @@ const run = spawnSync(
   process.execPath,
   [
     join(root, "node_modules", "vitest", "vitest.mjs"),
-    ...["run", "test/crash/short-lives", "test/kernel", "--disable-console-intercept"],
+    ...["run", "--config", "vitest.nightly.config.ts"],
+    ...["test/crash/short-lives", "test/kernel", "--disable-console-intercept"],
   ],
   {
     cwd: root,

@@ -3,9 +3,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeDocument } from "../../src/codec/msgpack-document.js";
 
+/** The package refuses to read the one name that would change what an object is. */
+const NAMES = fc.string().filter((name) => name !== "__proto__");
+
 test("what msgpack writes is read, whatever it is", () => {
   fc.assert(
-    fc.property(fc.anything({ withTypedArray: false, maxDepth: 4 }), (value) => {
+    fc.property(fc.anything({ withTypedArray: false, maxDepth: 4, key: NAMES }), (value) => {
       let bytes: Uint8Array;
       try {
         bytes = encode(value);

@@ -66,7 +66,7 @@ export async function makeSpecimen(): Promise<Specimen> {
   await work.rows(430, 450);
   await machine.run(store.snapshot(SNAPSHOT));
   const atSnapshot = new Map(work.state);
-  await work.rows(450, 620);
+  await work.rows(450, 680);
   await idle(machine);
   machine.crash("kill");
   const manifest = await newestManifest(machine, machine.boot(), DIRECTORY);
