@@ -10,7 +10,7 @@ import type { Manifest, ManifestSegment, ManifestState, ReplayCost } from "../ma
 import type { ManifestKeeper } from "../manifest/keeper.js";
 import { truncateTo } from "./files.js";
 import { type OpenedLog, type OpeningSettings, openEntry, writerOf } from "./opening.js";
-import type { LogScan, ScannedSegment } from "./scan.js";
+import type { LogScan, ScannedSegment } from "./scan-result.js";
 
 /** What was found, and what was learned from it. */
 export interface FoundStore {

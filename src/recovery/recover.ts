@@ -29,7 +29,8 @@ import {
 import { beginEpoch, cutOff, type FoundStore } from "./new-epoch.js";
 import type { OpenedLog, OpeningSettings } from "./opening.js";
 import { resultOf, settled } from "./outcome.js";
-import { type LogScan, type LogVisitor, scanLog } from "./scan.js";
+import { scanLog } from "./scan.js";
+import type { LogScan, LogVisitor } from "./scan-result.js";
 
 /** Who listens while a store is opened. */
 export interface OpeningVisitor extends LogVisitor {

@@ -15,47 +15,12 @@ import {
 } from "../log/format.js";
 import { type ChainState, type SegmentScan, scanSegment } from "../log/reader.js";
 import type { LogRecord } from "../log/record.js";
-import { judgeTail, type TailRow, type TailVerdict } from "../log/tail.js";
+import { judgeTail, type TailRow } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
+import { assertNotUsedLater } from "./newer-epoch.js";
 import { type Outcome, resultOf, settled } from "./outcome.js";
 import { corruptLog, damagedLog, openSegment, placed, readOrUndefined } from "./scan-problems.js";
-
-export interface ScannedSegment {
-  readonly entry: ManifestSegment;
-  readonly path: string;
-  readonly fileBytes: number;
-  readonly header: SegmentHeader | undefined;
-  readonly scan: SegmentScan;
-  /** The last sequence in it or before it. */
-  readonly lastSequence: number;
-}
-
-export interface LogScan {
-  readonly segments: readonly ScannedSegment[];
-  /** The segment in which the log ends, and the verdict about its end. */
-  readonly tail: ScannedSegment | undefined;
-  readonly verdict: TailVerdict;
-  readonly why: string;
-  readonly lastSequence: number;
-  readonly previousChecksum: number;
-  readonly lastTimeMicros: number;
-  readonly frames: number;
-  /** Handed to the visitor; those that are in runs already are not. */
-  readonly transactions: number;
-  readonly operations: number;
-  /** Bytes of the log that were read, those behind its end included. */
-  readonly bytesRead: number;
-  /** Of the frames that were replayed. */
-  readonly bytesReplayed: number;
-}
-
-export interface LogVisitor {
-  /** Called before the records of a segment. */
-  segment?(entry: ManifestSegment, header: SegmentHeader | undefined): void;
-  /** A transaction that is not in the runs. */
-  record(record: LogRecord): void;
-  frame?(header: FrameHeader, entry: ManifestSegment): void;
-}
+import type { LogScan, LogVisitor, ScannedSegment } from "./scan-result.js";
 
 /**
  * Replays the log that the manifest describes, from where its runs end to its own end. Segments
@@ -131,6 +96,7 @@ class LogScanner {
     const open = entries.filter((entry) => entry.state !== "sealed");
     for (const [index, entry] of open.entries()) {
       const later = open.slice(index + 1);
+      if (this.#manifest.closed) for (const one of later) await this.#checkHeader(one);
       // Begun now, since the device reads two files in less than twice the time of one.
       const peeked = this.#manifest.closed ? undefined : settled(this.#peek(later));
       const scanned = await this.#scan(entry).catch(async (error: unknown) => {
@@ -146,6 +112,11 @@ class LogScanner {
   /** Nothing in it is needed for the state, but somebody counts on it. */
   async #checkPresent(entry: ManifestSegment): Promise<void> {
     await this.#withSegment(entry, async () => {});
+  }
+
+  /** Nothing is in it, says the manifest, which may be older than the log. */
+  async #checkHeader(entry: ManifestSegment): Promise<void> {
+    await this.#withSegment(entry, (file, _, path) => this.#readHeader(file, entry, path));
   }
 
   /** Opens a segment that must be there with the size that the manifest gives. */
@@ -231,7 +202,11 @@ class LogScanner {
         header.alignment === entry.alignment &&
         this.#place(entry).storeId.every((byte, i) => byte === header.storeId[i]);
       if (same) return header;
-      if (entry.state === "spare") return undefined;
+      if (entry.state === "spare") {
+        const place = this.#place(entry);
+        await assertNotUsedLater(this.#disk, file, place, header, this.#manifest);
+        return undefined;
+      }
       throw this.#corrupt(path, 0, "its header belongs to another place or time");
     }
     if (result?.why === "version") {

@@ -32,4 +32,5 @@ export const REGRESSIONS: readonly { readonly seed: number; readonly found: stri
     found:
       "a deletion that was replayed was forgotten, and a run that ended before it brought it back",
   },
+  { seed: 3743, found: "an older manifest of a closed store hid what a later opening wrote" },
 ];
