@@ -156,8 +156,15 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   "older manifest": ({ run, machine }) => {
     if (run.olderManifests.length === 0) return undefined;
     const older = run.random.pick(run.olderManifests);
+    const codes: ErrorCode[] = ["CORRUPT_MANIFEST", "CORRUPT_LOG", "MISSING_FILE"];
+    if (run.random.chance(0.5)) {
+      machine.mutate(run.random.pick(SLOTS), () => older);
+      return { codes, opens: "same" };
+    }
+    // With both put back nothing may be left that could tell: the segments written since can be
+    // in use again, and their rows in runs that no manifest knows (docs/recovery.md).
     for (const file of SLOTS) machine.mutate(file, () => older);
-    return { codes: ["CORRUPT_MANIFEST", "CORRUPT_LOG", "MISSING_FILE"], opens: "same" };
+    return { codes, opens: { from: 1 } };
   },
   "bit flip anywhere": ({ run, machine, frames }) => {
     const files = machine.files().filter((path) => /\.log$|manifest/.test(path));
