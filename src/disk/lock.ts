@@ -57,8 +57,11 @@ const WAIT_MILLIS_DEFAULT = 10_000;
 const BACKOFF_MILLIS_MIN = 5;
 const BACKOFF_MILLIS_MAX = 250;
 
-/** A LOCK file longer than this is emptied by the next owner: some 200 openings. */
-const FILE_BYTES_MAX = 64 * 1024;
+/**
+ * A LOCK file longer than this is emptied by the next owner: some 25 openings. Every opening reads
+ * all of it several times, and asks the system for each claim that was not released.
+ */
+const FILE_BYTES_MAX = 8 * 1024;
 
 /** Claims can come between a size and the read that follows it. */
 const READ_AHEAD_BYTES = 64 * 1024;

@@ -74,7 +74,8 @@ export interface Addon {
   lock(path: string): Promise<[handle: LockHandle, strong: boolean] | number>;
   unlock(lock: LockHandle): void;
 
-  map(path: string): Promise<[handle: MappingHandle, length: number] | number>;
+  /** For each path its mapping, or a negative errno. */
+  map(paths: readonly string[]): Promise<([handle: MappingHandle, length: number] | number)[]>;
   copy(
     mapping: MappingHandle,
     offset: number,

@@ -4,24 +4,25 @@ import * as fs from "node:fs/promises";
 import { errnoCode } from "../base/errors.js";
 import type { DiskFile, DiskMapping, OpenOptions } from "./disk.js";
 import { type Addon, addonError, type MappingHandle } from "./native-addon.js";
-import { openFile } from "./node-files.js";
+import { NodeFile, openFile } from "./node-files.js";
 
 const PAGE_BYTES = 4096;
 
 /**
  * Zeros and what is verified are written, and direct reads made, through a second descriptor past
- * the page cache; all else goes through the first. The kernel keeps the two in step.
+ * the page cache; all else goes through the first. The kernel keeps the two in step. A file that is
+ * only read, directly, has one for both.
  */
 class NativeFile implements DiskFile {
   readonly path: string;
   readonly #addon: Addon;
-  readonly #file: DiskFile;
+  readonly #file: NodeFile;
   readonly #second: fs.FileHandle;
   readonly #readsDirectly: boolean;
   /** Operations on the second descriptor: its number may go to another file once it is closed. */
   readonly #running = new Set<Promise<unknown>>();
 
-  constructor(addon: Addon, file: DiskFile, second: fs.FileHandle, readsDirectly: boolean) {
+  constructor(addon: Addon, file: NodeFile, second: fs.FileHandle, readsDirectly: boolean) {
     this.path = file.path;
     this.#addon = addon;
     this.#file = file;
@@ -88,7 +89,7 @@ class NativeFile implements DiskFile {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#running);
-    await this.#second.close();
+    if (this.#second !== this.#file.handle) await this.#second.close();
     await this.#file.close();
   }
 
@@ -125,8 +126,13 @@ export async function openNativeFile(
   path: string,
   options: OpenOptions = {},
 ): Promise<DiskFile> {
+  if (!options.write && options.direct) {
+    // One descriptor does for both: an opening reads several files so, and waits for each.
+    const only = await openSecond(path, options);
+    return new NativeFile(addon, new NodeFile(path, only, false), only, true);
+  }
   const file = await openFile(path, options);
-  if (!options.write && !options.direct) return file;
+  if (!options.write) return file;
   try {
     const second = await openSecond(path, options);
     return new NativeFile(addon, file, second, options.direct === true);
@@ -159,10 +165,45 @@ class NativeMapping implements DiskMapping {
   }
 }
 
-/** Maps a file; see `Disk.map`. */
-export async function mapNativeFile(addon: Addon, path: string): Promise<DiskMapping> {
-  const mapped = await addon.map(path);
-  if (typeof mapped === "number") throw addonError(mapped, "mmap", path);
-  const [handle, length] = mapped;
-  return new NativeMapping(addon, handle, length, path);
+/** Files of one job, of which the pool of threads does several side by side. */
+const FILES_PER_JOB = 32;
+
+interface Wanted {
+  readonly path: string;
+  readonly resolve: (mapping: DiskMapping) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Maps files; those that are asked for one right after the other in one go: see `Disk.map`. */
+export class NativeMapper {
+  readonly #addon: Addon;
+  #wanted: Wanted[] = [];
+
+  constructor(addon: Addon) {
+    this.#addon = addon;
+  }
+
+  map(path: string): Promise<DiskMapping> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.push({ path, resolve, reject });
+      if (this.#wanted.length === FILES_PER_JOB) void this.#start();
+      else if (this.#wanted.length === 1) queueMicrotask(() => void this.#start());
+    });
+  }
+
+  async #start(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    if (wanted.length === 0) return;
+    try {
+      const mapped = await this.#addon.map(wanted.map(({ path }) => path));
+      mapped.forEach((one, i) => {
+        const { path, resolve, reject } = wanted[i] as Wanted;
+        if (typeof one === "number") reject(addonError(one, "mmap", path));
+        else resolve(new NativeMapping(this.#addon, one[0], one[1], path));
+      });
+    } catch (error) {
+      for (const { reject } of wanted) reject(error);
+    }
+  }
 }

@@ -20,7 +20,7 @@ import {
 } from "./disk.js";
 import { isAlive, ownIdentity } from "./identity.js";
 import { type Addon, addonError, loadAddon, type Seam } from "./native-addon.js";
-import { mapNativeFile, openNativeFile } from "./native-file.js";
+import { NativeMapper, openNativeFile } from "./native-file.js";
 import { NativeLock } from "./native-lock.js";
 import { NativeQueue } from "./native-queue.js";
 import * as nodeFiles from "./node-files.js";
@@ -71,10 +71,12 @@ class NativeDisk implements Disk {
   readonly checksum: Checksum;
   readonly compressor: Compressor;
   readonly #addon: Addon;
+  readonly #mapper: NativeMapper;
   #info: DiskInfo;
 
   constructor(addon: Addon, info: DiskInfo) {
     this.#addon = addon;
+    this.#mapper = new NativeMapper(addon);
     this.#info = info;
     this.checksum = nativeChecksum(addon);
     this.compressor = { compress: addon.compress, decompress: addon.decompress };
@@ -136,7 +138,7 @@ class NativeDisk implements Disk {
   }
 
   map(path: string): Promise<DiskMapping> {
-    return mapNativeFile(this.#addon, path);
+    return this.#mapper.map(path);
   }
 
   lock(path: string): Promise<DiskLock | undefined> {

@@ -65,7 +65,7 @@ function openFlags(options: OpenOptions): number {
  * Opens a file. `direct` is not honoured: JavaScript has no say in the alignment of its memory, so
  * reads come through the page cache here.
  */
-export async function openFile(path: string, options: OpenOptions = {}): Promise<DiskFile> {
+export async function openFile(path: string, options: OpenOptions = {}): Promise<NodeFile> {
   const handle = await fs.open(path, openFlags(options), 0o644);
   return new NodeFile(path, handle, options.append === true);
 }
@@ -79,21 +79,21 @@ async function statOf(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-class NodeFile implements DiskFile {
+export class NodeFile implements DiskFile {
   readonly path: string;
-  readonly #handle: fs.FileHandle;
+  readonly handle: fs.FileHandle;
   readonly #append: boolean;
   /** What it is does not change while it is open. */
   #stats: BigIntStats | undefined;
 
   constructor(path: string, handle: fs.FileHandle, append: boolean) {
     this.path = path;
-    this.#handle = handle;
+    this.handle = handle;
     this.#append = append;
   }
 
   async size(): Promise<number> {
-    return (await this.#named(this.#handle.stat())).size;
+    return (await this.#named(this.handle.stat())).size;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
@@ -101,7 +101,7 @@ class NodeFile implements DiskFile {
     let done = 0;
     while (done < length) {
       const wanted = Math.min(length - done, CALL_BYTES_MAX);
-      const reading = this.#handle.read(bytes, done, wanted, offset + done);
+      const reading = this.handle.read(bytes, done, wanted, offset + done);
       const { bytesRead } = await this.#named(reading);
       if (bytesRead === 0) return bytes.slice(0, done);
       done += bytesRead;
@@ -115,7 +115,7 @@ class NodeFile implements DiskFile {
       const wanted = Math.min(bytes.length - done, CALL_BYTES_MAX);
       // With a position, appending is left to the platform: macOS would write at the position.
       const position = this.#append ? null : offset + done;
-      const writing = this.#handle.write(bytes, done, wanted, position);
+      const writing = this.handle.write(bytes, done, wanted, position);
       const { bytesWritten } = await this.#named(writing);
       if (bytesWritten === 0) throw systemError("EIO", "write", this.path);
       done += bytesWritten;
@@ -137,23 +137,23 @@ class NodeFile implements DiskFile {
   }
 
   async truncate(length: number): Promise<void> {
-    await this.#named(this.#handle.truncate(length));
+    await this.#named(this.handle.truncate(length));
   }
 
   /** On macOS libuv's fsync is F_FULLFSYNC, which flushes the drive as well. */
   async sync(): Promise<void> {
-    await this.#named(this.#handle.sync());
+    await this.#named(this.handle.sync());
   }
 
   async isNamed(): Promise<boolean> {
-    const own = this.#stats ?? this.#named(this.#handle.stat({ bigint: true }));
+    const own = this.#stats ?? this.#named(this.handle.stat({ bigint: true }));
     const [stats, there] = await Promise.all([own, statOf(this.path)]);
     this.#stats = stats;
     return there !== undefined && there.dev === stats.dev && there.ino === stats.ino;
   }
 
   async close(): Promise<void> {
-    await this.#named(this.#handle.close());
+    await this.#named(this.handle.close());
   }
 
   async #named<T>(operation: Promise<T>): Promise<T> {

@@ -13,14 +13,14 @@ import { type LogRecord, walkRecords } from "./record.js";
 import type { Found } from "./tail.js";
 
 /**
- * Read by so much at first, and by four times as much each time: most logs end soon, and the others
- * are read in large pieces.
+ * A log that was closed is read by so much at first, and by four times as much each time: most end
+ * soon. Others are read to the end of the segment, in large pieces: each costs a turn.
  */
 const FIRST_CHUNK_BYTES = 64 * 1024;
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /** Pieces that are on their way while the one before them is looked at. */
-const CHUNKS_AHEAD = 3;
+const CHUNKS_AHEAD = 1;
 
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
 const ZERO_STRIDE_BYTES = 64 * 1024;
@@ -68,8 +68,28 @@ export interface ScanOptions {
   readonly recycled: boolean;
   /** The log is known to end where its frames do: do not look for more behind them. */
   readonly closed?: boolean;
+  /** Shared by scans that follow one another. */
+  readonly buffers?: ReadBuffers;
   readonly visit: (record: LogRecord) => void;
   readonly onFrame?: (header: FrameHeader) => void;
+}
+
+/**
+ * Pieces of memory that nobody needs any more, to be read into again. Nearly all that an opening
+ * reads lies behind the end of the log, and is looked at once: new memory for each piece of it cost
+ * more than reading it, most of that in pages to be cleared and garbage to be collected.
+ */
+export class ReadBuffers {
+  readonly #free: Uint8Array[] = [];
+
+  take(size: number): Uint8Array | undefined {
+    return size === CHUNK_BYTES ? this.#free.pop() : undefined;
+  }
+
+  /** Only what a read has given as a whole, large piece. */
+  give(bytes: Uint8Array): void {
+    if (bytes.length === CHUNK_BYTES) this.#free.push(bytes);
+  }
 }
 
 /**
@@ -82,7 +102,7 @@ export async function scanSegment(options: ScanOptions): Promise<SegmentScan> {
     await scanner.frames();
     return await scanner.lookAhead();
   } finally {
-    await scanner.settle();
+    await scanner.finish();
   }
 }
 
@@ -98,7 +118,7 @@ class Scanner {
   #chunk: Uint8Array = new Uint8Array(0);
   #view: DataView = viewOf(this.#chunk);
   #chunkOffset = 0;
-  #chunkBytes = FIRST_CHUNK_BYTES;
+  #chunkBytes: number;
   #ahead: ChunkAhead[] = [];
   #offset: number;
   #frames = 0;
@@ -109,11 +129,12 @@ class Scanner {
   #bytesRead = 0;
   /** Not to be read into again: records in the chunk were visited, and may have been kept. */
   #inUse = false;
-  /** Pieces that nobody needs any more. */
-  readonly #free: Uint8Array[] = [];
+  readonly #buffers: ReadBuffers;
 
   constructor(options: ScanOptions) {
     this.#o = options;
+    this.#chunkBytes = options.closed === true ? FIRST_CHUNK_BYTES : CHUNK_BYTES;
+    this.#buffers = options.buffers ?? new ReadBuffers();
     this.#offset = options.startOffset ?? options.place.alignment;
   }
 
@@ -142,7 +163,16 @@ class Scanner {
 
   /** Nothing is on its way any more: the file may be closed. */
   async settle(): Promise<void> {
-    for (const { bytes } of this.#ahead.splice(0)) await bytes;
+    for (const { bytes } of this.#ahead.splice(0)) {
+      const piece = await bytes;
+      if (piece !== undefined) this.#buffers.give(piece);
+    }
+  }
+
+  /** The end of the scan: nothing of it is looked at again. */
+  async finish(): Promise<void> {
+    await this.settle();
+    this.#take(0, new Uint8Array(0));
   }
 
   /** Keeps pieces coming, from behind the chunk or the last of them on. */
@@ -160,7 +190,7 @@ class Scanner {
   /** Undefined if it failed: it is read again, by itself, should it be needed. */
   async #readPiece(offset: number, size: number): Promise<Uint8Array | undefined> {
     try {
-      const bytes = await this.#o.file.read(offset, size, this.#free.pop());
+      const bytes = await this.#o.file.read(offset, size, this.#buffers.take(size));
       this.#bytesRead += bytes.length;
       return bytes;
     } catch (error) {
@@ -200,7 +230,7 @@ class Scanner {
   }
 
   #take(offset: number, chunk: Uint8Array): void {
-    if (!this.#inUse && this.#chunk.length === CHUNK_BYTES) this.#free.push(this.#chunk);
+    if (!this.#inUse) this.#buffers.give(this.#chunk);
     this.#inUse = false;
     this.#chunk = chunk;
     this.#view = viewOf(chunk);
@@ -209,7 +239,7 @@ class Scanner {
 
   async #read(offset: number, size: number): Promise<boolean> {
     try {
-      const chunk = await this.#o.file.read(offset, size);
+      const chunk = await this.#o.file.read(offset, size, this.#buffers.take(size));
       this.#bytesRead += chunk.length;
       this.#take(offset, chunk);
       return true;

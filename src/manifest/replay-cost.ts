@@ -11,10 +11,11 @@ export const REPLAY_COST_DEFAULT: ReplayCost = { microsPerOperation: 3, microsPe
 export interface ReplayMeasurement {
   readonly operations: number;
   /**
-   * Of the log up to its end, as the tail of a running store is weighed. What was read behind that
-   * is paid for by what stands before.
+   * Of the log up to its end, as the tail of a running store is weighed: what is looked through
+   * behind it takes as long for a short tail as for a long one.
    */
   readonly bytes: number;
+  /** Until the last of these bytes was replayed. */
   readonly micros: number;
 }
 

@@ -7,6 +7,7 @@
  */
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
+import { parseSegmentFileName } from "../log/format.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 import { ManifestKeeper } from "../manifest/keeper.js";
 import { ManifestMemo, type ManifestSlots, readManifestSlots } from "../manifest/manifest.js";
@@ -28,7 +29,7 @@ import {
 } from "./files.js";
 import { beginEpoch, cutOff, type FoundStore } from "./new-epoch.js";
 import type { OpenedLog, OpeningSettings } from "./opening.js";
-import { resultOf, settled } from "./outcome.js";
+import { type Outcome, resultOf, settled } from "./outcome.js";
 import { scanLog } from "./scan.js";
 import type { LogScan, LogVisitor } from "./scan-result.js";
 
@@ -132,27 +133,24 @@ class Recovery {
     const disk = this.#disk;
     const manifest = slots.newest as Manifest;
     this.#checkEnvironment(manifest);
-    // Side by side: one maps files, the other waits for the device.
-    const syncing = settled(syncLog(disk, this.#directory, names, manifest));
-    const told = await settled((async () => visitor.manifest?.(manifest))());
-    const log = await syncing;
-    resultOf(told);
     assertNamedFilesArePresent(this.#directory, names, manifest);
-    resultOf(log);
-    const removedFiles = await findStrays(disk, this.#directory, names, manifest);
-    const synced = disk.clock.monotonicMicros();
-    const scan = await scanLog(disk, this.#directory, manifest, visitor);
+    const began = disk.clock.monotonicMicros();
+    const { scan, removedFiles } = await this.#read(names, manifest, visitor);
     const replayed = disk.clock.monotonicMicros();
     visitor.scanned?.();
     // Nothing can be refused any more: from here on files are changed.
-    await removeFiles(disk, this.#directory, removedFiles);
     const torn = await this.#setAside(scan, manifest);
+    const isSegment = (name: string): boolean => parseSegmentFileName(name) !== undefined;
+    // The next segment may get the name of one of them.
+    await removeFiles(disk, this.#directory, removedFiles.filter(isSegment));
     const { operations, bytesRead } = scan;
-    const measured = { operations, bytes: scan.bytesReplayed, micros: replayed - synced };
+    const measured = { operations, bytes: scan.bytesReplayed, micros: scan.micros };
     const replay = learnReplayCost(manifest.replay, measured);
     const { newestSlot } = slots;
     const keeper = new ManifestKeeper(disk, this.#directory, manifest, newestSlot, this.#memo);
-    const opened = await this.#begin({ scan, keeper, replay }, names);
+    const others = removedFiles.filter((name) => !isSegment(name));
+    const removing = settled(removeFiles(disk, this.#directory, others));
+    const opened = await this.#begin({ scan, keeper, replay }, names, removing);
     const end = disk.clock.monotonicMicros();
     return {
       ...opened,
@@ -174,16 +172,42 @@ class Recovery {
         tornFiles: torn.files,
         repairedSlots: slots.slots.filter((s) => s.state !== "valid").map((s) => s.file),
         removedFiles,
-        syncMicros: synced - start,
-        replayMicros: replayed - synced,
+        syncMicros: began - start,
+        replayMicros: replayed - began,
         publishMicros: end - replayed,
         micros: end - start,
       },
     };
   }
 
+  /**
+   * Side by side, since all of it is waiting: the log is read, what is read is made durable, and
+   * runs are mapped. Nothing is believed before all of it has gone well.
+   */
+  async #read(
+    names: readonly string[],
+    manifest: Manifest,
+    visitor: OpeningVisitor,
+  ): Promise<{ scan: LogScan; removedFiles: readonly string[] }> {
+    const [disk, directory] = [this.#disk, this.#directory];
+    // The first, for it tells the visitor of the tables that the log speaks of.
+    const told = settled((async () => visitor.manifest?.(manifest))());
+    const synced = settled(syncLog(disk, directory, names, manifest));
+    const strays = settled(findStrays(disk, directory, names, manifest));
+    const scanned = settled(scanLog(disk, directory, manifest, visitor));
+    // All of it has ended before any of it is refused: no file stays open.
+    const [mapped, durable, unknown, scan] = await Promise.all([told, synced, strays, scanned]);
+    resultOf(mapped);
+    resultOf(durable);
+    return { removedFiles: resultOf(unknown), scan: resultOf(scan) };
+  }
+
   /** After a failure nothing stays open. */
-  async #begin(found: FoundStore, names: readonly string[]): Promise<Omit<OpenedLog, "report">> {
+  async #begin(
+    found: FoundStore,
+    names: readonly string[],
+    removing: Promise<Outcome<void>>,
+  ): Promise<Omit<OpenedLog, "report">> {
     const disk = this.#disk;
     const { scan, keeper } = found;
     try {
@@ -193,8 +217,10 @@ class Recovery {
         await disk.remove(`${this.#directory}/${CREATING_NAME}`);
         await disk.syncDirectory(this.#directory);
       }
+      resultOf(await removing);
       return opened;
     } catch (error) {
+      await removing;
       await keeper.close();
       throw error;
     }

@@ -32,6 +32,8 @@ export interface LogScan {
   readonly bytesRead: number;
   /** Of the frames that were replayed. */
   readonly bytesReplayed: number;
+  /** Until the last of these frames had been visited. */
+  readonly micros: number;
 }
 
 export interface LogVisitor {

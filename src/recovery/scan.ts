@@ -13,7 +13,7 @@ import {
   type SegmentHeader,
   segmentFileName,
 } from "../log/format.js";
-import { type ChainState, type SegmentScan, scanSegment } from "../log/reader.js";
+import { type ChainState, ReadBuffers, type SegmentScan, scanSegment } from "../log/reader.js";
 import type { LogRecord } from "../log/record.js";
 import { judgeTail, type TailRow } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
@@ -53,8 +53,8 @@ interface Beyond {
   readonly first: FrameHeader | undefined;
   /** The first later segment has been written to. */
   readonly begun: boolean;
-  readonly frames: boolean;
-  readonly durableThrough: number;
+  frames: boolean;
+  durableThrough: number;
 }
 
 class LogScanner {
@@ -64,11 +64,14 @@ class LogScanner {
   readonly #visitor: LogVisitor;
   readonly #chain: ChainState;
   readonly #segments: ScannedSegment[] = [];
+  readonly #buffers = new ReadBuffers();
   #lastTimeMicros: number;
   #transactions = 0;
   #operations = 0;
   #bytesRead = 0;
   #bytesReplayed = 0;
+  readonly #startMicros: number;
+  #framesEndMicros: number;
 
   constructor(disk: Disk, directory: string, manifest: Manifest, visitor: LogVisitor) {
     this.#disk = disk;
@@ -79,6 +82,8 @@ class LogScanner {
     this.#chain = { nextSequence: sequence, previousChecksum: frameChecksum };
     // Where all is in runs there may be no record left that could tell.
     this.#lastTimeMicros = manifest.lastMicros;
+    this.#startMicros = disk.clock.monotonicMicros();
+    this.#framesEndMicros = this.#startMicros;
   }
 
   /** A sequence known to be durable: whatever is in runs was so before. */
@@ -150,8 +155,12 @@ class LogScanner {
         startOffset,
         recycled: entry.recycled,
         closed: this.#manifest.closed,
+        buffers: this.#buffers,
         visit: (record) => this.#visit(record, path),
-        onFrame: (frame) => this.#visitor.frame?.(frame, entry),
+        onFrame: (frame) => {
+          this.#framesEndMicros = this.#disk.clock.monotonicMicros();
+          this.#visitor.frame?.(frame, entry);
+        },
       });
       this.#bytesRead += scan.bytesRead;
       this.#bytesReplayed += scan.endOffset - startOffset;
@@ -289,33 +298,46 @@ class LogScanner {
 
   /** What later segments say: the frame at the beginning of the first one, and all as evidence. */
   async #peek(later: readonly ManifestSegment[]): Promise<Beyond> {
-    let first: FrameHeader | undefined;
-    let begun = false;
-    let frames = false;
-    let durableThrough = 0;
-    for (const [index, entry] of later.entries()) {
-      await this.#withSegment(entry, async (file, fileBytes) => {
-        // A chain of its own, which takes whatever comes: this is only about what there is.
-        const scan = await scanSegment({
-          file,
-          place: this.#place(entry),
-          checksum: this.#disk.checksum,
-          chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
-          limit: fileBytes,
-          recycled: entry.recycled,
-          visit: () => {},
-          onFrame: (frame) => {
-            if (index === 0 && frame.offset === entry.alignment) first = frame;
-            durableThrough = Math.max(durableThrough, frame.durableThrough);
-          },
-        });
-        this.#bytesRead += scan.bytesRead;
-        if (index === 0) begun = scan.found === "broken" || scan.lastLaterOffset !== 0;
-        frames ||= scan.frames > 0 || scan.lastLaterOffset !== 0;
-        durableThrough = Math.max(durableThrough, scan.laterDurableThrough);
-      });
+    const nothing = { first: undefined, begun: false, frames: false, durableThrough: 0 };
+    let all: Beyond | undefined;
+    for (const entry of later) {
+      const one = await this.#peekInto(entry);
+      all ??= { ...one };
+      all.frames ||= one.frames;
+      all.durableThrough = Math.max(all.durableThrough, one.durableThrough);
+      // The log goes on in the next one only where this one is full.
+      if (!one.begun && !one.frames) break;
     }
-    return { first, begun, frames, durableThrough };
+    return all ?? nothing;
+  }
+
+  async #peekInto(entry: ManifestSegment): Promise<Beyond> {
+    let first: FrameHeader | undefined;
+    let durableThrough = 0;
+    const scan = await this.#withSegment(entry, (file, fileBytes) =>
+      // A chain of its own, which takes whatever comes: this is only about what there is.
+      scanSegment({
+        file,
+        place: this.#place(entry),
+        checksum: this.#disk.checksum,
+        chain: { nextSequence: 0, previousChecksum: 0, anyLink: true },
+        limit: fileBytes,
+        recycled: entry.recycled,
+        buffers: this.#buffers,
+        visit: () => {},
+        onFrame: (frame) => {
+          if (frame.offset === entry.alignment) first = frame;
+          durableThrough = Math.max(durableThrough, frame.durableThrough);
+        },
+      }),
+    );
+    this.#bytesRead += scan.bytesRead;
+    return {
+      first,
+      begun: scan.found === "broken" || scan.lastLaterOffset !== 0,
+      frames: scan.frames > 0 || scan.lastLaterOffset !== 0,
+      durableThrough: Math.max(durableThrough, scan.laterDurableThrough),
+    };
   }
 
   #result(tail: ScannedSegment | undefined, row: TailRow | undefined): LogScan {
@@ -333,6 +355,7 @@ class LogScanner {
       operations: this.#operations,
       bytesRead: this.#bytesRead,
       bytesReplayed: this.#bytesReplayed,
+      micros: this.#framesEndMicros - this.#startMicros,
     };
   }
 

@@ -115,6 +115,17 @@ export class RunSet {
     return this.#tables[tableId] === 1;
   }
 
+  /** Length of the files that hold nothing but that table, in all runs. */
+  bytesOfTable(tableId: number): number {
+    let bytes = 0;
+    for (const { file } of this.#files.flat()) {
+      if (tableOf(file.firstKey) === tableId && tableOf(file.lastKey) === tableId) {
+        bytes += file.bytes;
+      }
+    }
+    return bytes;
+  }
+
   /** The keys of a range in order, of each the newest row. */
   cursor(range: RunRange): RunCursor {
     assert(this.#references > 0, "the set is open");
@@ -165,9 +176,11 @@ function badManifest(what: string): HoldfastError {
 function tablesOf(files: readonly RunFile[]): Uint8Array {
   const tables = new Uint8Array(0x1_0000);
   for (const { file } of files) {
-    const first = (file.firstKey[0]! << 8) | file.firstKey[1]!;
-    const last = (file.lastKey[0]! << 8) | file.lastKey[1]!;
-    tables.fill(1, first, last + 1);
+    tables.fill(1, tableOf(file.firstKey), tableOf(file.lastKey) + 1);
   }
   return tables;
+}
+
+function tableOf(fullKey: Uint8Array): number {
+  return (fullKey[0]! << 8) | fullKey[1]!;
 }

@@ -56,6 +56,9 @@ export interface PolicyOptions {
 /** A tier is a byte in the manifest. */
 const TIER_MAX = 255;
 
+/** A merge takes no more than so many times the runs that are enough for one. */
+const TIERS_AT_ONCE = 2;
+
 /** A step that reads no file of the last run is cut once it reads so many files' length. */
 const GAP_FILES_MAX = 4;
 
@@ -117,12 +120,16 @@ function isAvoided(run: ManifestRun, avoid: ReadonlySet<number>): boolean {
   return run.files.some((id) => avoid.has(id));
 }
 
-/** The newest runs of one tier, next to one another, that are enough: newer rows pass no older. */
+/**
+ * Runs of the newest tier that has enough, next to one another: newer rows pass no older. Where a
+ * tier has many more, since merges fell behind or were cut short each time, the oldest of them: a
+ * merge of all would be cut short even more surely.
+ */
 function fullTier(runs: readonly ManifestRun[], perTier: number): ManifestRun[] | undefined {
   for (let from = 0, to = 0; from < runs.length; from = to) {
     const { tier } = runs[from] as ManifestRun;
     while (runs[to]?.tier === tier) to++;
-    if (to - from >= perTier) return runs.slice(from, to);
+    if (to - from >= perTier) return runs.slice(Math.max(from, to - TIERS_AT_ONCE * perTier), to);
   }
   return undefined;
 }

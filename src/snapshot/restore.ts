@@ -44,7 +44,7 @@ export interface RestoreTarget {
   readonly directory: string;
   /** 32 hex digits, of the store that is being made. */
   readonly storeId: string;
-  /** A file is finished once it is about this long. Default: 16 MiB. */
+  /** A file is finished once it is about this long. Default: 32 MiB. */
   readonly fileBytes?: number;
   /** Memory for rows of the log. Default: 32 MiB. */
   readonly arenaBytes?: number;

@@ -2,7 +2,7 @@
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import { BACK_PRESSURE_WAIT_MILLIS_MAX } from "../base/limits.js";
-import type { Disk, Scheduler } from "../disk/disk.js";
+import type { Disk, Scheduler, Timer } from "../disk/disk.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
 import { setBadFileAside } from "../recovery/files.js";
@@ -50,6 +50,12 @@ export interface BackgroundOptions {
   readonly options: Options;
 }
 
+/**
+ * The background begins this long after an opening: what the application does first, with code that
+ * is not compiled yet, does not share the processor with a thread that is being started.
+ */
+const START_DELAY_MILLIS = 100;
+
 /** Entries looked at in one turn while rows leave memory. */
 const SWEEP_STEPS = 500;
 
@@ -67,6 +73,8 @@ export class Background {
   /** What had been written when pressure was last looked at, and a little more. */
   #weighAt = { operations: 0, logicalBytes: 0 };
   #warmUp: WarmUp | undefined;
+  /** Until the background begins. */
+  #starting: Timer | undefined;
   #sweeping = false;
   #closing = false;
   #closed = false;
@@ -132,18 +140,27 @@ export class Background {
   /** Something has become durable. */
   readonly check = (): void => {
     this.#o.tail.sample();
-    this.#snapshotter.check();
+    if (this.#starting === undefined) this.#snapshotter.check();
+    else this.#snapshotter.weigh();
   };
 
-  /** Begins: there may be work that the last opening left. */
+  /** Soon begins: there may be work that the last opening left. */
   start(): void {
+    if (this.#closing) return;
+    this.#starting = this.#o.disk.scheduler.after(START_DELAY_MILLIS, this.#begin, false);
+  }
+
+  readonly #begin = (): void => {
+    if (this.#starting === undefined) return;
+    this.#starting.cancel();
+    this.#starting = undefined;
     if (this.#closing) return;
     this.#snapshotter.reconsider();
     this.#snapshotter.check();
     this.#sweepSoon();
     this.#warmUp = new WarmUp(this.#o.catalog, this.#o.disk.scheduler);
     this.#warmUp.start();
-  }
+  };
 
   async flush(sequence: number): Promise<void> {
     await this.#snapshotter.flushNow(sequence);
@@ -193,6 +210,7 @@ export class Background {
   /** Ends it, with a run of the rest of the log unless that takes longer than `millis`. */
   async close(millis: number): Promise<void> {
     this.#closing = true;
+    this.#starting?.cancel();
     this.#warmUp?.stop();
     await this.#snapshotter.close(millis);
     this.#closed = true;
@@ -268,6 +286,7 @@ export class Background {
   #onPressure(level: Pressure): void {
     this.#pressure = level;
     if (level === "none") this.#gate?.open();
+    else this.#begin();
   }
 
   /** Rows leave memory a few at a time: nobody waits for it. */

@@ -28,7 +28,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   readonly schemas: SchemaDescription[] = [];
   /** The definition in force: the code's, once it was bound, and the stored one before. */
   definition: TableDefinition<Key, Row, Input>;
-  row: RowCodec<Row, Input>;
+  #row: RowCodec<Row, Input> | undefined;
   /** The tier of the definition in force, as a number. */
   rank: number;
   /** For tables of tier "cached": keys whose newest row is not in the log yet. */
@@ -40,7 +40,6 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.definition = definition;
     this.layers = layers;
     this.key = compileKey<Key>(definition.key);
-    this.row = compileRow<Row, Input>(definition);
     this.rank = TIER_RANK[definition.tier];
     const { horizon, memory } = layers;
     const footprint = footprintOf(definition.key, definition.fields);
@@ -49,10 +48,16 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
 
   bind(definition: TableDefinition<Key, Row, Input>): void {
     this.definition = definition;
-    this.row = compileRow<Row, Input>(definition);
+    this.#row = undefined;
     this.rank = TIER_RANK[definition.tier];
     this.rows.resident = definition.resident;
     this.rows.footprint = footprintOf(definition.key, definition.fields);
+  }
+
+  /** Compiled when it is first needed: an opening declares each table twice, as stored and as coded. */
+  get row(): RowCodec<Row, Input> {
+    this.#row ??= compileRow<Row, Input>(this.definition);
+    return this.#row;
   }
 
   /** The row of a version, decoded if it was not yet. Not for callers: see `copyOut`. */

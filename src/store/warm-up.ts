@@ -40,7 +40,14 @@ export class WarmUp {
   constructor(catalog: Catalog, scheduler: Scheduler) {
     this.#catalog = catalog;
     this.#scheduler = scheduler;
-    this.#tables = [...catalog.tables].filter(({ rows }) => !rows.complete);
+    this.#tables = [...catalog.tables].filter((table) => this.#mayFit(table));
+  }
+
+  /** A row in memory takes more than in a run: a table with files of its own that do not fit is not begun. */
+  #mayFit({ id, rows }: TableState): boolean {
+    const { runs, memory } = this.#catalog.layers;
+    if (rows.complete || runs === undefined) return false;
+    return runs.bytesOfTable(id) <= memory.limitBytes * MEMORY_PART;
   }
 
   start(): void {

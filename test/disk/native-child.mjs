@@ -99,7 +99,7 @@ const TASKS = {
   /** A SIGBUS that is not ours must do what it always does. */
   async "foreign-fault"() {
     closeSync(openSync(`${folder}/empty`, "w"));
-    await addon.map(`${folder}/empty`);
+    await addon.map([`${folder}/empty`]);
     say("mapped");
     process.kill(process.pid, "SIGBUS");
     setInterval(() => {}, 1000);

@@ -121,7 +121,8 @@ test.skipIf(!isThere)(
     const random = new Random(seed);
     const path = join(folder, "mapped");
     writeFileSync(path, new Uint8Array(10_000).fill(3));
-    const [mapping] = (await addon.map(path)) as [MappingHandle, number];
+    const [mapped] = await addon.map([path]);
+    const [mapping] = mapped as [MappingHandle, number];
     const all = addon as unknown as Record<string, unknown>;
     // Those that came since this was written, too.
     const names = Object.keys(all).filter((name) => typeof all[name] === "function");
@@ -178,7 +179,8 @@ test.skipIf(!isThere)(
     const path = join(folder, "shrinks");
     const length = 40_000;
     writeFileSync(path, new Uint8Array(length).fill(9));
-    const [mapping] = (await addon.map(path)) as [MappingHandle, number];
+    const [mapped] = await addon.map([path]);
+    const [mapping] = mapped as [MappingHandle, number];
     let size = length;
     const target = new Uint8Array(50_000);
     callMany(() => {
