@@ -13,7 +13,19 @@ void DeleteQueue(napi_env, void* data, void*) {
   static_cast<Queue*>(static_cast<Handle*>(data))->Unref();
 }
 
-void DropSlots(napi_env, void*, void* region) { static_cast<SlotRegion*>(region)->Unref(); }
+// V8 counts the length of the slots as memory that a collection could free, and collects while the
+// store is opened, and more often ever after. All but the pages that frames have reached is room that
+// nothing takes: it is counted out before V8 counts it in, and in again before V8 counts it out.
+void CountSlots(napi_env env, double bytes) {
+  int64_t now = 0;
+  napi_adjust_external_memory(env, static_cast<int64_t>(bytes), &now);
+}
+
+void DropSlots(napi_env env, void*, void* data) {
+  SlotRegion* region = static_cast<SlotRegion*>(data);
+  CountSlots(env, static_cast<double>(region->bytes()));
+  region->Unref();
+}
 
 bool GetShape(napi_env env, napi_value* args, QueueShape* shape) {
   if (!GetUint32(env, args[0], &shape->slot_bytes) ||
@@ -154,8 +166,10 @@ napi_value OpenQueue(napi_env env, napi_callback_info info) {
   }
   SlotRegion* region = queue->region();
   region->Ref();
+  CountSlots(env, -static_cast<double>(region->bytes()));
   if (napi_create_external_arraybuffer(env, region->data(), region->bytes(), DropSlots, region,
                                        &slots) != napi_ok) {
+    CountSlots(env, static_cast<double>(region->bytes()));
     region->Unref();
     queue->Close();
     return Int32(env, -ENOMEM);

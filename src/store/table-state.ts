@@ -54,7 +54,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     this.rows.footprint = footprintOf(definition.key, definition.fields);
   }
 
-  /** Compiled when it is first needed: an opening declares each table twice, as stored and as coded. */
+  /** Compiled when it is first needed: an opening declares each table as stored, then as coded. */
   get row(): RowCodec<Row, Input> {
     this.#row ??= compileRow<Row, Input>(this.definition);
     return this.#row;

@@ -43,7 +43,7 @@ export class WarmUp {
     this.#tables = [...catalog.tables].filter((table) => this.#mayFit(table));
   }
 
-  /** A row in memory takes more than in a run: a table with files of its own that do not fit is not begun. */
+  /** A row takes more in memory than in a run: a table whose own files do not fit is not begun. */
   #mayFit({ id, rows }: TableState): boolean {
     const { runs, memory } = this.#catalog.layers;
     if (rows.complete || runs === undefined) return false;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { manifestProblem } from "../../src/manifest/check.js";
-import type { Manifest, ManifestFile } from "../../src/manifest/format.js";
+import type { Manifest, ManifestFile, ManifestRun } from "../../src/manifest/format.js";
 import type { FlushResult, MergeResult } from "../../src/snapshot/jobs.js";
 import { type MergePlan, planMerge } from "../../src/snapshot/policy.js";
 import { withFlush, withMerge } from "../../src/snapshot/publication.js";
@@ -257,6 +257,19 @@ test("a step is one file of the last run, and what the runs above have between i
   model.merge();
   expect(model.manifest.merge?.throughKey).toEqual(first?.lastKey);
   expect(planMerge(model.manifest, OPTIONS)?.afterKey).toEqual(first?.lastKey);
+});
+
+test("of many runs that wait, a merge takes the oldest few: it may be cut short each time", () => {
+  const model = run(300, scattered);
+  const before = model.manifest.state.runs.map(({ id }) => id);
+  for (let i = 0; i < 5 * PER_TIER; i++) model.flush(new Map([[scattered(i), 1]]));
+  const waiting = model.manifest.state.runs.filter(({ id }) => !before.includes(id));
+  const plan = planMerge(model.manifest, OPTIONS) as MergePlan;
+  expect(plan.runs).toHaveLength(2 * PER_TIER);
+  const next = model.manifest.state.runs.indexOf(plan.runs.at(-1) as ManifestRun) + 1;
+  expect(model.manifest.state.runs[next]?.tier).not.toBe(0);
+  expect(waiting).toHaveLength(5 * PER_TIER);
+  while (model.merge()) expect(model.rows()).toEqual(model.truth);
 });
 
 test("files that cannot be read stay out of it, and those above stay few", () => {
