@@ -8,7 +8,7 @@ import type { OpenSegment, SegmentSource } from "./writer.js";
 const RETRY_MILLIS = 1000;
 
 /** Retired segments that wait to be used again; what is more than that gives its room back. */
-export const RETIRED_SEGMENTS_MAX = 2;
+export const RETIRED_SEGMENTS_MAX = 4;
 
 /** A segment that can be written once the manifest knows it. */
 export interface PreparedSegment {
