@@ -51,8 +51,8 @@ export interface BackgroundOptions {
 }
 
 /**
- * The background begins this long after an opening: what the application does first, with code that
- * is not compiled yet, does not share the processor with a thread that is being started.
+ * A thread for the background is started this long after an opening: what the application does
+ * first, with code that is not compiled yet, does not share the processor with it.
  */
 const START_DELAY_MILLIS = 100;
 
@@ -147,20 +147,26 @@ export class Background {
   /** Soon begins: there may be work that the last opening left. */
   start(): void {
     if (this.#closing) return;
-    this.#starting = this.#o.disk.scheduler.after(START_DELAY_MILLIS, this.#begin, false);
+    const delayMillis = this.#o.options.bounds.startDelayMillis ?? START_DELAY_MILLIS;
+    if (this.#runner.where === "inline" || delayMillis === 0) this.#work();
+    else this.#starting = this.#o.disk.scheduler.after(delayMillis, this.#begin, false);
   }
 
+  /** Not later than planned: writers are slowed already. */
   readonly #begin = (): void => {
     if (this.#starting === undefined) return;
     this.#starting.cancel();
     this.#starting = undefined;
-    if (this.#closing) return;
+    if (!this.#closing) this.#work();
+  };
+
+  #work(): void {
     this.#snapshotter.reconsider();
     this.#snapshotter.check();
     this.#sweepSoon();
     this.#warmUp = new WarmUp(this.#o.catalog, this.#o.disk.scheduler);
     this.#warmUp.start();
-  };
+  }
 
   async flush(sequence: number): Promise<void> {
     await this.#snapshotter.flushNow(sequence);

@@ -14,6 +14,8 @@ export interface StoreBounds {
   /** With so many, writers are slowed, and stopped. */
   readonly runsSlow?: number;
   readonly runsStop?: number;
+  /** From the opening until a thread for the background is started. */
+  readonly startDelayMillis?: number;
   /** In place of `scrubEveryHours`. */
   readonly scrubEveryMillis?: number;
   /** Size of what no run holds at which writers are slowed, and stopped. */
@@ -32,6 +34,7 @@ const LEAST: Required<StoreBounds> = {
   runsHurry: 2,
   runsSlow: 2,
   runsStop: 2,
+  startDelayMillis: 0,
   scrubEveryMillis: 0,
   slowBytes: 1,
   stopBytes: 1,
@@ -61,10 +64,11 @@ export function splitCache(
 }
 
 /** What the background keeps to. */
-export function backgroundBounds({ rowBytes: _, blockBytes: __, ...bounds }: StoreBounds) {
+export function backgroundBounds(bounds: StoreBounds) {
+  const { rowBytes: _, blockBytes: __, startDelayMillis: ___, ...rest } = bounds;
   return {
     slowBytes: BACK_PRESSURE_SLOW_BYTES,
     stopBytes: BACK_PRESSURE_STOP_BYTES,
-    ...bounds,
+    ...rest,
   };
 }

@@ -25,7 +25,13 @@ const wide = defineTable({
 
 const ROWS = 600;
 /** Several files a run, and every read goes to them. */
-const BOUNDS = { fileBytes: 8192, runsPerTier: 4, rowBytes: 0, blockBytes: 0 } as const;
+const BOUNDS = {
+  fileBytes: 8192,
+  runsPerTier: 4,
+  rowBytes: 0,
+  blockBytes: 0,
+  startDelayMillis: 0,
+} as const;
 
 const textOf = (n: number): string => `${n} ${(n * 7919) % 1000} `.repeat(8);
 
