@@ -35,7 +35,6 @@ export class IdleSeal {
 
   readonly #look = (): void => {
     this.#timer = undefined;
-    if (this.#stopped) return;
     const frames = this.#frames();
     const idle = frames === this.#framesBefore;
     this.#framesBefore = frames;

@@ -254,7 +254,7 @@ async function recycleSegment(
 function describeFailure(error: unknown, directory: string): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const code = errnoCode(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const { message } = error as Error;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new HoldfastError(
       "DISK_FULL",

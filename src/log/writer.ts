@@ -116,7 +116,6 @@ export class LogWriter {
   #sealedThrough: number;
   #poison: HoldfastError | undefined;
   #draining = false;
-  #closed = false;
 
   #frames = 0;
   #sealFrames = 0;
@@ -546,7 +545,6 @@ export class LogWriter {
   // ---- sealing and closing ---------------------------------------------------------------------
 
   #sealIfIdle(): void {
-    if (this.#poison !== undefined || this.#closed) return;
     if (this.#pipeline.length > 0) this.#idleSeal.arm();
     else if (this.#sealedThrough < this.durableSequence) this.#submitSeal();
   }
@@ -588,7 +586,6 @@ export class LogWriter {
 
   /** No more timers, no more writes. */
   stop(why: HoldfastError): void {
-    this.#closed = true;
     this.#cancelTimers();
     this.#poison ??= why;
     if (this.#filling !== undefined) this.#refuse([this.#filling], why);

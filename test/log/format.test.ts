@@ -100,6 +100,24 @@ test.each([0, 1, 63, SEGMENT_HEADER_BYTES - 1])("a segment header of %i bytes is
   expect(decodeSegmentHeader(bytes, portableChecksum)).toEqual({ ok: false, why: "damaged" });
 });
 
+const HOSTILE_SEGMENT: readonly [string, number, number][] = [
+  ["an id beyond all numbers", SEGMENT_AT.segmentId + 4, 0xffff_ffff],
+  ["a size beyond all numbers", SEGMENT_AT.segmentBytes + 4, 0xffff_ffff],
+  ["a time beyond all numbers", SEGMENT_AT.createdMicros + 4, 0xffff_ffff],
+  ["a name longer than its room", SEGMENT_AT.writerIdBytes, SEGMENT_HEADER_BYTES - 64 + 1],
+  ["blocks smaller than a sector", SEGMENT_AT.alignment, 256],
+  ["blocks of no power of two", SEGMENT_AT.alignment, 3 * 512],
+];
+
+test.each(HOSTILE_SEGMENT)("a segment header with %s is damaged", (_name, at, value) => {
+  const bytes = encodeSegmentHeader(segment, portableChecksum);
+  const view = viewOf(bytes);
+  view.setUint32(at, value, true);
+  const sum = portableChecksum.crc32c(bytes, SEGMENT_AT.formatVersion, SEGMENT_HEADER_BYTES);
+  view.setUint32(SEGMENT_AT.checksum, sum, true);
+  expect(decodeSegmentHeader(bytes, portableChecksum)).toEqual({ ok: false, why: "damaged" });
+});
+
 test("a frame header comes back as it was", () => {
   const bytes = frame();
   expect(decode(bytes)).toMatchObject({

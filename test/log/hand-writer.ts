@@ -30,6 +30,8 @@ export class HandWriter {
   readonly writer: LogWriter;
   /** What happens to the next synchronous write, and to the next one that is waited for. */
   syncFailure: Error | undefined;
+  /** The queue does not even take a write. */
+  submitFailure: Error | undefined;
   segmentFailure: HoldfastError | undefined;
   spares: number;
   retries = 0;
@@ -125,6 +127,7 @@ export class HandWriter {
       slots,
       openLog: () => Promise.reject(new Error("not here")),
       submit: (log, slot, length, offset) => {
+        if (this.submitFailure !== undefined) throw this.submitFailure;
         note(log, slot, length, offset);
         inFlight.push(slot);
       },

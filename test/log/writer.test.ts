@@ -298,3 +298,101 @@ test("a rotation keeps as many frames in flight as there were", async () => {
   expect(hand.inFlight).toHaveLength(4);
   expect(hand.submitted.slice(-4).map((one) => one.recordCount)).toEqual([1, 1, 1, 1]);
 });
+
+test("a queue that does not take a frame poisons, also amid a record that outgrows it", () => {
+  const hand = new HandWriter();
+  hand.commit(7000);
+  hand.submitFailure = eio;
+  expect(() => hand.commit(7000)).toThrow(
+    expect.objectContaining({ code: "POISONED", cause: eio }),
+  );
+  expect(hand.warnings).toEqual(["POISONED"]);
+  expect(hand.writer.lastSequence).toBe(1);
+});
+
+/** As many frames in flight as there may be, and a seal: no slot is left. */
+async function withoutSlots() {
+  const hand = new HandWriter({ framesInFlight: 2 });
+  hand.commit();
+  hand.writer.flushSync();
+  const drained = hand.writer.drain();
+  for (let i = 0; i < 2; i++) {
+    hand.commit();
+    hand.writer.flushSoon();
+    hand.endTurn();
+  }
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(hand.inFlight).toHaveLength(3);
+  expect(hand.submitted.at(-1)).toMatchObject({ recordCount: 0, durableThrough: 1 });
+  return { hand, drained };
+}
+
+test("who writes when a seal has taken the last slot waits for one", async () => {
+  const { hand } = await withoutSlots();
+  const { stalls } = hand.writer.stats();
+  expect(hand.commit()).toBe(4);
+  expect(hand.writer.stats().stalls).toBe(stalls + 1);
+  expect(hand.writer.durableSequence).toBe(2);
+});
+
+test("and is refused when what it waits for fails", async () => {
+  const { hand, drained } = await withoutSlots();
+  hand.syncFailure = eio;
+  expect(() => hand.commit()).toThrow(expect.objectContaining({ code: "POISONED" }));
+  await expect(drained).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  expect(hand.writer.lastSequence).toBe(3);
+});
+
+test("what stopped the log first is what is told, whatever comes after", () => {
+  const hand = new HandWriter();
+  for (let i = 0; i < 3; i++) {
+    hand.commit();
+    hand.writer.flushSoon();
+    hand.endTurn();
+  }
+  const [a, b, c] = [...hand.inFlight] as [number, number, number];
+  hand.complete(b, eio);
+  const { poison } = hand.writer;
+  hand.complete(c, new Error("later"));
+  hand.writer.halt(new Error("another"));
+  hand.complete(a);
+  expect(hand.writer.poison).toBe(poison);
+  expect(poison).toMatchObject({ code: "POISONED", cause: eio });
+  expect(hand.warnings).toEqual(["POISONED"]);
+});
+
+test("a segment that is closed with a frame under way tells that nobody knows of it", async () => {
+  const hand = new HandWriter();
+  const put = hand.put();
+  hand.endTurn();
+  await hand.writer.closeSegment();
+  await expect(put).rejects.toMatchObject({
+    code: "OUTCOME_UNKNOWN",
+    message: expect.stringContaining("transactions 1 to 1 failed (unknown)"),
+  });
+});
+
+test("who closes does not wait for a segment that cannot be made", async () => {
+  const hand = new HandWriter({ segmentBytes: 3 * 4096 });
+  for (let i = 0; i < 2; i++) {
+    hand.commit();
+    hand.writer.flushSync();
+  }
+  const put = hand.put();
+  hand.segmentFailure = full;
+  const drained = hand.writer.drain();
+  await expect(put).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", cause: full });
+  await expect(drained).rejects.toMatchObject({ code: "POISONED", cause: full });
+});
+
+test("a record that was given up needs no segment: what there is can be closed", async () => {
+  const hand = new HandWriter({ segmentBytes: 2 * 4096 });
+  hand.commit();
+  hand.writer.flushSync();
+  hand.writer.beginRecord();
+  hand.writer.abandonRecord();
+  hand.segmentFailure = full;
+  await hand.writer.drain();
+  expect(hand.writer.poison).toBeUndefined();
+});
