@@ -214,8 +214,10 @@ function rightRuns(manifest: Manifest, before: Manifest): ReadonlySet<Runs> {
   if (manifest.files !== before.files) {
     const there = new Set(manifest.files);
     const gone = before.files.filter((file) => !there.has(file));
-    const isNamed = gone.length === 0 ? () => false : namedFiles(manifest);
-    if (gone.some(({ id }) => isNamed(id))) return new Set();
+    if (gone.length > 0) {
+      const isNamed = namedFiles(manifest);
+      if (gone.some(({ id }) => isNamed(id))) return new Set();
+    }
   }
   return new Set([before.state, ...before.snapshots.map((one) => one.state)].map((s) => s.runs));
 }

@@ -3,7 +3,7 @@ import { viewOf } from "../../src/base/bytes.js";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import type { FramePlace } from "../../src/log/format.js";
-import { FRAME_AT } from "../../src/log/format.js";
+import { FRAME_AT, FRAME_HEADER_BYTES } from "../../src/log/format.js";
 import { FrameBuilder, type FrameStamp } from "../../src/log/frame-builder.js";
 
 export const ALIGNMENT = 4096;
@@ -56,4 +56,15 @@ export function logOf(payloads: readonly number[], segmentBytes: number): Uint8A
     offset += frame.length;
   });
   return bytes;
+}
+
+/** Puts both checksums of the frame at that offset right again, as a bad writer would have. */
+export function reseal(bytes: Uint8Array, offset: number): void {
+  const view = viewOf(bytes);
+  const payload = offset + FRAME_HEADER_BYTES;
+  const end = payload + view.getUint32(offset + FRAME_AT.payloadBytes, true);
+  const payloadChecksum = portableChecksum.crc32c(bytes, payload, end);
+  view.setUint32(offset + FRAME_AT.payloadChecksum, payloadChecksum, true);
+  const checksum = portableChecksum.crc32c(bytes, offset + FRAME_AT.payloadChecksum, payload);
+  view.setUint32(offset + FRAME_AT.checksum, checksum, true);
 }

@@ -4,6 +4,7 @@ import { encode } from "@msgpack/msgpack";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { viewOf } from "../../src/base/bytes.js";
+import { MANIFEST_BYTES_MAX } from "../../src/base/limits.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import { manifestProblem } from "../../src/manifest/check.js";
 import { encodeContent } from "../../src/manifest/encode.js";
@@ -108,6 +109,27 @@ test("a manifest that is cut off anywhere is damage", () => {
 
 test("a newer format is told apart from damage", () => {
   expect(decodeManifest(slotOf(manifest, 3), portableChecksum)).toMatchObject({ why: "version" });
+});
+
+test("a good header before the content of another manifest is damage", () => {
+  for (const [at, value] of [
+    [MANIFEST_AT.generation, manifest.generation + 1],
+    [MANIFEST_AT.storeId, 0xdead_beef],
+  ] as const) {
+    const bytes = encodeManifest(manifest, portableChecksum);
+    const view = viewOf(bytes);
+    view.setUint32(at, value, true);
+    const sum = portableChecksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
+    view.setUint32(MANIFEST_AT.headerChecksum, sum, true);
+    const detail = "its header is that of another manifest";
+    expect(decodeManifest(bytes, portableChecksum)).toEqual({ ok: false, why: "damaged", detail });
+  }
+});
+
+test("a manifest larger than any may be is refused before it is written", () => {
+  const schemas = ["x".repeat(MANIFEST_BYTES_MAX)];
+  const tables = [{ id: 1, name: "t", schemas }];
+  expect(() => encodeManifest({ ...manifest, tables }, portableChecksum)).toThrow(RangeError);
 });
 
 type Change = Partial<Record<keyof Manifest, unknown>>;

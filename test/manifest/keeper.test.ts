@@ -9,6 +9,7 @@ import {
 } from "../../src/manifest/format.js";
 import { ManifestKeeper } from "../../src/manifest/keeper.js";
 import { readManifestSlots } from "../../src/manifest/manifest.js";
+import { SlotFile } from "../../src/manifest/slot-file.js";
 import { SimulatedCrash, type SimulatedMachine } from "../sim/disk.js";
 import {
   closedStore,
@@ -182,6 +183,60 @@ test("a slot that rots while the store is open is written first by the next chan
   }
 });
 
+test("with both slots rotten while the store is open, the next change writes them anew", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => m));
+  for (const slot of SLOTS) machine.flipBit(slot, 100);
+  await machine.run(keeper.publish((m) => ({ ...m, durableThrough: 99 })));
+  const { current } = keeper;
+  expect(await generations(machine)).toEqual([current.generation, current.generation]);
+});
+
+test("slots put back to an older generation while the store is open are written over", async () => {
+  const machine = await closedStore(3);
+  const older = SLOTS.map((slot) => machine.read(slot).slice());
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => m));
+  SLOTS.forEach((slot, i) => void machine.mutate(slot, () => older[i]));
+  await machine.run(keeper.publish((m) => ({ ...m, durableThrough: 99 })));
+  const { current } = keeper;
+  expect(await generations(machine)).toEqual([current.generation, current.generation]);
+});
+
+/** No code of the system: the program has made a mistake, or was ended. */
+const MISTAKE = { operation: "read", error: "MISTAKE" } as const;
+
+test("a mistake of the program in looking at the slots is thrown, not called rot", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => m));
+  const files = filesOf(machine);
+  machine.addFault({ ...MISTAKE, path: SLOTS[0] });
+  const change = machine.run(keeper.publish((m) => ({ ...m, durableThrough: 99 })));
+  await expect(change).rejects.toMatchObject({ code: "MISTAKE" });
+  machine.addFault({ ...MISTAKE, path: SLOTS[1] });
+  const reading = machine.run(readManifestSlots(machine.boot(), DIRECTORY));
+  await expect(reading).rejects.toMatchObject({ code: "MISTAKE" });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+test("a slot that was never written by this keeper is not as it has written it", async () => {
+  const machine = await closedStore(3);
+  const slot = await machine.run(SlotFile.open(machine.boot(), SLOTS[0]));
+  expect(await machine.run(slot.isAsWritten())).toBe(false);
+  await machine.run(slot.close());
+});
+
+test("a slot whose length the system refuses to tell is closed, and that is told", async () => {
+  const machine = await closedStore(3);
+  machine.addFault({ operation: "size", path: SLOTS[0], error: "EIO" });
+  const close = machine.addFault({ operation: "close", path: SLOTS[0], error: "EIO", at: 99 });
+  const opening = machine.run(SlotFile.open(machine.boot(), SLOTS[0]));
+  await expect(opening).rejects.toMatchObject({ code: "EIO" });
+  expect(close.seen).toBe(1);
+});
+
 test("a full disk is told apart", async () => {
   const machine = await closedStore(3);
   const keeper = await keeperOn(machine);
@@ -287,6 +342,26 @@ test("on a full disk one that does not fit is refused, and the one before stays"
   machine.crash("power");
   const { newest } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
   expect(newest).toEqual(before);
+});
+
+test.each(["ENOSPC", "EDQUOT"])(
+  "%s in making room that is not needed yet is passed over",
+  async (error) => {
+    const machine = await closedStore(3);
+    const keeper = await keeperOn(machine);
+    machine.addFault({ operation: "zeroFill", path: "manifest", error, times: 2 });
+    await machine.run(keeper.publish((m) => ({ ...m, tables: large(40_000) })));
+    const { generation } = keeper.current;
+    expect(await generations(machine)).toEqual([generation, generation]);
+  },
+);
+
+test("any other failure in making room refuses the change, even if it would fit", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  machine.addFault({ operation: "zeroFill", path: "manifest", error: "EIO" });
+  const change = machine.run(keeper.publish((m) => ({ ...m, tables: large(40_000) })));
+  await expect(change).rejects.toMatchObject({ code: "IO" });
 });
 
 test("a manifest longer than what is read at first is read whole", async () => {

@@ -36,6 +36,12 @@ test("one that took a thousand times as long moves it by less than three times",
   expect(after.microsPerOperation).toBeLessThan(3 * cost.microsPerOperation);
 });
 
+test("from a cost of nothing, which a manifest may say, it comes back to figures", () => {
+  const nothing = { microsPerOperation: 0, microsPerKilobyte: 0 };
+  const after = learnReplayCost(nothing, { operations: 10_000, bytes: BYTES, micros: 1_000_000 });
+  expect(after).toEqual({ microsPerOperation: 0.001, microsPerKilobyte: 0.001 });
+});
+
 test("whatever was measured, it stays a figure that can be counted with", () => {
   const figure = fc.double({ min: 0, max: 1e15, noNaN: true });
   fc.assert(
