@@ -256,7 +256,7 @@ class LogScanner {
         return CLOSED;
       }
     }
-    const beyond = resultOf((await peeked) ?? (await settled(this.#peek(later))));
+    const beyond = resultOf(await (peeked ?? settled(this.#peek(later))));
     const next = beyond.first;
     if (
       next !== undefined &&

@@ -36,6 +36,7 @@ export async function readBack(
     if (!checked.ok || checked.seed !== seed) {
       throw corruptRun(path, 0, "the header does not read back as it was written");
     }
+    let end = RUN_HEADER_BYTES;
     for (const block of blocks) {
       const stored = await reader.read(block.offset, block.length);
       const expected = { ...block, fileId: place.fileId, seed, file: path };
@@ -43,9 +44,8 @@ export async function readBack(
       if (disk.checksum.crc32c(raw, 0, raw.length) !== block.rawChecksum) {
         throw corruptRun(path, block.offset, "the block does not read back as it was written");
       }
+      end = block.offset + block.length;
     }
-    const last = blocks.at(-1);
-    const end = last === undefined ? RUN_HEADER_BYTES : last.offset + last.length;
     const bytes = await reader.read(end, RUN_FOOTER_BYTES + 1);
     if (
       bytes.length !== RUN_FOOTER_BYTES ||

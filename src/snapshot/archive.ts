@@ -163,7 +163,6 @@ class Archiver {
   }
 
   async #writeBlock(file: DiskFile): Promise<void> {
-    if (this.#contentBytes === 0) return;
     const { disk, budget, signal } = this.#context;
     const raw = this.#content.subarray(0, this.#contentBytes);
     const place = { kind: BLOCK_KIND.archive, fileId: this.#job.segment.id, offset: this.#offset };

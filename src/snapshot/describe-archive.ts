@@ -1,6 +1,6 @@
 /** What an archive says of itself, for whoever has lost the manifest. */
 import { viewOf } from "../base/bytes.js";
-import { errnoCode } from "../base/errors.js";
+import { isHoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import { decodeFrameHeader, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../log/format.js";
@@ -32,7 +32,7 @@ export async function describeArchive(
   try {
     content = decodeBlock(stored, expected, disk);
   } catch (error) {
-    if (errnoCode(error) !== undefined) throw error;
+    if (!isHoldfastError(error, "CORRUPT_RUN")) throw error;
     return "its first block is damaged";
   }
   const segment = decodeSegmentHeader(content, checksum);

@@ -121,7 +121,8 @@ async function writeRows(
   const { bytes } = rows;
   for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
     if (rowEnd < 0 && dropTombstones) continue;
-    const writer = output.writer ?? (await output.open());
+    let { writer } = output;
+    if (writer === undefined) writer = await output.open();
     writer.add(bytes, keyStart, keyEnd, schemaVersion, bytes, keyEnd, rowEnd);
     if (!output.due) continue;
     await output.flush();

@@ -118,7 +118,8 @@ async function copyRows(
   while (cursor.next()) {
     const { key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd } = cursor;
     if (rowEnd >= 0 || !job.dropTombstones) {
-      const writer = output.writer ?? (await output.open());
+      let { writer } = output;
+      if (writer === undefined) writer = await output.open();
       writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
     }
     if (++since < ROWS_PER_PAUSE && !output.due) continue;

@@ -148,7 +148,8 @@ export class RepairLog {
     const { bytes } = rows;
     const files = await withOutput(this.outputOptions, this.#context, async (output) => {
       for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
-        const writer = output.writer ?? (await output.open());
+        let { writer } = output;
+        if (writer === undefined) writer = await output.open();
         writer.add(bytes, keyStart, keyEnd, schemaVersion, bytes, keyEnd, rowEnd);
         if (output.due) await output.flush();
       }

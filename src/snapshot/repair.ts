@@ -45,7 +45,8 @@ async function salvage(job: RepairJob, context: JobContext): Promise<Repaired> {
   return withOutput(job, context, async (output) => {
     for await (const entries of salvageRows({ ...job, disk })) {
       for (let i = 0; i < entries.count; i++) {
-        const writer = output.writer ?? (await output.open());
+        let { writer } = output;
+        if (writer === undefined) writer = await output.open();
         const { bytes } = entries;
         const keyEnd = entries.keyEnd(i);
         const version = entries.schemaVersion(i);
@@ -140,7 +141,8 @@ async function copyRows(
     const isRow = cursor.rowEnd >= 0 && age < below;
     bytes += keyEnd - keyStart + Math.max(0, cursor.rowEnd - rowStart);
     if (isRow || !job.dropTombstones) {
-      const writer = output.writer ?? (await output.open());
+      let { writer } = output;
+      if (writer === undefined) writer = await output.open();
       const version = isRow ? cursor.schemaVersion : 0;
       writer.add(key, keyStart, keyEnd, version, row, rowStart, isRow ? cursor.rowEnd : -1);
     }

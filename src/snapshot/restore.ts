@@ -213,7 +213,8 @@ class Restore {
     let rows = 0;
     const files = await this.#write(this.#tables.list, async (output) => {
       while (cursor.next()) {
-        const writer = output.writer ?? (await output.open());
+        let { writer } = output;
+        if (writer === undefined) writer = await output.open();
         const { key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd } = cursor;
         const tableId = ((key[keyStart] as number) << 8) | (key[keyStart + 1] as number);
         this.#tables.addRow(tableId, schemaVersion);

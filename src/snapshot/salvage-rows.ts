@@ -141,7 +141,8 @@ export class RowSalvage {
     const { places, copies } = await withOutput(output, this.#context, async (copy) => {
       const places = await salvageFile(options, async (entries) => {
         for (let i = 0; i < entries.count; i++) {
-          const writer = copy.writer ?? (await copy.open());
+          let { writer } = copy;
+          if (writer === undefined) writer = await copy.open();
           const { bytes } = entries;
           const [keyStart, keyEnd] = [entries.keyStart(i), entries.keyEnd(i)];
           const version = entries.schemaVersion(i);
@@ -210,7 +211,8 @@ export class RowSalvage {
         if (!options.isReadable(found)) continue;
         const tableId = ((found.key[0] as number) << 8) | (found.key[1] as number);
         rowsOf.set(tableId, (rowsOf.get(tableId) ?? 0) + 1);
-        const writer = output.writer ?? (await output.open());
+        let { writer } = output;
+        if (writer === undefined) writer = await output.open();
         writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
         if (output.due) await output.flush();
       }

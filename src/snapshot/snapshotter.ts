@@ -228,7 +228,6 @@ export class Snapshotter {
 
   /** Files or runs are others now: what was given up may be possible. */
   #goOn(): void {
-    if (this.#closing !== undefined) return;
     if (this.#merger.activity.figures.halted) this.#merger.activity.force();
     this.reconsider();
   }

@@ -132,3 +132,21 @@ test("the device refuses a place: IO, with the place, for what needs it only", a
   expect(find()).toBe(true);
   await opened.release();
 });
+
+test("with nothing to write nothing is written", async () => {
+  const { disk, directory, run, machine } = await onSimulated();
+  const options = { disk, directory, storeId: STORE_ID, fileId: 7 };
+  const writer = await run(RunFileWriter.create(options));
+  await run(writer.write());
+  const fault = machine?.addFault({ operation: "write", error: "EIO" });
+  expect(await run(writer.write())).toBe(0);
+  expect(fault?.seen).toBe(0);
+});
+
+test("a mistake of the program while a file is abandoned is thrown", async () => {
+  const { disk, directory, run, machine } = await onSimulated();
+  const options = { disk, directory, storeId: STORE_ID, fileId: 7 };
+  const writer = await run(RunFileWriter.create(options));
+  machine?.addFault({ operation: "close", error: "MISTAKE" });
+  await expect(run(writer.abandon())).rejects.toMatchObject({ code: "MISTAKE" });
+});

@@ -3,7 +3,7 @@ import { compressSync } from "lz4-napi";
 import { beforeAll, describe, expect, test } from "vitest";
 import { HoldfastError, isHoldfastError } from "../../src/base/errors.js";
 import { portableCompressor } from "../../src/disk/compressor.js";
-import { decodeBlock, encodeBlock } from "../../src/run/block.js";
+import { claimedBlockBytes, decodeBlock, encodeBlock } from "../../src/run/block.js";
 import { BlockCache } from "../../src/run/block-cache.js";
 import { EntriesBuilder } from "../../src/run/entries.js";
 import {
@@ -104,6 +104,26 @@ describe("a block with a good checksum over a bad content", () => {
     }
     block[BLOCK_AT.compression] = 2;
     expect(() => decodeBlock(sealed(block), place, tools)).toThrow("unknown way");
+  });
+
+  test("cut off, or of another length than it says", () => {
+    const raw = Buffer.from("content");
+    const make = () => encodeBlock({ ...place, raw, compress: false }, tools);
+    expect(() => decodeBlock(make().subarray(0, 23), place, tools)).toThrow("is cut off");
+    const other = Buffer.from(make());
+    other.writeUInt32LE(other.length + 1, BLOCK_AT.blockBytes);
+    expect(() => decodeBlock(sealed(other), place, tools)).toThrow("is of another length");
+    const content = Buffer.from(make());
+    content.writeUInt32LE(raw.length - 1, BLOCK_AT.rawBytes);
+    const why = "is of another length than its content";
+    expect(() => decodeBlock(sealed(content), place, tools)).toThrow(why);
+  });
+
+  test("no length is taken from a header that is not all there", () => {
+    const block = encodeBlock({ ...place, raw: new Uint8Array(9), compress: false }, tools);
+    expect(claimedBlockBytes(block, 0, BLOCK_KIND.data)).toBe(block.length);
+    expect(claimedBlockBytes(block, -1, BLOCK_KIND.data)).toBeUndefined();
+    expect(claimedBlockBytes(block, block.length - 23, BLOCK_KIND.data)).toBeUndefined();
   });
 
   test("ids beyond 32 bits", () => {

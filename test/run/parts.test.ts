@@ -1,9 +1,11 @@
 /** The parts that a file is made of, each by itself. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { RUN_FILE_BYTES_MAX } from "../../src/base/limits.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import { BlockCache, type CachedBlock, type FileBlocks } from "../../src/run/block-cache.js";
 import { compareBytes, Entries } from "../../src/run/entries.js";
+import { checkEnds } from "../../src/run/file-ends.js";
 import { FilterBuilder, filterLineOf, filterMayHold } from "../../src/run/filter.js";
 import {
   BLOCK_RAW_BYTES_MAX,
@@ -242,4 +244,17 @@ test("a cache with no budget holds nothing", () => {
   put(cache, file, 0, 10);
   expect(cache.get(file, 0)).toBe(undefined);
   expect(cache.bytes).toBe(0);
+});
+
+test("a file longer than any may be is refused before it is read", () => {
+  const bytes = RUN_FILE_BYTES_MAX + 1;
+  const file = { id: 7, bytes, rows: 1, tombstones: 0, checksum: 0 };
+  const keys = { firstKey: numberKey(1, 1), lastKey: numberKey(1, 1) };
+  const place = { storeId: new Uint8Array(16), fileId: 7 };
+  const copy = (): never => {
+    throw new Error("it was read");
+  };
+  const check = () =>
+    checkEnds("a.run", bytes, copy, place, { ...file, ...keys }, portableChecksum);
+  expect(check).toThrow("it is too long");
 });

@@ -23,6 +23,7 @@ import {
   places,
   shown,
   shownItem,
+  writeFile,
   writeRuns,
 } from "./fixtures.js";
 
@@ -354,4 +355,30 @@ test("nothing is read in memory that may be that of another block by now", async
     if (budget > 0) expect(cache.given).toBeGreaterThan(100);
     await place.run(set.release());
   }
+});
+
+test("a file that was made anew under its old id is opened anew", async () => {
+  const place = await onSimulated();
+  const rows = [[[item(numberKey(1, 1), "before")]]];
+  const described = await writeRuns(place, rows);
+  const previous = await openSet(place, described);
+  await place.run(place.disk.remove(`${place.directory}/${runFileName(1)}`));
+  const file = await writeFile(place, 1, [item(numberKey(1, 1), "after")]);
+  const set = await openSet(place, { ...described, files: [file] }, { previous });
+  expect(get(set, numberKey(1, 1))).toContain(Buffer.from("after").toString("hex"));
+  const kept = await openSet(place, { ...described, files: [file] }, { previous: set });
+  expect(kept.filesOf(0)).toEqual(set.filesOf(0));
+  for (const one of [previous, set, kept]) await place.run(one.release());
+});
+
+test("a cursor may be closed twice: its memory is given back once", async () => {
+  const place = await onSimulated();
+  const cache = new BlockCache(1 << 20);
+  const set = await setOf(place, [[[item(numberKey(1, 1), "row")]]], cache);
+  const cursor = set.cursor({});
+  expect(collect(cursor)).toHaveLength(1);
+  cursor.close();
+  cursor.close();
+  expect(cache.borrow()).not.toBe(cache.borrow());
+  await place.run(set.release());
 });

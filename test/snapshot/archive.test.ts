@@ -1,12 +1,26 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { portableChecksum } from "../../src/disk/checksum.js";
+import type { Disk } from "../../src/disk/disk.js";
+import { FRAME_HEADER_BYTES, RECORD_AT, SEGMENT_HEADER_BYTES } from "../../src/log/format.js";
 import type { ManifestSegment } from "../../src/manifest/format.js";
+import { decodeBlock, encodeBlock } from "../../src/run/block.js";
+import { BLOCK_KIND } from "../../src/run/format.js";
 import { archive } from "../../src/snapshot/archive.js";
-import { archiveFileName, parseArchiveFileName } from "../../src/snapshot/archive-format.js";
+import {
+  ARCHIVE_AT,
+  ARCHIVE_HEADER_BYTES,
+  archiveFileName,
+  decodeArchiveHeader,
+  encodeArchiveHeader,
+  parseArchiveFileName,
+} from "../../src/snapshot/archive-format.js";
+import { describeArchive } from "../../src/snapshot/describe-archive.js";
 import { expiredArchives } from "../../src/snapshot/history.js";
 import type { ArchiveResult } from "../../src/snapshot/jobs.js";
 import { readArchive } from "../../src/snapshot/read-archive.js";
+import { reseal } from "../log/frames.js";
 import { SimulatedMachine } from "../sim/disk.js";
-import { DIRECTORY, del, LogMaker, put, STORE_ID } from "./log.js";
+import { DIRECTORY, del, LogMaker, malform, put, STORE_ID } from "./log.js";
 import { contextOn } from "./rows.js";
 
 const PATH = `${DIRECTORY}/${archiveFileName(1)}`;
@@ -110,6 +124,159 @@ test("damage in the segment is found, and no archive is left", async () => {
   made.machine.flipBit(`${DIRECTORY}/0000000000000001.log`, 5000);
   await expect(made.make()).rejects.toMatchObject({ code: "CORRUPT_LOG" });
   expect(made.machine.files()).not.toContain(PATH);
+});
+
+test("a segment that ends before its last transaction, or whose records are none", async () => {
+  const made = await archived();
+  const { machine, disk, segment, result } = made;
+  const again = (change: object) => {
+    const job = { kind: "archive", directory: DIRECTORY, storeId: STORE_ID } as const;
+    return machine.run(archive({ ...job, segment: { ...segment, ...change } }, contextOn(disk)));
+  };
+  await expect(again({ lastSequence: result.archive.lastSequence + 1 })).rejects.toMatchObject({
+    code: "CORRUPT_LOG",
+    message: expect.stringContaining("the segment ends before transaction 122"),
+  });
+  malform(machine, 1, 512, "record");
+  await expect(again({})).rejects.toMatchObject({
+    code: "CORRUPT_LOG",
+    message: expect.stringContaining("a record's length is out of bounds"),
+  });
+  expect(machine.files()).not.toContain(PATH);
+});
+
+describe("an archive with another content, under good checksums", () => {
+  /** The content of its one block is the header of the segment, then the frames. */
+  async function reforged(change: (content: Buffer) => void): Promise<Archived> {
+    const made = await archived(900, 3);
+    const { machine, disk, result } = made;
+    const bytes = Buffer.from(machine.read(PATH));
+    const seed = bytes.readUInt32LE(ARCHIVE_AT.checksum);
+    const offset = ARCHIVE_HEADER_BYTES;
+    const place = { kind: BLOCK_KIND.archive, fileId: 1, offset, seed, file: PATH };
+    const content = decodeBlock(bytes.subarray(offset), place, disk);
+    change(content);
+    const block = encodeBlock({ ...place, raw: content, compress: true }, disk);
+    const whole = Buffer.concat([bytes.subarray(0, offset), block]);
+    machine.mutate(PATH, () => whole);
+    const entry = { ...result.archive, bytes: whole.length };
+    return { ...made, result: { ...result, archive: entry } };
+  }
+
+  const describeOf = ({ machine, disk }: Archived, segmentId = 1, tools: Disk = disk) =>
+    machine.run(
+      disk.open(PATH).then(async (file) => {
+        const place = { storeId: Buffer.from(STORE_ID, "hex"), segmentId };
+        return describeArchive(tools, file, place).finally(() => file.close());
+      }),
+    );
+
+  const CHANGES: readonly [string, (content: Buffer) => void, string, string | undefined][] = [
+    [
+      "another segment's header",
+      (content) => void content.fill(0, 0, SEGMENT_HEADER_BYTES),
+      "the segment's header is damaged",
+      "the header of its segment is damaged",
+    ],
+    [
+      "no frame",
+      (content) => void content.fill(0, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 4),
+      "there is no frame",
+      "its first frame is damaged",
+    ],
+    [
+      "a frame whose records have another checksum",
+      (content) => {
+        content[SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + RECORD_AT.timeMicros]! ^= 1;
+      },
+      "a frame fails its checksum",
+      undefined,
+    ],
+    [
+      "a record that is none",
+      (content) => {
+        const record = SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES;
+        content.writeUInt32LE(5, record + RECORD_AT.recordBytes);
+        reseal(content, SEGMENT_HEADER_BYTES);
+      },
+      "a record's length is out of bounds",
+      undefined,
+    ],
+  ];
+
+  test.each(CHANGES)("%s", async (_name, change, why, described) => {
+    const made = await reforged(change);
+    await expect(read(made)).rejects.toMatchObject({
+      code: "CORRUPT_LOG",
+      message: expect.stringContaining(why),
+      data: { file: PATH, offset: ARCHIVE_HEADER_BYTES },
+    });
+    if (described !== undefined) expect(await describeOf(made)).toBe(described);
+  });
+
+  test("what it says of itself, and why it says nothing", async () => {
+    const made = await archived();
+    const { machine, result } = made;
+    const { id, firstSequence, bytes, epoch, alignment } = result.archive;
+    const known = { id, firstSequence, bytes, epoch, alignment };
+    expect(await describeOf(made)).toMatchObject(known);
+    expect(await describeOf(made, 2)).toBe("its header is that of another archive");
+    const good = machine.read(PATH).slice();
+    machine.flipBit(PATH, ARCHIVE_HEADER_BYTES + 100);
+    expect(await describeOf(made)).toBe("its first block is damaged");
+    machine.mutate(PATH, () => good.slice(0, ARCHIVE_HEADER_BYTES + 3));
+    expect(await describeOf(made)).toBe("there is no block where the first one should be");
+  });
+
+  test("a mistake of the program is thrown by both, and not called damage", async () => {
+    const made = await archived();
+    const mistake = new TypeError("no such thing");
+    const compressor = {
+      ...made.disk.compressor,
+      decompress: () => {
+        throw mistake;
+      },
+    };
+    const disk: Disk = Object.create(made.disk, { compressor: { value: compressor } });
+    await expect(read({ ...made, disk })).rejects.toBe(mistake);
+    await expect(describeOf(made, 1, disk)).rejects.toBe(mistake);
+  });
+
+  test("fewer transactions than the manifest says, or another link", async () => {
+    const made = await archived();
+    const { result } = made;
+    const entry = { ...result.archive, lastSequence: 500 };
+    const longer = { ...made, result: { ...result, archive: entry } };
+    await expect(read(longer)).rejects.toThrow("it ends before transaction 500");
+    const first = { ...result.archive, firstSequence: 2 };
+    const other = { ...made, result: { ...result, archive: first } };
+    await expect(read(other)).rejects.toThrow("a frame does not continue the one before it");
+  });
+});
+
+test("headers: cut off, of a later format, of another archive", async () => {
+  const place = { storeId: Buffer.from(STORE_ID, "hex"), segmentId: 7 };
+  const { bytes, seed } = encodeArchiveHeader(place, portableChecksum);
+  const decode = (one: Uint8Array, of = place) => decodeArchiveHeader(one, of, portableChecksum);
+  expect(decode(bytes)).toEqual({ ok: true, seed });
+  expect(decode(bytes.subarray(0, 63))).toMatchObject({ detail: "its header is cut off" });
+  const detail = "its header is that of another archive";
+  expect(decode(bytes, { ...place, segmentId: 8 })).toMatchObject({ why: "damaged", detail });
+  const later = Buffer.from(bytes);
+  later.writeUInt32LE(9, ARCHIVE_AT.formatVersion);
+  const sum = portableChecksum.crc32c(later, ARCHIVE_AT.formatVersion, later.length);
+  later.writeUInt32LE(sum, ARCHIVE_AT.checksum);
+  expect(decode(later)).toMatchObject({ why: "version", detail: "it is of format version 9" });
+  const made = await archived(900, 3);
+  made.machine.mutate(PATH, (old) => {
+    const whole = Buffer.from(old);
+    whole.writeUInt32LE(9, ARCHIVE_AT.formatVersion);
+    const checksum = portableChecksum.crc32c(whole, ARCHIVE_AT.formatVersion, 64);
+    whole.writeUInt32LE(checksum, ARCHIVE_AT.checksum);
+    return whole;
+  });
+  const data = { file: PATH };
+  await expect(read(made)).rejects.toMatchObject({ code: "FORMAT_VERSION", data });
 });
 
 test("names", () => {

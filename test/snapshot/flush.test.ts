@@ -3,7 +3,7 @@ import { segmentFileName } from "../../src/log/format.js";
 import { flush } from "../../src/snapshot/flush.js";
 import type { FlushJob, FlushResult } from "../../src/snapshot/jobs.js";
 import { SimulatedMachine } from "../sim/disk.js";
-import { DIRECTORY, del, LogMaker, modelKey, put, STORE_ID } from "./log.js";
+import { DIRECTORY, del, LogMaker, malform, modelKey, put, STORE_ID } from "./log.js";
 import { contextOn, rowsOf, sorted, TABLES } from "./rows.js";
 
 async function makeLog(segmentBytes?: number) {
@@ -157,4 +157,22 @@ test("a segment that is gone is MISSING_FILE; one that is too short is CORRUPT_L
   await expect(run(jobFor(log))).rejects.toMatchObject({ code: "CORRUPT_LOG" });
   await machine.run(disk.remove(path));
   await expect(run(jobFor(log))).rejects.toMatchObject({ code: "MISSING_FILE" });
+});
+
+test("a log that ends before what is to be flushed, or holds what no writer writes", async () => {
+  const { machine, log, append, run } = await makeLog();
+  for (let i = 0; i < 3; i++) await append([put("a", `${i}`)]);
+  await expect(run(jobFor(log, undefined, { through: 5 }))).rejects.toMatchObject({
+    code: "CORRUPT_LOG",
+    message: expect.stringContaining("the log ends before transaction 5"),
+  });
+  const last = log.end.bytes - 512;
+  malform(machine, 1, last, "operation");
+  await expect(run(jobFor(log))).rejects.toMatchObject({
+    code: "CORRUPT_LOG",
+    message: expect.stringContaining("operation kind 9 is unknown"),
+    data: { offset: last, sequence: 3 },
+  });
+  malform(machine, 1, last, "record");
+  await expect(run(jobFor(log))).rejects.toThrow("a record's length is out of bounds");
 });

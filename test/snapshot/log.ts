@@ -5,14 +5,19 @@ import type { Disk } from "../../src/disk/disk.js";
 import {
   encodeSegmentHeader,
   FRAME_AT,
+  FRAME_HEADER_BYTES,
   OPERATION,
   OPERATION_HEADER_BYTES,
+  RECORD_AT,
+  RECORD_HEADER_BYTES,
   segmentFileName,
   writeOperationHeader,
 } from "../../src/log/format.js";
 import { FrameBuilder } from "../../src/log/frame-builder.js";
 import type { LogEnd } from "../../src/log/pipeline.js";
 import type { ManifestSegment } from "../../src/manifest/format.js";
+import { reseal } from "../log/frames.js";
+import type { SimulatedMachine } from "../sim/disk.js";
 
 export const DIRECTORY = "/data/store";
 export const STORE_ID = "0123456789abcdef0123456789abcdef";
@@ -57,6 +62,7 @@ export class LogMaker {
   bytes = 0;
   /** The state of the store after each transaction; index 0 is the empty one. */
   readonly history: Transaction[] = [];
+  readonly #schema: string;
   readonly #view: DataView;
   readonly #slot = new Uint8Array(FRAME_BYTES);
   readonly #frame = new FrameBuilder();
@@ -64,8 +70,10 @@ export class LogMaker {
   #offset = ALIGNMENT;
   #timeMicros = 1_700_000_000_000_000;
 
-  constructor(disk: Disk, segmentBytes = 64 * 1024) {
+  /** `schema`: what a declaration declares. */
+  constructor(disk: Disk, segmentBytes = 64 * 1024, schema = '{"name":"t"}') {
     this.disk = disk;
+    this.#schema = schema;
     this.segmentBytes = segmentBytes;
     this.#view = viewOf(this.#slot);
   }
@@ -131,7 +139,7 @@ export class LogMaker {
   #record(transaction: Transaction): void {
     const frame = this.#frame;
     frame.beginRecord();
-    if (transaction === "declare") this.#operation(OPERATION.declare, 1, "", '{"name":"t"}');
+    if (transaction === "declare") this.#operation(OPERATION.declare, 1, "", this.#schema);
     else {
       for (const { table, key, row } of transaction) {
         this.#operation(
@@ -205,4 +213,20 @@ export class LogMaker {
     await file.sync();
     await file.close();
   }
+}
+
+/** Makes the first record of a frame, or its first operation, one that no writer would have made. */
+export function malform(
+  machine: SimulatedMachine,
+  segmentId: number,
+  offset: number,
+  what: "record" | "operation",
+): void {
+  machine.mutate(`${DIRECTORY}/${segmentFileName(segmentId)}`, (bytes) => {
+    const record = offset + FRAME_HEADER_BYTES;
+    if (what === "record") viewOf(bytes).setUint32(record + RECORD_AT.recordBytes, 5, true);
+    else bytes[record + RECORD_HEADER_BYTES] = 9;
+    reseal(bytes, offset);
+    return bytes;
+  });
 }

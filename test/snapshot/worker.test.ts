@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { isHoldfastError } from "../../src/base/errors.js";
+import { HoldfastError, isHoldfastError } from "../../src/base/errors.js";
 import { portableDisk } from "../../src/disk/portable.js";
 import type { FlushJob, Job } from "../../src/snapshot/jobs.js";
 import { fromPlainError, toPlainError } from "../../src/snapshot/messages.js";
+import { InlineRunner } from "../../src/snapshot/runner.js";
 import { WorkerRunner } from "../../src/snapshot/worker-runner.js";
 import { ensureBuilt } from "../support/built.js";
 import { rowsOf, sorted } from "./rows.js";
@@ -123,6 +124,63 @@ test("closing cancels what runs and takes no more", async () => {
   expect(await merging).toMatchObject({ code: "CLOSED" });
   await expect(runner.run(real.flush, NEVER)).rejects.toMatchObject({ code: "CLOSED" });
   expect(crashes).toEqual([]);
+});
+
+test("what is cancelled before it begins does not begin", async () => {
+  const real = await realStage();
+  const { runner } = makeRunner();
+  const cancelled = AbortSignal.abort();
+  await expect(runner.run(real.flush, cancelled)).rejects.toMatchObject({ code: "CLOSED" });
+  const inline = new InlineRunner(portableDisk(), { bytesPerSecond: 1e12, burstBytes: 1e12 });
+  await inline.close();
+  await expect(inline.run(real.flush, NEVER)).rejects.toMatchObject({ code: "CLOSED" });
+});
+
+test("hurried, before the thread is there and after, nothing waits for the budget", async () => {
+  const real = await realStage();
+  const { runner } = makeRunner({ bytesPerSecond: 1, burstBytes: 1 });
+  runner.hurry(true);
+  const first = await runner.run(real.merge, NEVER);
+  expect(first.files.length).toBeGreaterThan(1);
+  runner.hurry(false);
+  runner.hurry(false);
+  const abort = new AbortController();
+  const second = { ...real.merge, fileIds: { first: 9000, count: 50 } };
+  const waiting = runner.run(second, abort.signal);
+  runner.hurry(true);
+  expect((await waiting).files.length).toBe(first.files.length);
+});
+
+test("a job that is cancelled because its thread has ended is cancelled once", async () => {
+  const real = await realStage();
+  const abort = new AbortController();
+  const runner = new WorkerRunner({
+    backend: "auto",
+    budget: { bytesPerSecond: 1, burstBytes: 1 },
+    disk: portableDisk(),
+    onCrash: () => abort.abort(),
+  });
+  closing.push(() => runner.close());
+  runner.keepAlive(true);
+  const merging = runner.run(real.merge, abort.signal).catch((error: unknown) => error);
+  await isFlushed(real, runner);
+  await runner.kill();
+  expect(await merging).toMatchObject({ code: "IO" });
+  expect(abort.signal.aborted).toBe(true);
+});
+
+test("an error of this package crosses with its data, and the code of its cause", () => {
+  const cross = (cause: unknown) =>
+    fromPlainError(toPlainError(new HoldfastError("IO", "it failed", { file: "a.run" }, cause)));
+  const system = Object.assign(new Error("EIO: bad medium"), { code: "EIO" });
+  const error = cross(system);
+  expect(error).toMatchObject({ code: "IO", message: "it failed", data: { file: "a.run" } });
+  expect(error.cause).toMatchObject({ name: "Error", code: "EIO", message: "EIO: bad medium" });
+  const ours = new HoldfastError("CORRUPT_RUN", "a block");
+  expect(cross(ours).cause).toMatchObject({ name: "HoldfastError", code: "CORRUPT_RUN" });
+  const mistake = cross(new TypeError("no")).cause;
+  expect(mistake).toMatchObject({ name: "AssertionError", message: "no" });
+  expect(cross(undefined).cause).toBeUndefined();
 });
 
 test("what is not an error of this package crosses as a mistake of the program", () => {
