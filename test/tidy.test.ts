@@ -146,6 +146,15 @@ test(`no line is longer than ${COLUMNS_MAX} columns, tables apart`, () => {
   expect(long).toEqual([]);
 });
 
+test("what coverage does not count has a reason beside it", () => {
+  const hints = files.flatMap(({ name, text }) =>
+    [...text.matchAll(/\b(?:v8|c8|istanbul) ignore\b.*/g)].map(([hint]) => `${name}: ${hint}`),
+  );
+  expect(hints.length).toBeGreaterThan(0);
+  const withReason = /: v8 ignore (?:next|else|file) -- @preserve: \w.{20,}/;
+  expect(hints.filter((hint) => !withReason.test(hint))).toEqual([]);
+});
+
 test("nothing is left for later", () => {
   expect(offenders((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(file.text))).toEqual([]);
 });

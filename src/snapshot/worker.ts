@@ -11,6 +11,9 @@ import type { Job } from "./jobs.js";
 import { type FromWorker, type ToWorker, toPlainError, type WorkerSettings } from "./messages.js";
 import { runJob } from "./run-job.js";
 
+/* v8 ignore file -- @preserve: it runs on a thread of its own, from dist/, where nothing measures;
+   test/snapshot/worker.test.ts sends it every message */
+
 /** What the thread is started with. */
 export type WorkerData = WorkerSettings;
 

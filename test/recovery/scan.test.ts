@@ -14,14 +14,27 @@ import {
   segmentFileName,
 } from "../../src/log/format.js";
 import type { Manifest, ManifestSegment } from "../../src/manifest/format.js";
+import { createManifest } from "../../src/manifest/keeper.js";
 import { assertNotUsedLater } from "../../src/recovery/newer-epoch.js";
-import { assertNotForeign } from "../../src/recovery/recover.js";
+import { assertNotForeign, openLog } from "../../src/recovery/recover.js";
 import { scanLog } from "../../src/recovery/scan.js";
 import { placed } from "../../src/recovery/scan-problems.js";
 import { PLACE, reseal, sealed } from "../log/frames.js";
 import { manifest as sample } from "../manifest/content.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { ALIGNMENT, DIRECTORY, LogMaker, put, STORE_ID } from "../snapshot/log.js";
+
+const SETTINGS = {
+  environment: "test",
+  allowEnvironmentChange: false,
+  writerId: "tester",
+  segmentBytes: 16 * 1024,
+  frameBytesMax: 8192,
+  framesInFlight: 8,
+  alignment: ALIGNMENT,
+};
+
+const VISITOR = { record: () => {} };
 
 interface Scene {
   readonly machine: SimulatedMachine;
@@ -51,6 +64,10 @@ async function scene(count: number, sealedCount = 0, more: Partial<Manifest> = {
     epoch: 1,
     durableThrough: 0,
     segments,
+    files: [],
+    merge: null,
+    snapshots: [],
+    archives: [],
     state: {
       runs: [],
       runsThrough: 0,
@@ -113,6 +130,13 @@ describe("the end", () => {
     const result = await scan(of);
     expect(result).toMatchObject({ seen: [1, 2], verdict: "torn", tail: { entry: { id: 1 } } });
     expect(result.tail?.scan.dirtyEnd).toBe(result.tail?.scan.endOffset);
+    await of.machine.run(createManifest(of.disk, DIRECTORY, of.manifest));
+    for (const tail of ["torn", "end"]) {
+      const opened = await of.machine.run(openLog(of.machine.boot(), DIRECTORY, SETTINGS, VISITOR));
+      const nothing = { tornBytes: 0, tornFiles: [] };
+      expect(opened.report).toMatchObject({ tail, lastSequence: 2, ...nothing });
+      await of.machine.run(opened.keeper.close());
+    }
   });
 
   test("cannot be told where the device refuses what nothing proves", async () => {

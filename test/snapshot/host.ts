@@ -1,4 +1,5 @@
 /** A store that is no more than a log made by hand and a manifest. */
+import { HoldfastError } from "../../src/base/errors.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import type { Disk } from "../../src/disk/disk.js";
 import { segmentFileName } from "../../src/log/format.js";
@@ -11,6 +12,7 @@ import type {
   SnapshotHost,
   SnapshotterOptions,
 } from "../../src/snapshot/host.js";
+import type { Job } from "../../src/snapshot/jobs.js";
 import { InlineRunner, type JobRunner } from "../../src/snapshot/runner.js";
 import { Snapshotter } from "../../src/snapshot/snapshotter.js";
 import type { Pressure } from "../../src/snapshot/trigger.js";
@@ -149,6 +151,31 @@ export class TestHost implements SnapshotHost {
   onPressure(level: Pressure): void {
     this.levels.push(level);
   }
+}
+
+/** A runner whose jobs go another way: `run` may pass them on to the one there is. */
+export function withRun(runner: JobRunner, run: JobRunner["run"]): JobRunner {
+  return {
+    where: runner.where,
+    budget: runner.budget,
+    hurry: (on) => runner.hurry(on),
+    keepAlive: (on) => runner.keepAlive(on),
+    close: () => runner.close(),
+    run,
+  };
+}
+
+/** One whose jobs of one kind wait until they are cancelled, or for ever. */
+export function stuck(kind: Job["kind"]): (runner: JobRunner) => JobRunner {
+  return (runner) =>
+    withRun(runner, (job, signal) => {
+      if (job.kind !== kind) return runner.run(job, signal);
+      return new Promise((_resolve, reject) => {
+        const cancelled = new HoldfastError("CLOSED", "cancelled");
+        if (signal.aborted) reject(cancelled);
+        signal.addEventListener("abort", () => reject(cancelled));
+      });
+    });
 }
 
 function namesOf({ files, archives }: Manifest): string[] {

@@ -5,6 +5,7 @@ import type { Manifest, ManifestFile, ManifestRun } from "../../src/manifest/for
 import type { FlushResult, MergeResult } from "../../src/snapshot/jobs.js";
 import { type MergePlan, planMerge } from "../../src/snapshot/policy.js";
 import { withFlush, withMerge } from "../../src/snapshot/publication.js";
+import { manifest } from "../manifest/content.js";
 
 const KEYS = 2000;
 /** Rows of a file; each counts for one byte. */
@@ -309,4 +310,22 @@ test("a store whose every row is deleted ends up with nothing", () => {
   while (model.merge());
   expect(model.rows().size).toBe(0);
   expect(model.bytes).toBe(0);
+});
+
+test("a merge of which nothing is left leaves no run", () => {
+  const { runs } = manifest.state;
+  const merged = runs.slice(0, 2);
+  const plan = {
+    kind: "tier",
+    runs: merged,
+    tier: 1,
+    dropTombstones: true,
+    inputBytes: 1,
+  } as const;
+  const keys = { afterKey: undefined, throughKey: undefined };
+  const result = { files: [] } as unknown as MergeResult;
+  const after = withMerge(manifest, { ...plan, ...keys }, result);
+  expect(after.state.runs).toEqual(runs.slice(2));
+  const gone = new Set(merged.flatMap((run) => run.files));
+  expect(after.files).toEqual(manifest.files.filter(({ id }) => !gone.has(id)));
 });

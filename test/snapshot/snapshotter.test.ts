@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { HoldfastError } from "../../src/base/errors.js";
-import type { Job } from "../../src/snapshot/jobs.js";
 import { withNamedFiles } from "../../src/snapshot/publication.js";
 import type { JobRunner } from "../../src/snapshot/runner.js";
-import { makeScene, type Scene } from "./host.js";
+import { makeScene, type Scene, stuck, withRun } from "./host.js";
 import { DIRECTORY, put } from "./log.js";
 import { rowsOf, sorted } from "./rows.js";
 import { transaction } from "./stage.js";
@@ -178,25 +177,6 @@ test("a change that cannot be published, or a run that cannot be adopted, is tri
   await isWhole(scene);
 });
 
-/** A runner whose jobs of one kind wait until they are cancelled, or for ever. */
-function stuck(kind: Job["kind"]): (runner: JobRunner) => JobRunner {
-  return (runner) => ({
-    where: runner.where,
-    budget: runner.budget,
-    hurry: (on) => runner.hurry(on),
-    keepAlive: (on) => runner.keepAlive(on),
-    close: () => runner.close(),
-    run: (job, signal) => {
-      if (job.kind !== kind) return runner.run(job, signal);
-      return new Promise((_resolve, reject) => {
-        const cancelled = new HoldfastError("CLOSED", "cancelled");
-        if (signal.aborted) reject(cancelled);
-        signal.addEventListener("abort", () => reject(cancelled));
-      });
-    },
-  });
-}
-
 test("closing makes a run of the rest, and cancels a merge that is under way", async () => {
   const scene = await makeScene({}, stuck("merge"));
   const { host, snapshotter } = scene;
@@ -233,17 +213,11 @@ function held(): { wrap: (runner: JobRunner) => JobRunner; letGo: () => void } {
   const free = new Promise<void>((resolve) => {
     letGo = resolve;
   });
-  const wrap = (runner: JobRunner): JobRunner => ({
-    where: runner.where,
-    budget: runner.budget,
-    hurry: (on) => runner.hurry(on),
-    keepAlive: (on) => runner.keepAlive(on),
-    close: () => runner.close(),
-    run: async (job, signal) => {
+  const wrap = (runner: JobRunner): JobRunner =>
+    withRun(runner, async (job, signal) => {
       if (job.kind === "flush") await free;
       return runner.run(job, signal);
-    },
-  });
+    });
   return { wrap, letGo };
 }
 
