@@ -19,9 +19,6 @@ import type { Found } from "./tail.js";
 const FIRST_CHUNK_BYTES = 64 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Pieces that are on their way while the one before them is looked at. */
-const CHUNKS_AHEAD = 1;
-
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
 const ZERO_STRIDE_BYTES = 64 * 1024;
 
@@ -175,16 +172,14 @@ class Scanner {
     this.#take(0, new Uint8Array(0));
   }
 
-  /** Keeps pieces coming, from behind the chunk or the last of them on. */
+  /** Keeps one piece coming, from behind the chunk on, while that is looked at. */
   #readAhead(): void {
-    while (this.#ahead.length < CHUNKS_AHEAD) {
-      const last = this.#ahead.at(-1);
-      const offset = last === undefined ? this.#chunkEnd : last.end;
-      this.#chunkBytes = Math.min(4 * this.#chunkBytes, CHUNK_BYTES);
-      const size = Math.min(this.#chunkBytes, this.#o.limit - offset);
-      if (size <= 0 || this.#o.closed === true) return;
-      this.#ahead.push({ offset, end: offset + size, bytes: this.#readPiece(offset, size) });
-    }
+    if (this.#ahead.length > 0) return;
+    const offset = this.#chunkEnd;
+    this.#chunkBytes = Math.min(4 * this.#chunkBytes, CHUNK_BYTES);
+    const size = Math.min(this.#chunkBytes, this.#o.limit - offset);
+    if (size <= 0 || this.#o.closed === true) return;
+    this.#ahead.push({ offset, end: offset + size, bytes: this.#readPiece(offset, size) });
   }
 
   /** Undefined if it failed: it is read again, by itself, should it be needed. */

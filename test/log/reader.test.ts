@@ -65,29 +65,52 @@ async function scan(
 
 describe("pieces", () => {
   test("a frame that lies over three of them", async () => {
-    const bytes = logOf([100, 900 * KIB, 100], 4 * MIB);
+    // The third begins in what the second has left of a piece, and is longer than that.
+    const bytes = logOf([900 * KIB, 900 * KIB, 900 * KIB, 100], 8 * MIB);
     const { seen, found, endOffset } = await scan(bytes);
-    expect(seen).toEqual([1, 2, 3]);
-    expect({ found, endOffset }).toEqual({ found: "absent", endOffset: 3 * ALIGNMENT + 904 * KIB });
+    expect(seen).toEqual([1, 2, 3, 4]);
+    const frameBytes = 904 * KIB;
+    expect({ found, endOffset }).toEqual({
+      found: "absent",
+      endOffset: 2 * ALIGNMENT + 3 * frameBytes,
+    });
   });
 
   test("one that could not be read ahead is read again, by itself", async () => {
-    const bytes = logOf(Array(100).fill(3000), MIB);
+    const bytes = logOf(Array(600).fill(3000), 4 * MIB);
     const first = await scan(bytes);
     const ahead = first.file.reads[1] as Read;
     const again = await scan(bytes, {}, (_, index) => (index === 1 ? eio : undefined));
     expect(again.seen).toEqual(first.seen);
-    expect(again.seen).toHaveLength(100);
+    expect(again.seen).toHaveLength(600);
     expect(again).toMatchObject({ found: "absent", cause: undefined });
     expect(again.file.reads.filter(({ offset }) => offset === ahead.offset)).toHaveLength(2);
   });
 
   test("a file that ends inside one: what is there counts", async () => {
-    const bytes = logOf(Array(100).fill(3000), MIB);
-    const short = bytes.subarray(0, 60 * ALIGNMENT + 700);
-    const { seen, found, endOffset } = await scan(short, { limit: MIB });
-    expect(seen).toHaveLength(59);
-    expect({ found, endOffset }).toEqual({ found: "broken", endOffset: 60 * ALIGNMENT });
+    const bytes = logOf(Array(600).fill(3000), 4 * MIB);
+    const short = bytes.subarray(0, 400 * ALIGNMENT + 700);
+    const { seen, found, endOffset } = await scan(short, { limit: 4 * MIB });
+    expect(seen).toHaveLength(399);
+    expect({ found, endOffset }).toEqual({ found: "broken", endOffset: 400 * ALIGNMENT });
+  });
+
+  test("a file that ends inside a frame that lies over two", async () => {
+    const bytes = logOf([900 * KIB, 900 * KIB], 4 * MIB);
+    const short = bytes.subarray(0, 1500 * KIB);
+    const { seen, found, endOffset } = await scan(short, { limit: 4 * MIB });
+    expect(seen).toEqual([1]);
+    expect({ found, endOffset }).toEqual({ found: "broken", endOffset: ALIGNMENT + 904 * KIB });
+  });
+
+  test("one that failed is of no matter to who stops before it", async () => {
+    const bytes = logOf(Array(600).fill(3000), 4 * MIB);
+    const enough = new Error("enough");
+    const visit = (): never => {
+      throw enough;
+    };
+    const failing = (_: Read, index: number) => (index === 1 ? eio : undefined);
+    await expect(scan(bytes, { visit }, failing)).rejects.toBe(enough);
   });
 
   test("a file that ends before the place that is wanted", async () => {
@@ -114,7 +137,7 @@ describe("pieces", () => {
     "a mistake of the program in reading %i is thrown, not called damage",
     async (n) => {
       const mistake = new TypeError("no such thing");
-      const bytes = logOf(Array(100).fill(3000), MIB);
+      const bytes = logOf(Array(600).fill(3000), 4 * MIB);
       const failing = (_: Read, index: number) => (index === n ? mistake : undefined);
       await expect(scan(bytes, {}, failing)).rejects.toBe(mistake);
     },

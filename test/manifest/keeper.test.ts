@@ -215,7 +215,7 @@ test("a mistake of the program in looking at the slots is thrown, not called rot
   machine.addFault({ ...MISTAKE, path: SLOTS[0] });
   const change = machine.run(keeper.publish((m) => ({ ...m, durableThrough: 99 })));
   await expect(change).rejects.toMatchObject({ code: "MISTAKE" });
-  machine.addFault({ ...MISTAKE, path: SLOTS[1] });
+  machine.addFault({ ...MISTAKE, path: SLOTS[1], times: Number.POSITIVE_INFINITY });
   const reading = machine.run(readManifestSlots(machine.boot(), DIRECTORY));
   await expect(reading).rejects.toMatchObject({ code: "MISTAKE" });
   expect(filesOf(machine)).toEqual(files);
