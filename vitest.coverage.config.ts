@@ -13,12 +13,6 @@ export default defineConfig({
       "test/cli/salvage*.test.ts",
       "test/sim/engine-{a,b}.test.ts",
     ],
-    // They take a third of the time, and no branch that nothing else takes.
-    exclude: [
-      "test/recovery/cut-short.test.ts",
-      "test/store/repair.test.ts",
-      "test/store/restore.test.ts",
-    ],
     coverage: {
       provider: "v8",
       include: FOLDERS.map((folder) => `src/${folder}/**/*.ts`),
