@@ -91,14 +91,15 @@ async function checkHeader(
   }
   if (header === undefined) return [];
   const bytes = await readBlock(disk, path, place?.alignment ?? header.alignment);
-  if (bytes === undefined) return [];
+  if (typeof bytes === "string") return [damage("unreadable", path, 0, bytes)];
   if (!decodeSegmentHeader(bytes, portableChecksum).ok) {
     const message = "the native CRC32C takes the header for good and the portable one does not";
     return [damage("checksum-disagreement", path, 0, message)];
   }
   const findings: Finding[] = [];
   if (header.createdMicros < (manifest?.createdMicros ?? 0)) {
-    findings.push(damage("segment-header", path, 0, "the segment is older than the store"));
+    const message = "the segment is older than the store: the clock has been put back";
+    findings.push(note("segment-header", path, 0, message));
   }
   if (!isZero(bytes, SEGMENT_HEADER_BYTES, bytes.length)) {
     const message = "the padding of the header is not zero: it carries nothing";
@@ -107,11 +108,12 @@ async function checkHeader(
   return findings;
 }
 
+/** What its header was read from before; or what the device says now. */
 async function readBlock(
   disk: StoreView["disk"],
   path: string,
   length: number,
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array | string> {
   try {
     const file = await disk.open(path, { direct: true });
     try {
@@ -121,7 +123,7 @@ async function readBlock(
     }
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
-    return undefined;
+    return `it cannot be read again (${(error as Error).message})`;
   }
 }
 

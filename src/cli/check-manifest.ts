@@ -53,7 +53,9 @@ async function checkSlotBytes({ disk }: StoreView, slot: SlotState): Promise<Fin
     }
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
-    return [];
+    if (slot.state !== "valid") return [];
+    const message = `it cannot be read again (${(error as Error).message})`;
+    return [damage("unreadable", slot.file, 0, message)];
   }
   const again = decodeManifest(bytes, portableChecksum);
   if (again.ok !== (slot.state === "valid")) {

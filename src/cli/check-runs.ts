@@ -68,21 +68,34 @@ export class RunChecker {
     );
     const rows = verdict.rows + verdict.tombstones;
     this.counts.rows += rows;
-    await this.#checkRows(file, storeId);
+    await this.#checkRows(file, storeId, (what) => {
+      // What the device refused before has been told.
+      if (this.findings.length > before) return;
+      this.findings.push(damage("unreadable", this.#pathOf(file), 0, what));
+    });
     if (this.findings.length === before) this.#whole.set(identity, rows);
   }
 
-  /** What the rows mean is for whoever knows the schemas. */
-  async #checkRows(file: ManifestFile, storeId: Uint8Array): Promise<void> {
-    const { disk, directory } = this.#store;
+  #pathOf({ id }: ManifestFile): string {
+    return `${this.#store.directory}/${runFileName(id)}`;
+  }
+
+  /** What the rows mean is for whoever knows the schemas. `onRefused`: by the device, now. */
+  async #checkRows(
+    file: ManifestFile,
+    storeId: Uint8Array,
+    onRefused: (what: string) => void,
+  ): Promise<void> {
+    const { disk } = this.#store;
     const { checksum } = disk;
-    const path = `${directory}/${runFileName(file.id)}`;
+    const path = this.#pathOf(file);
     let bad = 0;
     try {
       const handle = await disk.open(path, { direct: true });
       try {
-        // What the device refuses has been told.
-        const reader = new SalvageReader(handle, () => {});
+        const reader = new SalvageReader(handle, () =>
+          onRefused("the device refuses a part of it that it has given before"),
+        );
         const read = (offset: number, length: number) => reader.read(offset, length);
         const place = { storeId, fileId: file.id };
         const header = decodeRunHeader(await read(0, RUN_HEADER_BYTES), place, checksum);
@@ -98,8 +111,8 @@ export class RunChecker {
         await handle.close();
       }
     } catch (error) {
-      // So has a file that is gone.
       if (errnoCode(error) === undefined) throw error;
+      onRefused(`it cannot be read again (${(error as Error).message})`);
     }
   }
 

@@ -156,7 +156,7 @@ async function readSegment(
   const name = segmentFileName(id);
   const path = `${directory}/${name}`;
   const entry = manifest?.segments.find((segment) => segment.id === id);
-  const read = await readHeader(disk, path);
+  const read = await readHeader(disk, path, entry?.bytes ?? 0);
   const fileBytes = read?.fileBytes;
   const header = read?.header;
   const limit = Math.min(fileBytes ?? 0, entry?.state === "sealed" ? entry.bytes : Infinity);
@@ -174,17 +174,19 @@ async function readSegment(
   };
 }
 
+/** `bytes`: its length, where the device does not tell it. What of it can be read is still to be seen. */
 async function readHeader(
   disk: Disk,
   path: string,
+  bytes: number,
 ): Promise<{ fileBytes: number; header?: SegmentHeader; problem?: string } | undefined> {
-  let fileBytes = 0;
+  let fileBytes = bytes;
   try {
     const file = await disk.open(path, { direct: true });
     try {
       fileBytes = await file.size();
-      const bytes = await file.read(0, HEADER_READ_BYTES);
-      const result = decodeSegmentHeader(bytes, disk.checksum);
+      const block = await file.read(0, HEADER_READ_BYTES);
+      const result = decodeSegmentHeader(block, disk.checksum);
       if (result.ok) return { fileBytes, header: result.header };
       const version = `it is of log format version ${result.formatVersion}`;
       return { fileBytes, problem: result.why === "version" ? version : "it is damaged" };

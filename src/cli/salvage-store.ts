@@ -1,6 +1,7 @@
 /** Makes a new store of everything in a damaged one that can be proved, and says what could not. */
 import { toHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
+import type { Disk } from "../disk/disk.js";
 import { OPERATION } from "../log/format.js";
 import { type LogRecord, walkOperations } from "../log/record.js";
 import { IoBudget } from "../snapshot/budget.js";
@@ -35,6 +36,8 @@ export interface SalvageOptions {
   /** Rows that may not be the newest of their keys are used all the same. */
   readonly allowOlder?: boolean | undefined;
   readonly onProgress?: (text: () => string) => void;
+  /** For tests: another machine, but for the lists beside the new store. */
+  readonly disk?: Disk;
   /** For tests: smaller files, less memory. */
   readonly target?: Pick<RestoreTarget, "fileBytes" | "arenaBytes">;
 }
@@ -46,7 +49,7 @@ export interface SalvageOptions {
  * `to`.
  */
 export async function salvageStore(options: SalvageOptions): Promise<SalvageReport> {
-  const store = await readStore(options.directory);
+  const store = await readStore(options.directory, options.disk);
   assertClosed(store);
   const source = await salvageSource(store);
   const environment = options.environment ?? source.environment;
@@ -61,7 +64,7 @@ export async function salvageStore(options: SalvageOptions): Promise<SalvageRepo
     const report = await salvage.run().catch((error: unknown) => {
       throw describeFailure(error, "salvaging");
     });
-    assertSame(store, await readStore(options.directory));
+    assertSame(store, await readStore(options.directory, store.disk));
     return report;
   });
 }
@@ -81,6 +84,10 @@ function assertClosed({ lock, directory }: StoreView): void {
 function assertSame(before: StoreView, now: StoreView): void {
   assertClosed(now);
   if (before.manifest?.generation === now.manifest?.generation) return;
+  if (now.manifest === undefined) {
+    const message = `neither manifest of ${now.directory} can be read any more`;
+    throw new HoldfastError("IO", message, { file: now.directory });
+  }
   const message = `${now.directory} was opened while it was read`;
   throw new HoldfastError("LOCKED", message, { file: now.directory });
 }

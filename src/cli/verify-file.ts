@@ -1,7 +1,9 @@
 /** Checks one file of a store: by its manifest, or, without one, by what it says itself. */
+
 import { basename, dirname, resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
+import type { Disk } from "../disk/disk.js";
 import { parseSegmentFileName } from "../log/format.js";
 import type { Manifest, ManifestArchive, ManifestFile, ManifestTable } from "../manifest/format.js";
 import { parseRunFileName } from "../run/format.js";
@@ -45,12 +47,12 @@ const READINGS = 2;
  * Throws NOT_A_STORE for a file that is none of a store, or the system's error if there is no
  * looking. Changes nothing.
  */
-export async function verifyFile(file: string): Promise<FileVerification> {
+export async function verifyFile(file: string, disk?: Disk): Promise<FileVerification> {
   const start = performance.now();
   const path = resolve(file);
-  let checked = await checkOnce(path);
+  let checked = await checkOnce(path, disk);
   for (let i = 1; i < READINGS && checked.findings.length > 0; i++) {
-    const again = await checkOnce(path);
+    const again = await checkOnce(path, disk);
     const { findings } = checked;
     checked = {
       ...again,
@@ -68,9 +70,9 @@ export async function verifyFile(file: string): Promise<FileVerification> {
   };
 }
 
-async function checkOnce(path: string): Promise<Checked> {
+async function checkOnce(path: string, disk?: Disk): Promise<Checked> {
   const name = basename(path);
-  const store = await readStore(dirname(path));
+  const store = await readStore(dirname(path), disk);
   const segmentId = parseSegmentFileName(name);
   if (segmentId !== undefined) return checkSegment(store, segmentId);
   const runId = parseRunFileName(name);

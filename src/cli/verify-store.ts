@@ -101,7 +101,9 @@ export async function verifyStore(
   };
 }
 
+/** A writer may have been at it meanwhile. None makes both manifests unreadable. */
 function mayHaveMoved(before: StoreView, now: StoreView): boolean {
+  if (now.manifest === undefined) return false;
   return (
     before.lock.holder !== undefined ||
     now.lock.holder !== undefined ||

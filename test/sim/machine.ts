@@ -287,9 +287,9 @@ export class SimulatedMachine {
     return at;
   }
 
-  /** A new machine with the files of this one, all durable, and nothing running. */
-  fork(seed: number): SimulatedMachine {
-    const copy = new SimulatedMachine({ ...this.options, place: this.place, seed });
+  /** A new machine with the files of this one, all durable, and nothing running; in that place. */
+  fork(seed: number, place = this.place): SimulatedMachine {
+    const copy = new SimulatedMachine({ ...this.options, place, seed });
     for (const path of this.files()) {
       copy.tree.createDirectory(path.slice(0, path.lastIndexOf("/")));
       copy.tree.createFile(path).replace(this.tree.getFile(path, "fork").share());

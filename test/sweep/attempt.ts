@@ -1,10 +1,11 @@
 /** One scenario, with one operation of the machine that fails: what came of it, and of the store. */
 import { HoldfastError, type OpenOptions } from "../../src/index.js";
-import { type FaultOptions, OPERATIONS } from "../sim/disk.js";
+import { type FaultOptions, OPERATIONS, type SimulatedMachine } from "../sim/disk.js";
+import type { State } from "../sim/model.js";
 import { DEFINITIONS } from "../sim/tables.js";
 import { judge, missingSnapshot, openStore, SMALL, stateOf } from "../support/program.js";
 import { type Beginning, copyOf } from "./beginnings.js";
-import type { Scenario } from "./scenarios.js";
+import type { Scenario } from "./scenario.js";
 
 /** - "waited": for room, or for a background that cannot go on; for ever, as it seems. */
 export type Outcome = "survived" | "refused" | "waited";
@@ -26,6 +27,8 @@ export interface Failing {
 
 /** Simulated time after which nothing is waited for any more: longer than all that is bounded. */
 const PATIENCE_MILLIS = 30_000;
+
+const NOTHING = Promise.resolve();
 
 const WRITES = ["write", "queueWrite"] as const;
 
@@ -65,15 +68,33 @@ export async function attempt(
   const store = await machine.run(openStore(machine.boot(), options));
   const { lastSequence } = store.recovery;
   const declared = store.lastSequence > lastSequence;
+  const read = (): State => stateOf(store);
+  const state = scenario.damaged ? await machine.run(whenRepaired(machine, read)) : read();
   const wrong =
-    judge(program.model, lastSequence, stateOf(store), declared) ??
+    judge(program.model, lastSequence, state, declared) ??
     missingSnapshot(program.snapshots, store.snapshots());
   if (wrong !== undefined) throw new Error(`opened again: ${wrong}`);
+  if (outcome === "survived") await machine.run(scenario.made?.(machine, store) ?? NOTHING);
   await machine.run(
     store.table(DEFINITIONS.plain.orders).put(1 as never, { stamp: 1, text: "", note: null }),
   );
   machine.crash("kill");
   return { outcome, code, operations, writes: writes.seen };
+}
+
+/** What was damaged at the beginning is made anew, sooner or later. */
+async function whenRepaired(machine: SimulatedMachine, read: () => State): Promise<State> {
+  const { scheduler } = machine.boot();
+  for (let left = 2000; ; left--) {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== "CORRUPT_RUN" || left === 0) {
+        throw error;
+      }
+    }
+    await new Promise<void>((resolve) => void scheduler.after(5, resolve, true));
+  }
 }
 
 function faultOf({ effect, at, forEver }: Failing): FaultOptions {

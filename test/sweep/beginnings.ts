@@ -1,9 +1,12 @@
 /** What a store is like when a scenario begins. Each is made once; every run has a copy. */
 import type { OpenOptions } from "../../src/index.js";
+import { segmentFileName } from "../../src/log/format.js";
+import { archiveFileName } from "../../src/manifest/archive-name.js";
+import { runFileName } from "../../src/run/format.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { Model } from "../sim/model.js";
 import { DIRECTORY } from "../sim/tables.js";
-import { Program } from "../support/program.js";
+import { openStore, Program } from "../support/program.js";
 
 export interface Beginning {
   readonly machine: SimulatedMachine;
@@ -42,6 +45,23 @@ const fewRuns: Make = async (program) => {
   await program.close();
 };
 
+/** Runs, two archives and a segment behind them. */
+const archives: Make = async (program) => {
+  await program.open();
+  for (let n = 0; n < 2; n++) {
+    for (let row = 0; row < 4; row++) await program.put("orders", 4 * n + row, 20_000);
+    await program.flush();
+    await program.rest();
+  }
+  await program.put("notes", 1);
+  await program.durable();
+};
+
+const damagedRun: Make = async (program) => {
+  await archives(program);
+  await program.close();
+};
+
 const BEGINNINGS = {
   nothing: async () => {},
   closed,
@@ -49,15 +69,25 @@ const BEGINNINGS = {
   torn: make,
   "slot damaged": closed,
   "several runs": fewRuns,
+  strays: make,
+  "other blocks": closed,
+  "cut short": make,
+  archives,
+  "damaged run": damagedRun,
 } satisfies Record<string, Make>;
 
 export async function beginning(name: BeginningName, options: OpenOptions): Promise<Beginning> {
-  const machine = new SimulatedMachine({ seed: 1, latencyMicros: 20 });
+  const place = name === "other blocks" ? { physicalBlockBytes: 512 } : {};
+  const machine = new SimulatedMachine({ seed: 1, latencyMicros: 20, place });
   const program = new Program(machine, options);
   await machine.run(Promise.resolve().then(() => BEGINNINGS[name](program)));
   machine.crash("kill");
-  if (name === "torn") tear(machine);
+  if (name === "torn" || name === "cut short") tear(machine);
   if (name === "slot damaged") machine.flipBit(`${DIRECTORY}/manifest.0`, 40);
+  if (name === "strays") addStrays(machine);
+  if (name === "damaged run") damageRun(machine);
+  if (name === "cut short") await cutShort(machine, options);
+  if (name === "other blocks") return { machine: machine.fork(1, {}), program };
   return { machine, program };
 }
 
@@ -84,4 +114,29 @@ function tear(machine: SimulatedMachine): void {
       return bytes;
     });
   }
+}
+
+/** What was never published, or is of no more use. */
+function addStrays(machine: SimulatedMachine): void {
+  for (const name of [runFileName(900), archiveFileName(901), segmentFileName(902)]) {
+    machine.tree.createFile(`${DIRECTORY}/${name}`).replace(new Uint8Array(65_536));
+  }
+  machine.tree.commitAll();
+}
+
+/** The first block of rows of a file that has all of its transactions in archives. */
+function damageRun(machine: SimulatedMachine): void {
+  const run = machine.files().find((path) => path.endsWith(".run"));
+  machine.flipBit(run as string, 150);
+}
+
+/** An opening that had a torn log to cut off, and has got halfway. */
+async function cutShort(machine: SimulatedMachine, options: OpenOptions): Promise<void> {
+  machine.crashAfter(50, "power");
+  await machine.run(openStore(machine.boot(), options)).then(
+    () => {
+      throw new Error("the opening was not cut short");
+    },
+    () => {},
+  );
 }

@@ -1,35 +1,21 @@
 /** What is done while an operation of the machine fails. */
 import type { OpenOptions } from "../../src/index.js";
 import { open } from "../../src/index.js";
-import { readManifestSlots } from "../../src/manifest/manifest.js";
-import { restoreSnapshot } from "../../src/store/restore.js";
 import { readState } from "../sim/reading.js";
 import { DEFINITIONS, DIRECTORY, TABLE_NAMES } from "../sim/tables.js";
-import { openStore, type Program, SMALL, stateOf } from "../support/program.js";
-import type { BeginningName } from "./beginnings.js";
-
-export interface Scenario {
-  readonly name: string;
-  readonly begin: BeginningName;
-  readonly options?: OpenOptions;
-  readonly run: (program: Program) => Promise<unknown>;
-  /** Of simulated time, if it takes longer than others. */
-  readonly patienceMillis?: number;
-}
-
-type Steps = (program: Program) => Promise<unknown>;
-
-/** Fills a segment of 64 KiB, in frames of 24 KiB. */
-const rotate: Steps = async (program) => {
-  for (let row = 0; row < 3; row++) await program.put("orders", row, 20_000);
-};
-
-const opened =
-  (...steps: Steps[]): Steps =>
-  async (program) => {
-    await program.open();
-    for (const step of steps) await step(program);
-  };
+import { openStore, SMALL, stateOf } from "../support/program.js";
+import { COPY_SCENARIOS } from "./copy-scenarios.js";
+import { OPENING_SCENARIOS } from "./opening-scenarios.js";
+import {
+  ALL,
+  flush,
+  opened,
+  rest,
+  rotate,
+  type Scenario,
+  type Steps,
+  scenario,
+} from "./scenario.js";
 
 const inFlight: Steps = async (program) => {
   const puts: Promise<void>[] = [];
@@ -41,8 +27,6 @@ const inFlight: Steps = async (program) => {
 };
 
 const close: Steps = (program) => program.close();
-const flush: Steps = (program) => program.flush();
-const rest: Steps = (program) => program.rest();
 
 const openSnapshot: Steps = async (program) => {
   const tables = TABLE_NAMES.map((name) => DEFINITIONS.plain[name]);
@@ -52,22 +36,9 @@ const openSnapshot: Steps = async (program) => {
   await snapshot.close();
 };
 
-const restore: Steps = async (program) => {
-  const disk = program.machine.boot();
-  const { newest } = await readManifestSlots(disk, DIRECTORY);
-  if (newest === undefined) return;
-  const options = { disk, directory: DIRECTORY, manifest: newest, writerId: "sweep" };
-  await restoreSnapshot({ ...options, name: "base", to: "/data/restored" });
-};
-
-const ALL: OpenOptions = { history: "all" };
 const NO_MEMORY: OpenOptions = {
   bounds: { ...SMALL.bounds, rowBytes: 0, blockBytes: 0, fileBytes: 40_000 },
 };
-
-function scenario(name: string, begin: BeginningName, run: Steps, options?: OpenOptions): Scenario {
-  return options === undefined ? { name, begin, run } : { name, begin, run, options };
-}
 
 const put =
   (table: "orders" | "notes" | "quotes"): Steps =>
@@ -127,7 +98,9 @@ export const SCENARIOS: readonly Scenario[] = [
     opened((program) => program.transact(2)),
   ),
   scenario("six frames in flight", "closed", opened(inFlight)),
-  scenario("a frame in flight at a time", "closed", opened(inFlight), { framesInFlight: 1 }),
+  scenario("a frame in flight at a time", "closed", opened(inFlight), {
+    options: { framesInFlight: 1 },
+  }),
   scenario(
     "six frames in flight, idle seal",
     "closed",
@@ -143,10 +116,12 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("flush and rotate", "killed", opened(flush, rotate, rest)),
   scenario("merge", "several runs", opened(put("orders"), flush, rest)),
   scenario("merge twice", "several runs", opened(flush, put("notes"), flush, rest)),
-  scenario("archive", "closed", opened(rotate, flush, rest), ALL),
-  scenario("archive twice", "killed", opened(rotate, flush, rotate, flush, rest), ALL),
+  scenario("archive", "closed", opened(rotate, flush, rest), { options: ALL }),
+  scenario("archive twice", "killed", opened(rotate, flush, rotate, flush, rest), {
+    options: ALL,
+  }),
   scenario("archives expire", "killed", opened(rotate, flush, rotate, flush, rest), {
-    history: { keepBytes: 10 },
+    options: { history: { keepBytes: 10 } },
   }),
   scenario("snapshot", "closed", opened(snapshot)),
   scenario("snapshot of what is new", "closed", opened(put("orders"), snapshot)),
@@ -159,12 +134,10 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario("drop a snapshot, flush, merge", "several runs", opened(drop, flush, rest)),
   scenario("open a snapshot", "closed", openSnapshot),
   scenario("open a snapshot beside its store", "closed", opened(put("orders"), openSnapshot)),
-  scenario("restore", "closed", restore),
-  scenario("restore beside its store", "several runs", opened(restore)),
   scenario("close", "closed", opened(close)),
   scenario("close with rows in memory", "closed", opened(put("notes"), put("quotes"), close)),
   scenario("close with a last run", "killed", opened(put("orders"), close), {
-    finalSnapshotMillis: 1000,
+    options: { finalSnapshotMillis: 1000 },
   }),
   {
     name: "scrub",
@@ -177,7 +150,7 @@ export const SCENARIOS: readonly Scenario[] = [
     "ranges from runs",
     "several runs",
     opened(async (p) => stateOf(p.store)),
-    NO_MEMORY,
+    { options: NO_MEMORY },
   ),
   scenario(
     "keys from runs",
@@ -185,7 +158,7 @@ export const SCENARIOS: readonly Scenario[] = [
     opened(async ({ store }) => {
       for (let key = -20; key < 20; key++) store.table(DEFINITIONS.plain.orders).get(key as never);
     }),
-    NO_MEMORY,
+    { options: NO_MEMORY },
   ),
   scenario(
     "a view",
@@ -197,7 +170,7 @@ export const SCENARIOS: readonly Scenario[] = [
       readState(view, DEFINITIONS.plain, TABLE_NAMES);
       view.release();
     }),
-    NO_MEMORY,
+    { options: NO_MEMORY },
   ),
   scenario(
     "kill and open",
@@ -212,4 +185,6 @@ export const SCENARIOS: readonly Scenario[] = [
     "killed",
     opened(put("orders"), put("quotes"), snapshot, flush, rotate, drop, flush, rest, close),
   ),
+  ...OPENING_SCENARIOS,
+  ...COPY_SCENARIOS,
 ];

@@ -1,10 +1,13 @@
 /** Every operation of every scenario fails, in every way: once, and from then on. */
+import { rmSync } from "node:fs";
 import { expect } from "vitest";
 import type { ErrorCode } from "../../src/index.js";
 import { recordFaults } from "../support/fault-matrix.js";
 import { attempt, type Failing } from "./attempt.js";
-import { type BeginningName, beginning } from "./beginnings.js";
-import { SCENARIOS, type Scenario } from "./scenarios.js";
+import { beginning } from "./beginnings.js";
+import { SALVAGED } from "./copy-scenarios.js";
+import type { Scenario } from "./scenario.js";
+import { SCENARIOS } from "./scenarios.js";
 
 /** What a failing device may be told as; nothing else. */
 const CODES: readonly ErrorCode[] = [
@@ -35,6 +38,7 @@ export async function sweep(part: number, parts: number, runsMin: number): Promi
     if (number % parts !== part) continue;
     rows.push(await sweepScenario(scenario, effects));
   }
+  rmSync(SALVAGED, { recursive: true, force: true });
   console.log(table(rows));
   const sum = (of: (row: Row) => number): number => rows.reduce((all, row) => all + of(row), 0);
   const runs = sum(({ runs }) => runs);
@@ -60,7 +64,7 @@ const FAULTS = {
 } as const;
 
 async function sweepScenario(scenario: Scenario, effects: Record<string, number>): Promise<Row> {
-  const from = await beginning(scenario.begin as BeginningName, scenario.options ?? {});
+  const from = await beginning(scenario.begin, scenario.options ?? {});
   const whole = await attempt(scenario, from, undefined);
   const { name, operations } = { name: scenario.name, operations: whole.operations };
   if (whole.outcome !== "survived") throw new Error(`${name}: ${whole.outcome} without a fault`);
@@ -84,6 +88,9 @@ async function sweepScenario(scenario: Scenario, effects: Record<string, number>
       if (code !== undefined) row.codes[code] = (row.codes[code] ?? 0) + 1;
       if (code !== undefined && !CODES.includes(code as ErrorCode)) throw new Error(code);
       if (outcome === "waited" && !failing.forEver) throw new Error("waits for ever");
+      if (scenario.looks && effect === "EIO" && failing.forEver && code === undefined) {
+        throw new Error("nothing can be read, and it is not told");
+      }
       if (effect === "short" && outcome !== "survived") throw new Error(`${outcome} ${code}`);
     } catch (error) {
       throw new Error(`${name}: ${how} from operation ${failing.at}`, { cause: error });
