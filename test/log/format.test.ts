@@ -15,6 +15,7 @@ import {
   segmentFileName,
 } from "../../src/log/format.js";
 import { FrameBuilder } from "../../src/log/frame-builder.js";
+import { isOfAnotherLife } from "../../src/log/life.js";
 
 const storeId = Uint8Array.from({ length: 16 }, (_, i) => i * 7);
 const OFFSET = 8192;
@@ -148,6 +149,18 @@ test("a frame that belongs elsewhere is refused", () => {
   expect(decode(bytes, OFFSET, { ...place, segmentId: 6 })).toBeUndefined();
   expect(decode(bytes, OFFSET, { ...place, epoch: 4 })).toBeUndefined();
   expect(decode(bytes, OFFSET, { ...place, storeId: new Uint8Array(16) })).toBeUndefined();
+});
+
+test("a whole frame of another segment or epoch is of another life, a broken one is of none", () => {
+  const bytes = frame();
+  const isOther = (other: object, of = bytes): boolean =>
+    isOfAnotherLife(of, viewOf(of), 0, { ...place, ...other }, portableChecksum);
+  expect(isOther({})).toBe(false);
+  expect(isOther({ segmentId: 6 })).toBe(true);
+  expect(isOther({ epoch: 4 })).toBe(true);
+  bytes[FRAME_AT.epoch]! ^= 1;
+  expect(isOther({})).toBe(false);
+  expect(isOther({ epoch: 4 }, bytes.subarray(0, FRAME_HEADER_BYTES - 1))).toBe(false);
 });
 
 const HOSTILE: readonly [string, number, number][] = [
