@@ -18,6 +18,8 @@ const BACKGROUND_STEPS = [
   ["rename", ".log"],
   ["remove", ".log"],
   ["zeroFill", ".log"],
+  ["write", "manifest"],
+  ["write", "manifest"],
 ] as const;
 
 /** Operations after which the crash comes in any case. */

@@ -24,7 +24,7 @@ export function losePower(scene: CrashScene, dropped: readonly SimulatedEvent[])
   for (const event of dropped) {
     if (event.land !== undefined && random.chance(0.5)) land(event, "power");
   }
-  const counts: CrashCounts = { lost: 0, kept: 0, torn: 0, garbage: 0 };
+  const counts: CrashCounts = { lost: 0, kept: 0, torn: 0, garbage: 0, sizes: 0 };
   for (const file of tree.everyFile()) {
     file.lockedBy = 0;
     file.zombies = 0;
@@ -35,7 +35,9 @@ export function losePower(scene: CrashScene, dropped: readonly SimulatedEvent[])
   counters.add("sector kept", counts.kept);
   counters.add("sector torn", counts.torn);
   counters.add("sector garbage", counts.garbage);
+  counters.add("size lost", counts.sizes);
   counters.add("name kept", names.kept);
+  counters.add("removal kept", names.removed);
   counters.add("name lost", names.lost);
 }
 

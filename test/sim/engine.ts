@@ -5,6 +5,7 @@
 
 import type { Disk } from "../../src/disk/disk.js";
 import { HoldfastError, open, type Store } from "../../src/index.js";
+import { ail } from "./ailing.js";
 import { damage } from "./corruption.js";
 import { crashOnStep } from "./crash-steps.js";
 import { type CrashKind, SimulatedCrash, SimulatedMachine } from "./disk.js";
@@ -53,6 +54,8 @@ export class EngineRun {
   definitions = DEFINITIONS.plain;
   readonly frameBytesMax: number;
   readonly counts: Record<string, number> = {};
+  /** In the last session nothing fails any more. */
+  isEnding = false;
   operations = 0;
   crashes = 0;
   recoveries = 0;
@@ -178,6 +181,7 @@ export class EngineRun {
   /** Without faults any more: everything must be well; then what must not be is tried. */
   async #lastSession(): Promise<void> {
     const { machine } = this;
+    this.isEnding = true;
     this.knobs.off();
     machine.crashAfter(Number.POSITIVE_INFINITY);
     const disk = machine.boot();
@@ -205,6 +209,7 @@ export class EngineRun {
     }
     if (this.random.chance(0.5)) await finalChecks(this);
     await damage(this);
+    if (this.random.chance(0.7)) await ail(this);
     // Where the log cannot be read the background never catches up, and writers wait for it.
     if (this.random.chance(0.7) && !this.mayOverload) await lie(this);
   }

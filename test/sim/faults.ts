@@ -34,6 +34,8 @@ export type FaultEffect =
   | { readonly write: "short" }
   /** A queue write reports success and goes nowhere, or to another place of the file. */
   | { readonly write: "lost" | "misdirected" }
+  /** A copy out of a mapped file, once, has what stands in another place of it. */
+  | { readonly read: "misdirected" }
   /** The operation takes that much longer. */
   | { readonly stallMicros: number };
 
@@ -137,5 +139,6 @@ export class FaultPlan {
 
 function nameOf(fault: FaultOptions, operation: Operation): string {
   if ("error" in fault) return `${fault.error} ${operation}`;
+  if ("read" in fault) return `${fault.read} ${operation}`;
   return "write" in fault ? `${fault.write} ${operation}` : "stall";
 }

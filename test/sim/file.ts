@@ -28,6 +28,8 @@ export interface CrashCounts {
   kept: number;
   torn: number;
   garbage: number;
+  /** Files whose length was not durable, and is not the last one any more. */
+  sizes: number;
 }
 
 const ZERO_SECTOR = new Uint8Array(SECTOR_BYTES);
@@ -220,6 +222,7 @@ export class SimulatedFile {
       else counts.lost++;
     }
     if (this.#sizes.length > 0 && random.chance(odds)) this.durableSize = random.pick(this.#sizes);
+    if (this.durableSize < this.size) counts.sizes++;
     this.#disk.fill(0, this.durableSize);
     this.#cache = this.#disk;
     this.size = this.durableSize;

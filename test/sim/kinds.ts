@@ -11,6 +11,8 @@ interface Kind {
 const KEPT = "what was acknowledged is there, and nothing else but a contiguous rest";
 const REFUSED = "refused by a code that fits, naming the file, or harmless; never a wrong row";
 const GOES_ON = "writes go on, or are refused by a code that fits; nothing acknowledged is lost";
+const UNTOUCHED = "refused, nothing is touched; once it can be read all is there";
+const READER = "what the snapshot held, or SNAPSHOT_NOT_FOUND; never another state";
 const NOTHING = "no effect on order, recovery or rows";
 
 const kind = (fault: string, expected: string, ...counters: string[]): Kind => ({
@@ -35,6 +37,7 @@ export const KINDS: readonly Kind[] = [
   kind("13 garbage length of a frame", REFUSED, "damage: garbage length"),
   kind("14 zeroed sector", REFUSED, "damage: zeroed sector"),
   kind("16 misdirected write", REFUSED, "device: misdirected write"),
+  kind("17 misdirected read of a run", "read again, and right", "ailing: misdirected read"),
   kind("18 lost write", REFUSED, "device: lost write"),
   kind("19 missing segment", REFUSED, "damage: missing segment"),
   kind("20 truncated segment", REFUSED, "damage: truncated segment"),
@@ -45,6 +48,8 @@ export const KINDS: readonly Kind[] = [
   kind("23 both manifests missing", REFUSED, "damage: both manifests missing"),
   kind("24 crash while a manifest is written", KEPT, "crash at write manifest"),
   kind("25 change of a name lost", KEPT, "name lost"),
+  kind("27 length of a file lost", KEPT, "size lost"),
+  kind("28 removal durable before what came before it", KEPT, "removal kept"),
   kind("29 crash while a snapshot is made", KEPT, "crash while making a snapshot"),
   kind("29 crash while a snapshot is dropped", KEPT, "crash while dropping a snapshot"),
   kind("30 bit flip in a run", REFUSED, "damage: bit flip in a run"),
@@ -53,17 +58,30 @@ export const KINDS: readonly Kind[] = [
   kind("30 missing run", REFUSED, "damage: missing run"),
   kind("30 bit flip in an archive", REFUSED, "damage: bit flip in an archive"),
   kind("30 truncated archive", REFUSED, "damage: truncated archive"),
-  kind("35 EIO on sync", GOES_ON, "EIO sync"),
-  kind("38 EIO on a write of the log", GOES_ON, "EIO queueWrite"),
+  kind("35 EIO on sync", GOES_ON, "EIO sync", "ailing: EIO on sync"),
+  kind("36 sync fails once, and succeeds later", GOES_ON, "ailing: EIO on sync"),
+  kind("38 EIO on a write of the log", GOES_ON, "EIO queueWrite", "ailing: EIO on the log"),
+  kind("39 EROFS on everything that writes", GOES_ON, "EROFS queueWrite", "ailing: EROFS"),
+  kind("40 EIO on the log while opening", UNTOUCHED, "ailing: EIO while opening"),
+  kind("41 EIO on a read of a run", "that read is IO, others are right", "ailing: EIO on a read"),
   kind("42 full disk", GOES_ON, "disk full"),
+  kind(
+    "43 ENOSPC on a write of the log",
+    GOES_ON,
+    "ENOSPC queueWrite",
+    "ailing: ENOSPC on the log",
+  ),
+  kind("44 ENOSPC while a run is written", GOES_ON, "ENOSPC write", "ailing: ENOSPC on a run"),
   kind("45 short write of the log", GOES_ON, "short queueWrite"),
   kind("45 short write of a file", GOES_ON, "short write"),
+  kind("47 completions out of order", KEPT, "completion out of order"),
   kind("57 row changed after put", NOTHING, "row changed after put"),
-  kind("58 EMFILE", GOES_ON, "EMFILE open"),
+  kind("58 EMFILE", GOES_ON, "EMFILE open", "ailing: EMFILE"),
   kind("60 slow disk", GOES_ON, "stall"),
   kind("61 clock jumps", NOTHING, "clock jump"),
   kind("63 newer format", REFUSED, "damage: newer format"),
   kind("66 row beyond the bound", "TOO_LARGE, and nothing is written", "row too large"),
+  kind("67 snapshot dropped under its reader", READER, "snapshot dropped under its reader"),
 ];
 
 /** Of one worker, of two: 30 kinds, 1,000 times each. */

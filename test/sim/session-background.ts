@@ -67,7 +67,10 @@ export class SessionBackground {
   }
 
   #dropSnapshot(name: string): void {
-    const { snapshots } = this.#session.run;
+    const { snapshots, machine, isEnding } = this.#session.run;
+    const { random } = this.#session;
+    if (!isEnding && random.chance(0.2))
+      machine.crashAfter(1 + random.below(12), random.pick(["power", "kill"]));
     snapshots.dropping(name);
     this.#trackWork("snapshot", this.#session.store.dropSnapshot(name), () => {
       snapshots.dropped(name);
@@ -86,6 +89,9 @@ export class SessionBackground {
     const disk = this.#session.random.chance(0.5) ? this.#session.disk : machine.boot();
     const gone = (error: unknown): boolean => mayBeGone(this.#session.run, name, error);
     this.#trackWork("snapshot", compareSnapshot(this.#session.run, disk, name), () => {}, gone);
+    if (!this.#session.random.chance(0.3)) return;
+    this.#session.run.count("snapshot dropped under its reader");
+    this.#dropSnapshot(name);
   }
 
   /** The fault is gone: the background has to take up its work again, when it is asked to. */

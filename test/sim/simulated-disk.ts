@@ -300,7 +300,9 @@ class SimulatedMapping implements DiskMapping {
       throwFault(fault, "read", this.#path);
       machine.checkReadable(this.#file, this.#path, offset, length);
       if (offset + length > this.#file.size) throw systemError("EIO", "read", this.#path);
-      this.#file.copyTo(offset, length, target, targetStart);
+      const isMisdirected = fault !== undefined && "read" in fault;
+      const from = isMisdirected ? machine.random.below(this.length - length + 1) : offset;
+      this.#file.copyTo(from, length, target, targetStart);
     });
   }
 

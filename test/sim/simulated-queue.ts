@@ -164,6 +164,8 @@ export class SimulatedQueue implements CommitQueue {
       if (error instanceof SimulatedCrash) throw error;
       failure = error as Error;
     }
+    const [oldest] = this.#writes.values();
+    if (oldest !== write) this.#disk.machine.counters.add("completion out of order");
     this.#writes.delete(write.slot);
     this.#handler.completed(write.slot, failure);
     return true;

@@ -127,8 +127,10 @@ export class SimulatedTree {
   }
 
   /** Chooses which changes of names survive; afterwards what is there is durable. */
-  crash(random: Random): { kept: number; lost: number } {
+  crash(random: Random): { kept: number; lost: number; removed: number } {
     const before = this.#changes.length;
+    const removals = (): number => this.#changes.filter(({ to }) => to === undefined).length;
+    const removalsBefore = removals();
     const mode = random.below(4);
     const odds = mode === 0 ? 0 : mode === 1 ? 1 : 0.5;
     // File systems with a journal keep a prefix, others may keep any of them.
@@ -136,9 +138,10 @@ export class SimulatedTree {
     let index = before;
     this.#commit(() => (prefix === undefined ? random.chance(odds) : --index < prefix));
     const lost = this.#changes.length;
+    const removed = removalsBefore - removals();
     this.#changes = [];
     restore(this.root);
-    return { kept: before - lost, lost };
+    return { kept: before - lost, lost, removed };
   }
 
   /** Paths of all files, sorted: as programs see them, or as a power loss would leave them. */

@@ -68,6 +68,7 @@ async function sweepScenario(scenario: Scenario, effects: Record<string, number>
   const whole = await attempt(scenario, from, undefined);
   const { name, operations } = { name: scenario.name, operations: whole.operations };
   if (whole.outcome !== "survived") throw new Error(`${name}: ${whole.outcome} without a fault`);
+  const codes = scenario.damaged ? [...CODES, "CORRUPT_RUN"] : CODES;
   const row: Row = {
     scenario: name,
     operations,
@@ -86,7 +87,7 @@ async function sweepScenario(scenario: Scenario, effects: Record<string, number>
       row[outcome]++;
       effects[how] = (effects[how] ?? 0) + 1;
       if (code !== undefined) row.codes[code] = (row.codes[code] ?? 0) + 1;
-      if (code !== undefined && !CODES.includes(code as ErrorCode)) throw new Error(code);
+      if (code !== undefined && !codes.includes(code as ErrorCode)) throw new Error(code);
       if (outcome === "waited" && !failing.forEver) throw new Error("waits for ever");
       if (scenario.looks && effect === "EIO" && failing.forEver && code === undefined) {
         throw new Error("nothing can be read, and it is not told");
