@@ -17,8 +17,13 @@ import type {
 } from "../../src/disk/disk.js";
 import { loadNativeDisk, type NativeBackend, nativeSeam } from "../../src/disk/native.js";
 import { loadAddon } from "../../src/disk/native-addon.js";
+import { faultsOf } from "../support/fault-matrix.js";
 
 const CHILD = fileURLToPath(new URL("native-child.mjs", import.meta.url));
+const countFault = faultsOf("native-disk");
+const ZOMBIES = "the lock is free only when nothing more lands";
+const ENDED = "no crash, no hang, the lock is free";
+
 const { EAGAIN, EBUSY, EINTR, EIO, ENOMEM, ENOSPC, ENOSYS, EPERM } = constants.errno;
 const LOG_BYTES = 8 * 1024 * 1024;
 /** So much that a good part of it is still in flight when its process has been killed. */
@@ -208,6 +213,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
     waitForAll(opened.queue);
     expect(opened.outcomes).toEqual([{ slot: 0, code: "EIO" }]);
     await opened.close();
+    countFault("36 sync fails once", `a completion of ${backend}`, "told, and not tried again");
   });
 
   test("an interrupted write is made again", async () => {
@@ -217,6 +223,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
     waitForAll(opened.queue);
     expect(opened.outcomes).toEqual([{ slot: 3, code: undefined }]);
     await opened.close();
+    countFault("46 EINTR", `a completion of ${backend}`, "the write is made again", 5);
   });
 
   test("a log with a write in flight closes when that has completed", async () => {
@@ -278,6 +285,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
       await lock.release();
     }
     await file.close();
+    countFault("2 kill -9 with writes in flight", `${backend}, 4 MiB each`, ZOMBIES, 5);
     // Threads end with their writes before the process does; a ring goes on after it.
     if (waitedFor === 0 && backend === "io_uring") {
       console.warn("no write outlived its process in five trials: this disk is too fast to tell");
@@ -287,6 +295,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
   test("a process may exit with writes in flight", async () => {
     await makeLog(loadNativeDisk(), LOG_BYTES);
     expect(await ended(startChild("exit-in-flight", folder, backend, method))).toBe(7);
+    countFault("55 process.exit() with writes in flight", backend, "it ends, with its own code");
   });
 
   test("a write in flight keeps the process alive, an idle queue does not", async () => {
@@ -314,6 +323,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
       expect(lock?.strength).toBe("flock");
       await lock!.release();
     }
+    countFault("54 worker.terminate() with writes in flight", backend, ENDED, 25);
   });
 });
 
@@ -328,7 +338,7 @@ describe.runIf(haveRing)("the ring", () => {
     ["EINTR", EINTR],
     ["EAGAIN", EAGAIN],
     ["EBUSY", EBUSY],
-  ])("io_uring_enter failing with %s loses and doubles nothing", async (_, errno) => {
+  ])("io_uring_enter failing with %s loses and doubles nothing", async (name, errno) => {
     const opened = await openQueue("io_uring", "buffered-fdatasync");
     for (let after = 0; after < 12; after++) {
       opened.outcomes.length = 0;
@@ -339,6 +349,8 @@ describe.runIf(haveRing)("the ring", () => {
       expect(opened.outcomes.every((outcome) => outcome.code === undefined)).toBe(true);
     }
     await opened.close();
+    const expected = "no completion is lost or doubled";
+    countFault(`46 ${name} from io_uring_enter`, "every submission in turn", expected, 12);
   });
 
   test("a lasting failure of io_uring_enter is thrown, and the slot stays free", async () => {
@@ -378,6 +390,7 @@ describe("the back end", () => {
     const { info } = loadNativeDisk({ testSeam: true });
     expect(info.backend).toBe("threads");
     expect(info.reason).toContain(name);
+    countFault(`48 io_uring refused with ${name}`, "injected", "threads instead, and it is said");
   });
 
   test.runIf(haveRing)("is threads when only a larger ring is refused", async () => {
@@ -450,6 +463,7 @@ describe("mappings", () => {
     }
     mapping.close();
     expect(() => mapping.copy(0, 1, target, 0)).toThrow(/EBADF/);
+    countFault("32 file cut short while it is mapped", "ftruncate", "EIO, the process lives", 6);
   });
 
   test("leave a SIGBUS that is not theirs what it was", async () => {

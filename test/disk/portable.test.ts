@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openFile, syncDirectory } from "../../src/disk/node-files.js";
 import { portableDisk } from "../../src/disk/portable.js";
 import { PortableLog } from "../../src/disk/portable-log.js";
+import { faultsOf } from "../support/fault-matrix.js";
 
 let directory: string;
 
@@ -18,6 +19,8 @@ afterEach(() => rm(directory, { recursive: true }));
 function turn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
+
+const countFault = faultsOf("portable-disk");
 
 describe("a portable log", () => {
   /** The pool answers when the test lets it, with what the test says. */
@@ -162,6 +165,7 @@ describe("a portable log", () => {
     await turn();
     expect(settled[1]).toEqual([1, EIO]);
     await log.close();
+    countFault("37 failure told one call late", "node:fs, injected", "the next write tells it");
   });
 
   test("or by closing, if there is no next one", async () => {

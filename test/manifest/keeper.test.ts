@@ -11,6 +11,7 @@ import { ManifestKeeper } from "../../src/manifest/keeper.js";
 import { readManifestSlots } from "../../src/manifest/manifest.js";
 import { SlotFile } from "../../src/manifest/slot-file.js";
 import { SimulatedCrash, type SimulatedMachine } from "../sim/disk.js";
+import { faultsOf } from "../support/fault-matrix.js";
 import {
   closedStore,
   DIRECTORY,
@@ -35,6 +36,8 @@ async function generations(machine: SimulatedMachine): Promise<(number | string)
   const { slots } = await machine.run(readManifestSlots(machine.boot(), DIRECTORY));
   return slots.map((slot) => (slot.state === "valid" ? slot.manifest.generation : slot.state));
 }
+
+const countFault = faultsOf("manifest-keeper");
 
 test("a change is in both slots when it is published", async () => {
   const machine = await closedStore(3);
@@ -103,6 +106,7 @@ test("a store that was taken over stops with its next change of the manifest", a
   await machine.run(theirs.publish((m) => ({ ...m, epoch: m.epoch + 1 })));
   await fill(machine, store, 3, 6);
   await expect(machine.run(store.close())).rejects.toMatchObject({ code: "FENCED" });
+  countFault("52 lock that lies", "a second writer behind its back", "FENCED, nothing overwritten");
 });
 
 test.each(["open", "write", "sync", "read", "close"] as const)(

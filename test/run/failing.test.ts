@@ -8,6 +8,7 @@ import { RunFileWriter } from "../../src/run/file-writer.js";
 import { newRowPlace, RunFile } from "../../src/run/run-file.js";
 import { verifyRunFile } from "../../src/run/verify.js";
 import type { Operation } from "../sim/faults.js";
+import { faultsOf } from "../support/fault-matrix.js";
 import { noise, numberKey, onSimulated, type Place, STORE_ID } from "./fixtures.js";
 
 async function writeSome(disk: Disk, directory: string): Promise<ManifestFile> {
@@ -69,6 +70,8 @@ describe("the n-th operation fails", () => {
   }
 });
 
+const countFault = faultsOf("run-files");
+
 test("a file that does not read back as it was written is not accepted", async () => {
   const whole = await onSimulated();
   const { bytes } = await whole.run(writeSome(whole.disk, whole.directory));
@@ -78,6 +81,7 @@ test("a file that does not read back as it was written is not accepted", async (
     const writing = writeSome(rotting(disk, at), directory);
     await expect(run(writing)).rejects.toMatchObject({ code: "CORRUPT_RUN" });
     expect(await run(disk.list(directory))).toEqual([]);
+    countFault("34 medium has not what the cache has", "reads past it", "read back, not published");
   }
 });
 

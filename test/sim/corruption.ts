@@ -76,6 +76,15 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
     scene.machine.flipBit(frame.path, frame.offset + at);
     return refusedIfProven(frame);
   },
+  "bit flip in the last frame": (scene) => {
+    const { frames } = scene;
+    const frame = frames.findLast((one) => one.lastSequence >= one.firstSequence);
+    if (frame === undefined || !frame.replayed) return undefined;
+    const at = scene.run.random.below(FRAME_HEADER_BYTES + frame.payloadBytes);
+    scene.machine.flipBit(frame.path, frame.offset + at);
+    scene.run.count(`damage: last frame, ${frame.proven ? "proven" : "unproven"}`);
+    return refusedIfProven(frame);
+  },
   "zeroed sector": (scene) => {
     const frame = pickFrame(scene);
     if (frame === undefined) return undefined;

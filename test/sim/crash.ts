@@ -21,9 +21,16 @@ const ZOMBIE_MICROS_MAX = 100_000;
 /** Power is gone: the page cache as well, and of what was in flight any sectors may be there. */
 export function losePower(scene: CrashScene, dropped: readonly SimulatedEvent[]): void {
   const { tree, random, counters } = scene;
+  let lost = false;
+  let hole = false;
   for (const event of dropped) {
-    if (event.land !== undefined && random.chance(0.5)) land(event, "power");
+    if (event.land === undefined) continue;
+    const lands = random.chance(0.5);
+    if (lands) land(event, "power");
+    hole ||= lost && lands;
+    lost ||= !lands;
   }
+  if (hole) counters.add("later write landed, earlier lost");
   const counts: CrashCounts = { lost: 0, kept: 0, torn: 0, garbage: 0, sizes: 0 };
   for (const file of tree.everyFile()) {
     file.lockedBy = 0;
@@ -38,6 +45,7 @@ export function losePower(scene: CrashScene, dropped: readonly SimulatedEvent[])
   counters.add("size lost", counts.sizes);
   counters.add("name kept", names.kept);
   counters.add("removal kept", names.removed);
+  counters.add("new name lost", names.created);
   counters.add("name lost", names.lost);
 }
 

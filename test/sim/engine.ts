@@ -254,6 +254,7 @@ export class EngineRun {
       if (error instanceof SimulatedCrash) {
         this.crashes++;
         this.count("crash while opening");
+        if (this.#declaring) this.count("crash while declaring tables");
         this.log(`crash while opening: ${error.message}`);
         return undefined;
       }

@@ -11,6 +11,7 @@ interface Kind {
 const KEPT = "what was acknowledged is there, and nothing else but a contiguous rest";
 const REFUSED = "refused by a code that fits, naming the file, or harmless; never a wrong row";
 const GOES_ON = "writes go on, or are refused by a code that fits; nothing acknowledged is lost";
+const TORN = "cut off, with a copy: nothing but that frame is gone";
 const UNTOUCHED = "refused, nothing is touched; once it can be read all is there";
 const READER = "what the snapshot held, or SNAPSHOT_NOT_FOUND; never another state";
 const NOTHING = "no effect on order, recovery or rows";
@@ -29,11 +30,14 @@ export const KINDS: readonly Kind[] = [
   kind("4 unsynced sector kept, others lost", KEPT, "sector kept"),
   kind("5 torn within a sector", KEPT, "sector torn"),
   kind("6 garbage within a sector", KEPT, "sector garbage"),
+  kind("7 of writes in flight a later one landed", KEPT, "later write landed, earlier lost"),
   kind("8 stale frames of a segment used again", KEPT, "segment recycled"),
   kind("9 crash while opening", KEPT, "crash while opening"),
   kind("10 bit flip in a frame", REFUSED, "damage: bit flip in a frame"),
   kind("10 bit flip anywhere", REFUSED, "damage: bit flip anywhere"),
   kind("10 bit flip in the header of a segment", REFUSED, "damage: segment header"),
+  kind("11 bit flip in the last frame, proven", REFUSED, "damage: last frame, proven"),
+  kind("12 bit flip in the last frame, unproven", TORN, "damage: last frame, unproven"),
   kind("13 garbage length of a frame", REFUSED, "damage: garbage length"),
   kind("14 zeroed sector", REFUSED, "damage: zeroed sector"),
   kind("16 misdirected write", REFUSED, "device: misdirected write"),
@@ -48,6 +52,7 @@ export const KINDS: readonly Kind[] = [
   kind("23 both manifests missing", REFUSED, "damage: both manifests missing"),
   kind("24 crash while a manifest is written", KEPT, "crash at write manifest"),
   kind("25 change of a name lost", KEPT, "name lost"),
+  kind("26 new name lost", KEPT, "new name lost"),
   kind("27 length of a file lost", KEPT, "size lost"),
   kind("28 removal durable before what came before it", KEPT, "removal kept"),
   kind("29 crash while a snapshot is made", KEPT, "crash while making a snapshot"),
@@ -80,6 +85,7 @@ export const KINDS: readonly Kind[] = [
   kind("60 slow disk", GOES_ON, "stall"),
   kind("61 clock jumps", NOTHING, "clock jump"),
   kind("63 newer format", REFUSED, "damage: newer format"),
+  kind("64 crash while tables are declared", KEPT, "crash while declaring tables"),
   kind("66 row beyond the bound", "TOO_LARGE, and nothing is written", "row too large"),
   kind("67 snapshot dropped under its reader", READER, "snapshot dropped under its reader"),
 ];

@@ -127,7 +127,7 @@ export class SimulatedTree {
   }
 
   /** Chooses which changes of names survive; afterwards what is there is durable. */
-  crash(random: Random): { kept: number; lost: number; removed: number } {
+  crash(random: Random): { kept: number; lost: number; removed: number; created: number } {
     const before = this.#changes.length;
     const removals = (): number => this.#changes.filter(({ to }) => to === undefined).length;
     const removalsBefore = removals();
@@ -139,9 +139,10 @@ export class SimulatedTree {
     this.#commit(() => (prefix === undefined ? random.chance(odds) : --index < prefix));
     const lost = this.#changes.length;
     const removed = removalsBefore - removals();
+    const created = this.#changes.filter(({ from }) => from === undefined).length;
     this.#changes = [];
     restore(this.root);
-    return { kept: before - lost, lost, removed };
+    return { kept: before - lost, lost, removed, created };
   }
 
   /** Paths of all files, sorted: as programs see them, or as a power loss would leave them. */

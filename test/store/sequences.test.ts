@@ -1,9 +1,12 @@
 /** Sequences, durable(), and closing, on every disk. */
 import { describe, expect, test } from "vitest";
 import type { Store } from "../../src/index.js";
+import { faultsOf } from "../support/fault-matrix.js";
 import { onEveryDisk } from "./places.js";
 import { stateOf } from "./state.js";
 import { accounts, events, orders, quotes, tables } from "./tables.js";
+
+const countFault = faultsOf("after-close");
 
 const CLOSED = { name: "HoldfastError", code: "CLOSED" };
 
@@ -147,6 +150,7 @@ onEveryDisk((place) => {
         expect(store.table(accounts).name).toBe("accounts");
         expect(store.lastSequence).toBe(2);
       }
+      countFault("56 use after close, and close twice", "every call", "CLOSED, each of them");
       expect(store.stats()).toMatchObject({ state: "closed", tables: { accounts: 1 } });
     });
   });

@@ -5,7 +5,10 @@ import { describe, expect, test, vi } from "vitest";
 import { type Backend, open, type StoreWarning } from "../../src/index.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { realDisks } from "../support/disks.js";
+import { faultsOf } from "../support/fault-matrix.js";
 import { orders } from "./tables.js";
+
+const countFault = faultsOf("weak-places");
 
 const TMPFS = "/dev/shm";
 const hasTmpfs = existsSync(TMPFS);
@@ -34,6 +37,11 @@ describe.skipIf(!hasTmpfs).each([...realDisks().keys()])("tmpfs on %s", (name) =
       await store.table(orders).put(1, { amount: 1 });
       expect(store.stats().disk.fileSystem).toBe("tmpfs");
       await store.close();
+      countFault(
+        "49 O_DIRECT is not proven",
+        `tmpfs on ${name}`,
+        "strict refuses, others are told",
+      );
     } finally {
       await rm(directory, { recursive: true });
     }

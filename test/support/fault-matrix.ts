@@ -5,6 +5,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
 
 export interface FaultRow {
   /** Number and name in the catalogue of faults, such as "7 pipelined hole". */
@@ -30,4 +31,20 @@ export function recordFaults(suite: string, rows: readonly FaultRow[]): void {
   const path = join(FAULT_MATRIX, `${suite}.json`);
   writeFileSync(`${path}.new`, `${JSON.stringify(rows, null, 2)}\n`);
   renameSync(`${path}.new`, path);
+}
+
+/** Counts one kind of fault: call it where its outcome has been asserted. */
+export type CountFault = (fault: string, how: string, expected: string, times?: number) => void;
+
+/** The faults of a file of tests, recorded when all of it has run. */
+export function faultsOf(suite: string): CountFault {
+  const rows = new Map<string, FaultRow>();
+  afterAll(() => {
+    if (rows.size > 0) recordFaults(suite, [...rows.values()]);
+  });
+  return (fault, how, expected, times = 1) => {
+    const id = `${fault} ${how}`;
+    const fired = (rows.get(id)?.fired ?? 0) + times;
+    rows.set(id, { fault, how, fired, expected, observed: "so each time" });
+  };
 }
