@@ -1,0 +1,88 @@
+/**
+ * The faults that a store has to survive, by their numbers. `otherwise`: why no suite makes it happen, and
+ * what holds it instead; only for those that none does.
+ */
+const NAMES = [
+  "kill -9 at any instant",
+  "kill -9 with writes in flight",
+  "power loss, what was not synced is gone",
+  "power loss, any part of what was not synced is gone",
+  "torn frame of several sectors",
+  "garbage within a torn sector",
+  "of writes in flight a later one landed, an earlier one did not",
+  "stale frames of an earlier use of a segment",
+  "crash while opening",
+  "bit flip in an acknowledged frame",
+  "bit flip in the last frame, which something proves",
+  "bit flip in the last frame, which nothing proves",
+  "length of a frame that is none",
+  "zeros among acknowledged frames",
+  "damage wider than all that can be in flight",
+  "misdirected write",
+  "misdirected or stale read",
+  "lost write: the device lies",
+  "segment missing",
+  "segment cut short",
+  "one file replaced by an older copy",
+  "newest manifest damaged",
+  "both manifests damaged",
+  "torn write of a manifest",
+  "rename not durable",
+  "name of a new file not durable",
+  "length of a file not durable",
+  "removal durable before what came before it",
+  "crash while a snapshot or a run is made",
+  "bit flip in a run",
+  "hostile LZ4",
+  "run cut short while it is mapped",
+  "medium fails under a mapping",
+  "medium has not what the page cache has",
+  "sync fails with EIO",
+  "sync fails once, and succeeds later",
+  "failure told one call late",
+  "EIO on a write of the log",
+  "EROFS",
+  "EIO on a read while opening",
+  "EIO on a read while serving",
+  "no space for the next segment",
+  "no space for a write inside of a segment",
+  "no space for a run or a manifest",
+  "short write",
+  "EINTR, EAGAIN, EBUSY of io_uring",
+  "completions late, out of order, never",
+  "io_uring refused",
+  "O_DIRECT refused, or not what it seems",
+  "device of larger blocks",
+  "second process opens",
+  "lock that lies",
+  "same process opens twice, or a worker does",
+  "worker terminated with writes in flight",
+  "process ends amid writes",
+  "close with writes pending; use after close",
+  "memory of the caller changed after a put",
+  "no file descriptors",
+  "allocation fails in the addon",
+  "slow disk",
+  "clock jumps",
+  "directory removed or renamed",
+  "newer format",
+  "crash while a schema is declared",
+  "copy of an open store",
+  "records at the bounds of their size",
+  "snapshot dropped under its reader",
+];
+
+const OTHERWISE = {
+  15:
+    "Segments of the simulator are shorter than all that can be in flight: `test/log/tail.test.ts` " +
+    "walks this row of the table",
+  59:
+    "Node.js has no seam for it: `test/fuzz` watches what is asked for, and the addon checks lengths " +
+    "before it asks",
+};
+
+export const CATALOGUE = NAMES.map((name, index) => ({
+  number: index + 1,
+  name,
+  otherwise: OTHERWISE[index + 1],
+}));
