@@ -174,7 +174,7 @@ async function readSegment(
   };
 }
 
-/** `bytes`: its length, where the device does not tell it. What of it can be read is still to be seen. */
+/** `bytes`: its length, where the device tells none; what of it can be read is still to be seen. */
 async function readHeader(
   disk: Disk,
   path: string,
