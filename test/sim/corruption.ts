@@ -201,6 +201,8 @@ export async function damage(run: EngineRun): Promise<void> {
   for (let i = 0; i < DAMAGES_EACH; i++) {
     await damageOnce(run, run.random.pick(Object.keys(DAMAGES)), whole.sequence);
   }
+  // What can and what cannot be told apart from a torn write are of two kinds.
+  if (run.random.chance(0.4)) await damageOnce(run, "bit flip in the last frame", whole.sequence);
   await damageArchive(run);
 }
 

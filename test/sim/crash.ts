@@ -18,19 +18,22 @@ export interface CrashScene {
 /** Longest time that a write outlives its process. */
 const ZOMBIE_MICROS_MAX = 100_000;
 
+/** Of the writes in flight some got there and others did not. */
+function countMixed(counters: Counters, landed: readonly boolean[]): void {
+  if (landed.includes(true) && landed.includes(false)) counters.add("some in flight landed");
+}
+
 /** Power is gone: the page cache as well, and of what was in flight any sectors may be there. */
 export function losePower(scene: CrashScene, dropped: readonly SimulatedEvent[]): void {
   const { tree, random, counters } = scene;
-  let lost = false;
-  let hole = false;
+  const landed: boolean[] = [];
   for (const event of dropped) {
     if (event.land === undefined) continue;
     const lands = random.chance(0.5);
     if (lands) land(event, "power");
-    hole ||= lost && lands;
-    lost ||= !lands;
+    landed.push(lands);
   }
-  if (hole) counters.add("later write landed, earlier lost");
+  countMixed(counters, landed);
   const counts: CrashCounts = { lost: 0, kept: 0, torn: 0, garbage: 0, sizes: 0 };
   for (const file of tree.everyFile()) {
     file.lockedBy = 0;
@@ -66,12 +69,15 @@ export function leaveZombies(
     locked.set(file.lockedBy, files);
     file.lockedBy = 0;
   }
+  const landed: boolean[] = [];
   for (const event of dropped) {
     if (event.land === undefined) continue;
     const fate = scene.random.below(3);
     if (fate === 1) land(event, "kill");
+    landed.push(fate === 1);
     if (fate === 2) postZombie(scene, event, locked.get(event.owner) ?? []);
   }
+  countMixed(scene.counters, landed);
 }
 
 function postZombie(

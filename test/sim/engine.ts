@@ -78,7 +78,7 @@ export class EngineRun {
     this.machine = new SimulatedMachine({
       seed,
       latencyMicros: this.random.pick([20, 100, 100, 1000]),
-      garbage: 0.4,
+      garbage: 0.5,
     });
     this.knobs = turnKnobs(this);
     this.frameBytesMax = this.random.pick(FRAME_BYTES_MAXIMA);
@@ -263,7 +263,7 @@ export class EngineRun {
       return undefined;
     }
     this.recoveries++;
-    if (this.random.chance(0.2)) this.olderManifests.push(machine.read(`${DIRECTORY}/manifest.0`));
+    if (this.random.chance(0.5)) this.olderManifests.push(machine.read(`${DIRECTORY}/manifest.0`));
     this.#keepOlderRuns();
     this.count(`tail ${store.recovery.tail}`);
     this.log(

@@ -87,7 +87,7 @@ export async function damageArchive(run: EngineRun): Promise<void> {
   if (archives.length === 0) return;
   const archive = run.random.pick(archives);
   const file = `${DIRECTORY}/${archiveFileName(archive.id)}`;
-  const flips = run.random.chance(0.6);
+  const flips = run.random.chance(0.5);
   if (flips) machine.flipBit(file);
   else machine.mutate(file, (bytes) => bytes.subarray(0, run.random.below(bytes.length)));
   run.count(`damage: ${flips ? "bit flip in an archive" : "truncated archive"}`);
