@@ -89,6 +89,8 @@ export class SegmentSupply implements SegmentSource {
   #failure: HoldfastError | undefined;
   #working: Promise<void> | undefined;
   #retryTimer: Timer | undefined;
+  /** A frame may be waiting for the next segment: the process must not end before it has one. */
+  #awaited = false;
   #closed = false;
 
   constructor(options: SegmentSupplyOptions) {
@@ -119,7 +121,11 @@ export class SegmentSupply implements SegmentSource {
   take(): OpenSegment | undefined {
     const segment = this.#ready;
     this.#ready = undefined;
-    if (segment !== undefined) this.start();
+    const awaited = segment === undefined;
+    const newly = awaited && !this.#awaited;
+    this.#awaited = awaited;
+    if (!awaited) this.start();
+    else if (newly && this.#retryTimer !== undefined) this.#retryLater();
     return segment;
   }
 
@@ -192,7 +198,13 @@ export class SegmentSupply implements SegmentSource {
       return;
     }
     this.#o.onFailure(failure, first);
-    this.#retryTimer = this.#o.disk.scheduler.after(RETRY_MILLIS, () => this.start(), false);
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#retryTimer?.cancel();
+    const { scheduler } = this.#o.disk;
+    this.#retryTimer = scheduler.after(RETRY_MILLIS, () => this.start(), this.#awaited);
   }
 
   async #prepare(): Promise<OpenSegment> {

@@ -22,14 +22,22 @@ const options = {
   onWarning: () => {},
 };
 const content = new Uint8Array(4000).fill(7);
+/** A write that takes so long waits for something. */
+const WAITING_MILLIS = 500;
 
-/** Until one is refused; gives its error, and counts those that were acknowledged. */
-async function putUntilRefused(store, from, most) {
+/**
+ * Until one is refused; gives its error, and counts those that were acknowledged. Calls `onWaiting`
+ * when one waits.
+ */
+async function putUntilRefused(store, from, most, onWaiting = () => {}) {
   for (let key = from; key < from + most; key++) {
+    const timer = setTimeout(onWaiting, WAITING_MILLIS);
     try {
       await store.table(blobs).put(key, { content });
     } catch (error) {
       return { acknowledged: key - from, code: error.code, cause: error.cause?.code };
+    } finally {
+      clearTimeout(timer);
     }
   }
   return { acknowledged: most };
@@ -45,13 +53,23 @@ function takeDescriptors() {
   return taken;
 }
 
-/** No descriptors for the next segment, and then there are again; and none for an opening. */
+/**
+ * No descriptors for the next segment, and then there are again; and none for an opening. A write
+ * that was accepted before that was known waits, until there are.
+ */
 async function descriptors() {
   const store = await open(directory, options);
   const taken = takeDescriptors();
-  const refused = await putUntilRefused(store, 0, 200);
+  const give = () => {
+    for (const fd of taken.splice(0)) closeSync(fd);
+  };
+  let waited = false;
+  const refused = await putUntilRefused(store, 0, 200, () => {
+    waited = true;
+    give();
+  });
   const state = store.stats().state;
-  for (const fd of taken.splice(0)) closeSync(fd);
+  give();
   let resumed = await putUntilRefused(store, refused.acknowledged, 20);
   // Descriptors are looked for every second.
   for (const end = Date.now() + 10_000; resumed.acknowledged === 0 && Date.now() < end; ) {
@@ -68,7 +86,7 @@ async function descriptors() {
   const last = await open(directory, options);
   const found = last.table(blobs).count();
   await last.close();
-  return { refused, state, resumed, opening, found };
+  return { refused, waited, state, resumed, opening, found };
 }
 
 /** Files may not be as long as a segment; then the same with a limit that segments fit. */

@@ -54,17 +54,14 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
   const usable = diskOf(backend) !== undefined;
 
   test.runIf(usable)(
-    "no descriptors: IO, nothing lost, and it goes on when there are",
+    "no descriptors: IO or waiting, nothing lost, and it goes on when there are",
     async () => {
-      if (backend === "portable") {
-        return console.warn(
-          "SKIPPED: no descriptors on portable: a write waits there for a segment",
-        );
-      }
       const result = await under(["prlimit", "--nofile=256"], { backend, what: "descriptors" });
       if (result === undefined) return;
+      // One that was accepted before the refusal was known has waited, and gone on by itself.
+      const end = result.waited ? { acknowledged: 200 } : { code: "IO", cause: "EMFILE" };
       expect(result).toMatchObject({
-        refused: { code: "IO", cause: "EMFILE" },
+        refused: end,
         state: "open",
         resumed: { acknowledged: 20 },
         opening: { code: "IO", cause: "EMFILE" },
@@ -77,7 +74,7 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
         how: `RLIMIT_NOFILE, ${backend}`,
         fired: 2,
         expected: "typed, not poisoned, acknowledged kept",
-        observed: `IO after ${refused.acknowledged} writes, went on`,
+        observed: `${result.waited ? "waiting" : "IO"} after ${refused.acknowledged} writes, went on`,
       });
     },
   );
