@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Disk } from "../../src/disk/disk.js";
 import { diskOf, type KillBackend, LockWatch } from "./disks.js";
 import { KillFigures } from "./figures.js";
 
@@ -9,6 +10,8 @@ export interface KillOptions {
   readonly backend: KillBackend;
   readonly kills: number;
   readonly seed: number;
+  /** So many rounds at once, each in its own directory; default: 1. */
+  readonly lanes?: number;
   /** Told of what happens, for people. */
   readonly log?: (line: string) => void;
 }
@@ -43,27 +46,39 @@ export async function killRounds(
   options: KillOptions,
   begin: (parts: RoundParts) => Round,
 ): Promise<KillFigures | undefined> {
-  const { backend, kills, log } = options;
+  const { backend, kills, lanes = 1 } = options;
   const disk = diskOf(backend);
   if (disk === undefined) return undefined;
   const figures = new KillFigures(backend);
-  const locks = new LockWatch(disk);
-  while (figures.kills < kills && figures.failures.length < FAILURES_MAX) {
-    const directory = mkdtempSync(join(tmpdir(), `holdfast-kill-${backend}-`));
-    const round = begin({ directory, options, figures, locks });
-    figures.rounds++;
-    try {
-      await round.run();
-      figures.roundsRight++;
-      rmSync(directory, { recursive: true });
-    } catch (error) {
-      const where = `seed ${options.seed}, ${round.describe()}, left as it was in ${directory}`;
-      const message = `${where}: ${(error as Error).stack}`;
-      log?.(`FAILED ${message}`);
-      figures.failures.push(message);
+  const run = async (): Promise<void> => {
+    while (figures.kills < kills && figures.failures.length < FAILURES_MAX) {
+      await runRound(options, figures, disk, begin);
     }
-  }
-  figures.lockWaits = locks.waits;
-  figures.lockMillisMax = locks.millisMax;
+  };
+  await Promise.all(Array.from({ length: lanes }, run));
   return figures;
+}
+
+async function runRound(
+  options: KillOptions,
+  figures: KillFigures,
+  disk: Disk,
+  begin: (parts: RoundParts) => Round,
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), `holdfast-kill-${options.backend}-`));
+  const locks = new LockWatch(disk);
+  const round = begin({ directory, options, figures, locks });
+  figures.rounds++;
+  try {
+    await round.run();
+    figures.roundsRight++;
+    rmSync(directory, { recursive: true });
+  } catch (error) {
+    const where = `seed ${options.seed}, ${round.describe()}, left as it was in ${directory}`;
+    const message = `${where}: ${(error as Error).stack}`;
+    options.log?.(`FAILED ${message}`);
+    figures.failures.push(message);
+  }
+  figures.lockWaits += locks.waits;
+  figures.lockMillisMax = Math.max(figures.lockMillisMax, locks.millisMax);
 }

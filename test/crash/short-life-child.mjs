@@ -1,12 +1,12 @@
 // A process that writes a history (history.mjs) until it is killed: by its parent, or by itself at a
 // failpoint. It looks at what the one before it has left, and says what it found.
 //
-//   node short-life-child.mjs '{"directory", "backend", "options", "inFlight", "snapshotMillis",
-//     "closeEvery", "point"?, "end"?}'
+//   node short-life-child.mjs '{"directory", "backend", "options", "inFlight", "looks",
+//     "snapshotMillis", "closeEvery", "point"?, "end"?}'
 //
 // Says on descriptor 3, each before it goes on:
 //   found JSON    after each opening: the last transaction, quotes, snapshots, the recovery
-//   looked NAME N a snapshot was opened and is the state after transaction N
+//   looked NAME N with `looks`: the newest snapshot was opened and is the state after transaction N
 //   a N           all up to transaction N is durable
 //   q FROM N      so are the quotes of transactions FROM to N
 //   point         it is at its failpoint, and ends
@@ -24,7 +24,7 @@ import {
 import { say } from "./say.mjs";
 import { keepTakingSnapshots } from "./snapshots.mjs";
 
-const { directory, backend, inFlight, snapshotMillis, closeEvery, point, end, ...rest } =
+const { directory, backend, inFlight, looks, snapshotMillis, closeEvery, point, end, ...rest } =
   JSON.parse(process.argv[2]);
 const tables = historyTables(library);
 const options = {
@@ -57,7 +57,7 @@ async function look(store) {
   const { recovery } = store;
   say(`found ${JSON.stringify({ last, quotes: checkQuotes(store, tables), snapshots, recovery })}`);
   const newest = there.at(-1);
-  if (newest !== undefined) {
+  if (looks && newest !== undefined) {
     const snapshot = await library.open(directory, { ...options, at: newest.name });
     say(`looked ${newest.name} ${checkHistory(snapshot, tables)}`);
     await snapshot.close();

@@ -13,11 +13,13 @@ const {
   HOLDFAST_KILL_SEED: seedText,
 } = process.env;
 const count = Number(countText);
+/** Processes at once: while one waits for its disk, or is loaded, another one works. */
+const LANES = 2;
 /** More of them, so many at once and at most, while too few failpoints have been met. */
 const MORE = 25;
 const MORE_MAX = 200;
 /** Of 45: some are steps that the background takes seldom, and on a slow machine hardly ever. */
-const FAILPOINTS_MIN = 35;
+const FAILPOINTS_MIN = 40;
 
 export function shortLivesSuite(backend: KillBackend): void {
   const seed = seedText === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedText);
@@ -58,7 +60,7 @@ export function shortLivesSuite(backend: KillBackend): void {
       return console.warn(`SKIPPED: short lives on ${backend}, which was not asked for`);
     }
     const run = async (some: number): Promise<boolean> => {
-      const options = { backend, kills: some, seed: seed + all.length };
+      const options = { backend, kills: some, seed: seed + all.length, lanes: LANES };
       const figures = await killShortLives(options, hits);
       if (figures === undefined) return false;
       all.push(figures);

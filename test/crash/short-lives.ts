@@ -26,10 +26,12 @@ import { type Ending, runVictim } from "./victim.js";
 const CHILD = fileURLToPath(new URL("short-life-child.mjs", import.meta.url));
 const KILLS_A_ROUND = 25;
 /** Of so many processes one ends itself, or is asked to end. */
-const ENDS_CHANCE = 0.13;
+const ENDS_CHANCE = 0.08;
+/** Of so many the newest snapshot is opened: a second opening, and by far the dearest look. */
+const LOOK_CHANCE = 0.5;
 const LATER_MILLIS_MAX = 60;
 /** A failpoint that has not come by then is not to come in this process. */
-const FAILPOINT_MILLIS_MAX = 80;
+const FAILPOINT_MILLIS_MAX = 120;
 const OPENING_CHANGES = 6;
 
 /** Which failpoints were met, over all rounds of a back end. */
@@ -38,10 +40,10 @@ export class FailpointHits {
   readonly ends = new Map<End["how"], number>();
   readonly #hits = new Map(FAILPOINTS.map((point) => [failpointName(point), 0]));
 
-  /** One that was met least often. */
-  next(random: Random): Failpoint {
-    const least = Math.min(...this.#hits.values());
-    return random.pick(FAILPOINTS.filter((point) => this.of(point) <= least + 1));
+  /** One of those that was met least often. */
+  next(random: Random, points: readonly Failpoint[]): Failpoint {
+    const least = Math.min(...points.map((point) => this.of(point)));
+    return random.pick(points.filter((point) => this.of(point) <= least + 1));
   }
 
   hit(point: Failpoint): void {
@@ -81,7 +83,7 @@ export function killShortLives(
   hits: FailpointHits,
 ): Promise<KillFigures | undefined> {
   const random = new Random(options.seed);
-  return killRounds(options, (parts) => new ShortLifeRound(parts, random, hits));
+  return killRounds(options, (parts) => new ShortLifeRound(parts, random.fork(), hits));
 }
 
 interface Settings {
@@ -113,9 +115,12 @@ class ShortLifeRound implements Round {
   readonly #random: Random;
   readonly #hits: FailpointHits;
   readonly #settings: Settings;
+  /** Those that can come under these settings. */
+  readonly #points: readonly Failpoint[];
   readonly #snapshots = new KilledSnapshots<number>();
   /** What had been acknowledged before each snapshot that was opened in this life. */
   readonly #marks = new Map<string, number>();
+  #kills = 0;
   #acknowledged = 0;
   /** Of the cached table, what is known to be durable: by key, the number of its transaction. */
   readonly #quotes = new Map<number, number>();
@@ -134,6 +139,8 @@ class ShortLifeRound implements Round {
       framesInFlight: random.pick([1, 4, 16]),
       background: eagerBackground(random),
     };
+    const archives = this.#settings.background.history !== "none";
+    this.#points = FAILPOINTS.filter(({ file }) => archives || file !== "archive");
   }
 
   describe(): string {
@@ -146,8 +153,7 @@ class ShortLifeRound implements Round {
   }
 
   async run(): Promise<void> {
-    const { figures } = this.#parts;
-    for (const end = figures.kills + KILLS_A_ROUND; figures.kills < end; ) {
+    while (this.#kills < KILLS_A_ROUND) {
       this.#draw();
       await this.#live();
     }
@@ -171,10 +177,10 @@ class ShortLifeRound implements Round {
     this.#point = undefined;
     this.#end = undefined;
     if (random.chance(ENDS_CHANCE)) {
-      this.#end = { how: random.pick(["exit", "throw", "SIGTERM"]), after: random.below(300) };
+      this.#end = { how: random.pick(["exit", "throw", "SIGTERM"]), after: random.below(60) };
       this.#plan = { when: "later", delayMillis: FAILPOINT_MILLIS_MAX };
     } else if (random.chance(0.5)) {
-      const point = this.#hits.next(random);
+      const point = this.#hits.next(random, this.#points);
       // The first time it comes, until that was met.
       const often = point.operation === "submit" || point.operation === "completed";
       const most = this.#hits.of(point) === 0 ? 1 : often ? 40 : 3;
@@ -197,6 +203,7 @@ class ShortLifeRound implements Round {
       backend: options.backend,
       options: { ...rest, ...background, cachedDelayMicros: 1000 },
       inFlight: random.pick([1, 8, 64]),
+      looks: random.chance(LOOK_CHANCE),
       snapshotMillis: random.pick([2, 10]),
       closeEvery: random.pick([50, 500, 100_000]),
       point: this.#point,
@@ -210,6 +217,7 @@ class ShortLifeRound implements Round {
       onLine: (line) => this.#line(line),
     });
     this.#ended(ending);
+    if (ending.signal === "SIGKILL") this.#kills++;
     figures.killed(ending, !this.#opened);
     options.log?.(this.describe());
   }
