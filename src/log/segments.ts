@@ -29,6 +29,8 @@ export interface SegmentSupplyOptions {
   readonly nextId: number;
   /** Spares left by the last writer, whose headers still have to be written. */
   readonly spares: readonly PreparedSegment[];
+  /** Throws where the directory is not that of this store any more: nothing is touched there then. */
+  readonly assertOurs: () => Promise<void>;
   /** Puts a prepared segment into the manifest; it may be used once that has resolved. */
   readonly publish: (segment: PreparedSegment) => Promise<void>;
   /** A segment has become ready. */
@@ -176,8 +178,13 @@ export class SegmentSupply implements SegmentSource {
   }
 
   async #remove(id: number): Promise<void> {
-    const { disk, directory } = this.#o;
-    await disk.remove(`${directory}/${segmentFileName(id)}`).catch(() => {});
+    const { disk, directory, assertOurs } = this.#o;
+    try {
+      await assertOurs();
+      await disk.remove(`${directory}/${segmentFileName(id)}`);
+    } catch {
+      // It is left over, then.
+    }
   }
 
   #succeeded(segment: OpenSegment): void {
@@ -215,6 +222,7 @@ export class SegmentSupply implements SegmentSource {
     const bytes = spare?.bytes ?? header.segmentBytes;
     const full = { ...header, segmentId: id, segmentBytes: bytes, createdMicros };
     let recycled = spare?.recycled ?? false;
+    await this.#o.assertOurs();
     if (spare !== undefined) await writeSegmentHeader(disk, directory, full);
     else recycled = await this.#make(full);
     this.#offeredId = id;

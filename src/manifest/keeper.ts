@@ -41,11 +41,25 @@ export class ManifestKeeper {
    * and read back. Changes asked for meanwhile wait their turn.
    *
    * Errors: what `edit` throws, and what `assertPublishable` does, after which nothing has changed;
-   * FENCED if another writer has published; IO or DISK_FULL if a slot could not be written, in
+   * FENCED if another writer has published; MISSING_FILE if the directory does not have the manifest
+   * any more; IO or DISK_FULL if a slot could not be written, in
    * which case either manifest may be in force afterwards, and nothing may depend on either.
    */
   publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     const next = this.#queue.then(() => this.#publish(edit));
+    this.#queue = next.catch(() => {});
+    return next;
+  }
+
+  /**
+   * Throws MISSING_FILE if the directory was removed or renamed, and FENCED if another writer has
+   * published: nothing may then be made, written or removed there by its name. Where the system
+   * does not tell, nothing is thrown.
+   */
+  assertOurs(): Promise<void> {
+    const next = this.#queue.then(async () => {
+      if (!(await this.#isNamed())) await this.#assertStillOurs(false);
+    });
     this.#queue = next.catch(() => {});
     return next;
   }
@@ -58,8 +72,9 @@ export class ManifestKeeper {
 
   async #publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     if (!(await this.#isAsWritten())) {
+      const isNamed = await this.#isNamed();
       await this.#closeFiles();
-      await this.#assertStillOurs();
+      await this.#assertStillOurs(isNamed);
     }
     const before = this.#current;
     const manifest = { ...edit(before), generation: before.generation + 1 };
@@ -87,15 +102,36 @@ export class ManifestKeeper {
     }
   }
 
-  /** The last line of defence against a lock that lies. */
-  async #assertStillOurs(): Promise<void> {
+  /** Whether a slot that is open is in the directory; so it counts where that cannot be told. */
+  async #isNamed(): Promise<boolean> {
+    const open = this.#files.filter((file) => file !== undefined);
+    const named = await Promise.allSettled(open.map((file) => file.isNamed()));
+    return named.some((one) => one.status === "rejected" || one.value);
+  }
+
+  /**
+   * The last line of defence against a lock that lies. `isNamed`: a slot is known to be in the
+   * directory, so that what is missing there is to be written anew.
+   */
+  async #assertStillOurs(isNamed: boolean): Promise<void> {
     const { slots, newest } = await readManifestSlots(this.#disk, this.#directory, this.#memo);
     const other = 1 - this.#newestSlot;
     // What has rotted is written first: the other one is all there is.
     if (slots[this.#newestSlot]?.state !== "valid" && slots[other]?.state === "valid") {
       this.#newestSlot = other;
     }
-    if (newest === undefined || newest.generation < this.#current.generation) return;
+    if (newest === undefined && !isNamed && slots.some(({ state }) => state === "missing")) {
+      throw new HoldfastError(
+        "MISSING_FILE",
+        `${this.#directory} does not have the manifest of this store any more: it was removed, ` +
+          "renamed, or is another directory",
+        { file: this.#directory },
+      );
+    }
+    if (newest === undefined) return;
+    const older = newest.generation < this.#current.generation;
+    // That of another store, made at the place of this one, begins to count anew.
+    if (older && newest.storeId === this.#current.storeId) return;
     const known = [this.#current, this.#attempted];
     if (known.some((one) => one !== undefined && isSameWriting(newest, one))) return;
     throw new HoldfastError(

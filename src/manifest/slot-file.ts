@@ -40,6 +40,11 @@ export class SlotFile {
     return isNamed && Buffer.compare(block, expected) === 0;
   }
 
+  /** Whether the name of the slot leads to this file. */
+  isNamed(): Promise<boolean> {
+    return this.#file.isNamed();
+  }
+
   /** Resolves when the slot has these bytes, durable and read back from the device. */
   async write(bytes: Uint8Array): Promise<void> {
     this.#firstBlock = undefined;

@@ -45,6 +45,7 @@ export class Archivist {
     const { directory, manifest } = host;
     if (this.#made?.archive.id !== segment.id) {
       const job = { kind: "archive", directory, storeId: manifest.storeId, segment } as const;
+      await host.assertOurs();
       this.#made = await runner.run(job, signal);
     }
     const { archive, bytesWritten } = this.#made;

@@ -75,6 +75,7 @@ export class Flusher {
       return false;
     }
     const job = this.#job();
+    await host.assertOurs();
     const result = await runner.run(job, signal);
     if (signal.aborted) return false;
     await publisher.publish((manifest) => withFlush(manifest, result));

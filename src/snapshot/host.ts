@@ -35,6 +35,11 @@ export interface SnapshotHost {
   /** Resolves when that sequence is durable; rejects when that can no longer happen. */
   durable(sequence: number): Promise<void>;
   /**
+   * Throws MISSING_FILE or FENCED where the directory is not that of this store any more: nothing
+   * may then be made there.
+   */
+  assertOurs(): Promise<void>;
+  /**
    * Publishes `edit` of the manifest as it is then, with segments and tables as the running log has
    * them; what the edit makes of the segments is what the log goes on with. Segments, runs and
    * archives that are no longer named are the host's to use again, or to remove. Rejects where it

@@ -35,6 +35,7 @@ export class Merger {
     this.hurryIfMany();
     const plan = planMerge(manifest, { ...options, avoid: this.#parts.damaged() });
     if (plan === undefined) return false;
+    await host.assertOurs();
     const result = await runner.run(this.#job(plan), signal);
     if (signal.aborted) return false;
     await publisher.publish((current) => withMerge(current, plan, result));

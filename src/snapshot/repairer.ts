@@ -125,6 +125,7 @@ export class Repairer {
     failures: string[],
   ): Promise<RepairResult | undefined> {
     const job = this.#job(plan, source);
+    await this.#parts.host.assertOurs();
     try {
       return await this.#parts.runner.run(job, signal);
     } catch (error) {

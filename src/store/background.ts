@@ -45,6 +45,8 @@ export interface BackgroundOptions {
   readonly catalog: Catalog;
   readonly writer: LogWriter;
   readonly ledger: StoreLedger;
+  /** See SnapshotHost. */
+  readonly assertOurs: () => Promise<void>;
   readonly tail: Tail;
   readonly cache: BlockCache;
   readonly options: Options;
@@ -253,6 +255,7 @@ export class Background {
         return ledger.now;
       },
       durable: (sequence) => writer.durable(sequence),
+      assertOurs: () => this.#o.assertOurs(),
       change: (edit) => ledger.change(edit),
       adopt: (manifest) => this.#adopt(manifest),
       holdFile: (fileId) => this.#holdFile(fileId),

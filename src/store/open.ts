@@ -20,6 +20,7 @@ import { Background } from "./background.js";
 import { splitCache } from "./bounds.js";
 import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
+import { DirectoryWatch } from "./directory-watch.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
 import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
@@ -111,11 +112,12 @@ async function openStore(
   );
   undo.push(() => log.keeper.close());
   const parts = { disk, directory, place, options, catalog, cache, ownership, log, alignment };
-  const { store, writer, supply, background } = await startWriting(parts, undo);
+  const { store, writer, supply, background, watch } = await startWriting(parts, undo);
   declareOrFail(writer, declarations, directory);
   // Only now: the manifest must not name a table before the log does.
   supply.start();
   background.start();
+  watch.start();
   warnOfRecovery(log, options);
   return store;
 }
@@ -161,6 +163,7 @@ interface Started {
   readonly writer: LogWriter;
   readonly supply: SegmentSupply;
   readonly background: Background;
+  readonly watch: DirectoryWatch;
 }
 
 async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promise<Started> {
@@ -182,6 +185,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
   const segment: OpenSegment = { ...log.active, log: await queue.openLog(path, method) };
   undo.push(() => segment.log.close());
 
+  const assertOurs = (): Promise<void> => log.keeper.assertOurs();
   const ledger: StoreLedger = new StoreLedger({
     keeper: log.keeper,
     alignment,
@@ -191,7 +195,10 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     lastMicros: () => writer.lastTimeMicros,
     keepForHistory: () => options.history !== "none",
     retire: (segmentId) => supply.retire(segmentId),
-    remove: (name) => disk.remove(`${directory}/${name}`),
+    remove: async (name) => {
+      await assertOurs();
+      await disk.remove(`${directory}/${name}`);
+    },
   });
   const supply: SegmentSupply = new SegmentSupply({
     disk,
@@ -207,6 +214,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     },
     nextId: log.nextSegmentId,
     spares: log.spares,
+    assertOurs,
     publish: (spare) => ledger.addSpare(spare),
     onReady: () => writer.resume(),
     onFailure: (error, first) => {
@@ -257,11 +265,18 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     catalog,
     writer,
     ledger,
+    assertOurs,
     tail: new Tail(writer, { operations, bytes }),
     cache: parts.cache,
     options,
   });
   handler.target = writer;
+  const watch = new DirectoryWatch({
+    scheduler: disk.scheduler,
+    assertOurs,
+    onLost: (error) => writer.halt(error),
+  });
+  undo.push(() => watch.stop());
   undo.push(() => supply.close());
   undo.push(async () => writer.stop(new HoldfastError("CLOSED", "the store could not be opened")));
   const store = new Store({
@@ -277,10 +292,10 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     recovery: log.report,
     background,
     release: (clean) =>
-      release({ ...parts, keeper: log.keeper, supply, queue, ledger, writer }, clean),
+      release({ ...parts, keeper: log.keeper, watch, supply, queue, ledger, writer }, clean),
   });
   undo.push(() => background.close(0));
-  return { store, writer, supply, background };
+  return { store, writer, supply, background, watch };
 }
 
 /** Nothing was promised to anybody yet: that the outcome is unknown is of no interest to them. */
@@ -300,6 +315,7 @@ function declareOrFail(
 
 async function release(
   held: {
+    readonly watch: DirectoryWatch;
     readonly supply: SegmentSupply;
     readonly queue: CommitQueue;
     readonly ledger: StoreLedger;
@@ -311,6 +327,7 @@ async function release(
   clean: boolean,
 ): Promise<void> {
   const steps = [
+    () => held.watch.stop(),
     () => held.supply.close(),
     async () => {
       if (clean) await held.ledger.close();

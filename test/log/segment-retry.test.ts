@@ -34,6 +34,7 @@ async function refusedSupply(early: (supply: SegmentSupply) => void = () => {}) 
   const options = { disk, directory: "/store", header: {}, nextId: 7, spares: [] };
   const supply = new SegmentSupply({
     ...(options as unknown as SegmentSupplyOptions),
+    assertOurs: () => Promise.resolve(),
     onFailure: () => failed(),
   });
   supply.start();

@@ -25,6 +25,7 @@ class Supplied {
       queue: { openLog: (path: string) => this.#openLog(path) } as unknown as CommitQueue,
       directory: "/data",
       method: "direct-dsync",
+      assertOurs: async () => {},
       header: {
         storeId: new Uint8Array(16),
         epoch: 1,

@@ -98,6 +98,35 @@ test("a change of somebody else under the same generation is found as well", asy
   await expect(machine.run(theirs.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
 });
 
+test("a younger store at its place is not taken for an older manifest", async () => {
+  const machine = await closedStore(3);
+  const ours = await keeperOn(machine);
+  await machine.run(ours.publish((m) => m));
+  const other = await closedStore(3, 2);
+  for (const slot of SLOTS) machine.mutate(slot, () => other.read(slot));
+  const theirs = await keeperOn(machine);
+  expect(theirs.current.generation).toBeLessThan(ours.current.generation);
+  const files = filesOf(machine);
+  await expect(machine.run(ours.assertOurs())).resolves.toBeUndefined();
+  await expect(machine.run(ours.publish((m) => m))).rejects.toMatchObject({ code: "FENCED" });
+  await expect(machine.run(ours.assertOurs())).rejects.toMatchObject({ code: "FENCED" });
+  expect(filesOf(machine)).toEqual(files);
+});
+
+test("where the directory is gone nothing is made anew", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  await machine.run(keeper.publish((m) => m));
+  await expect(machine.run(keeper.assertOurs())).resolves.toBeUndefined();
+  const disk = machine.boot();
+  for (const slot of SLOTS) await machine.run(disk.remove(slot));
+  const files = filesOf(machine);
+  await expect(machine.run(keeper.assertOurs())).rejects.toMatchObject({ code: "MISSING_FILE" });
+  const change = keeper.publish((m) => m);
+  await expect(machine.run(change)).rejects.toMatchObject({ code: "MISSING_FILE" });
+  expect(filesOf(machine)).toEqual(files);
+});
+
 test("a store that was taken over stops with its next change of the manifest", async () => {
   const machine = await closedStore(3);
   const store = await openOn(machine);

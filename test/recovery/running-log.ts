@@ -102,6 +102,7 @@ export async function openRunning(disk: Disk, knobs: LogKnobs = {}): Promise<Run
     },
     nextId: opened.nextSegmentId,
     spares: opened.spares,
+    assertOurs: () => opened.keeper.assertOurs(),
     publish: (spare) => ledger.addSpare(spare),
     onReady: () => writer.resume(),
     onFailure: (error) => void failures.push(error.code),

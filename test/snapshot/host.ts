@@ -74,6 +74,7 @@ export class TestHost implements SnapshotHost {
   /** Called before a change is published; may fail it. */
   onChange: () => void = () => {};
   onAdopt: () => void = () => {};
+  assertOurs = (): Promise<void> => Promise.resolve();
   #manifest: Manifest = EMPTY;
 
   constructor(machine: SimulatedMachine, segmentBytes: number) {
