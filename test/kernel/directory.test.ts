@@ -100,7 +100,8 @@ describe.each(KILL_BACKENDS)("on %s", (backend) => {
   test.runIf(usable)("removed: it stops although its segment has room", async () => {
     const store = await open(path, optionsOf(backend));
     await write(store, 1, 20);
-    // By then the next segment has been prepared: it is not that which stops it.
+    // The next segment is prepared: it is not that which stops it.
+    await expect.poll(() => store.stats().background.segments).toBe(2);
     await store.snapshot("before");
     rmSync(path, { recursive: true });
     const writing = writeUntilRefused(store, 21, 200);
