@@ -18,7 +18,14 @@ let zeros: Uint8Array | undefined;
 
 /** Creates a directory and its parents; no error if it is there. */
 export async function createDirectory(path: string): Promise<void> {
-  await fs.mkdir(path, { recursive: true });
+  try {
+    // The recursive form says ENOENT where there is no room, or no leave to write.
+    await fs.mkdir(path);
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code !== "ENOENT" && code !== "EEXIST") throw error;
+    await fs.mkdir(path, { recursive: true });
+  }
 }
 
 /** Names of the entries of a directory, sorted by their code units. */

@@ -4,7 +4,6 @@
  * there. Each of these succeeds or says DISK_FULL; nothing acknowledged is lost, and with room again
  * all of it works.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as library from "../../src/index.js";
@@ -116,8 +115,6 @@ class Level {
   /** With so much room, and afterwards with as much as it likes; gives what was acknowledged. */
   async run(on: SmallDisk, level: number): Promise<number> {
     this.#threaded = level % RESUMED_EVERY === 0;
-    // Node.js makes another error of a directory that finds no room.
-    mkdirSync(this.#directory, { recursive: true });
     on.fill(level * LEVEL_BYTES);
     const store = await this.#opened();
     if (store !== undefined) {
