@@ -29,8 +29,7 @@ const run = spawnSync(
   process.execPath,
   [
     join(root, "node_modules", "vitest", "vitest.mjs"),
-    ...["run", "--config", "vitest.nightly.config.ts"],
-    ...["test/crash/short-lives", "test/kernel", "--disable-console-intercept"],
+    ...["run", "test/crash/short-lives", "test/kernel", "--disable-console-intercept"],
   ],
   {
     cwd: root,
