@@ -29,7 +29,7 @@ export interface SegmentSupplyOptions {
   readonly nextId: number;
   /** Spares left by the last writer, whose headers still have to be written. */
   readonly spares: readonly PreparedSegment[];
-  /** Throws where the directory is not that of this store any more: nothing is touched there then. */
+  /** Throws where the directory is not that of this store any more: nothing is touched then. */
   readonly assertOurs: () => Promise<void>;
   /** Puts a prepared segment into the manifest; it may be used once that has resolved. */
   readonly publish: (segment: PreparedSegment) => Promise<void>;

@@ -41,8 +41,8 @@ export class ManifestKeeper {
    * and read back. Changes asked for meanwhile wait their turn.
    *
    * Errors: what `edit` throws, and what `assertPublishable` does, after which nothing has changed;
-   * FENCED if another writer has published; MISSING_FILE if the directory does not have the manifest
-   * any more; IO or DISK_FULL if a slot could not be written, in
+   * FENCED if another writer has published; MISSING_FILE if the directory does not have the
+   * manifest any more; IO or DISK_FULL if a slot could not be written, in
    * which case either manifest may be in force afterwards, and nothing may depend on either.
    */
   publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {

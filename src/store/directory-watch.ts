@@ -1,6 +1,6 @@
 /**
- * Looks from time to time whether the directory is still that of the store. What is written to the log
- * goes to files that are open, and would go there, acknowledged, long after they were removed.
+ * Looks from time to time whether the directory is still that of the store. What is written to the
+ * log goes to files that are open, and would go there, acknowledged, long after they were removed.
  */
 import { isHoldfastError } from "../base/errors.js";
 import type { Scheduler, Timer } from "../disk/disk.js";
