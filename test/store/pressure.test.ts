@@ -181,11 +181,11 @@ describe("on a simulated machine", () => {
 
   test("too many runs slow writers as well, until they are merged", async () => {
     // With other seeds merges may have ended whenever the next write begins: none has to wait then.
-    const machine = new SimulatedMachine({ seed: 2 });
+    const machine = new SimulatedMachine({ seed: 8 });
     // Merges keep to the budget, which flushes alone use up.
     const bounds = { runsPerTier: 2, runsHurry: 1000, runsSlow: 6, runsStop: 12 };
     const { options, warnings } = listening({ ...bounds, slowBytes: 1e9, stopBytes: 1e9 });
-    const few = { tables: [items], backgroundBytesPerSecond: 49_152, frameBytesMax: 1024 * 1024 };
+    const few = { tables: [items], backgroundBytesPerSecond: 65_536, frameBytesMax: 1024 * 1024 };
     const store = await openOn(machine, { ...options, ...few });
     const { clock } = machine.boot();
     const text = (n: number): string => `${Math.sin(n)}${Math.cos(n)}`.repeat(100);
