@@ -49,7 +49,7 @@ export interface OpenOptions {
   readonly backend?: Backend;
   /** Refuse file systems that cannot keep the promise, instead of warning. Default: false. */
   readonly strict?: boolean;
-  /** Size of a log segment in bytes: 64 KiB to 1 GiB, a multiple of 4096. Default: 8 MiB. */
+  /** Size of a log segment in bytes: 64 KiB to 1 GiB, a multiple of 4096. Default: 4 MiB. */
   readonly segmentBytes?: number;
   /** Frames that may be on their way to disk at once: 1 to 64. Default: 8. */
   readonly framesInFlight?: number;
