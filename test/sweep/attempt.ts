@@ -48,7 +48,7 @@ export async function attempt(
     const work = Promise.resolve().then(() => scenario.run(program));
     const { scheduler } = machine.boot();
     const patience = new Promise<"waited">((resolve) => {
-      scheduler.after(scenario.patienceMillis ?? PATIENCE_MILLIS, () => resolve("waited"), true);
+      scheduler.after(PATIENCE_MILLIS, () => resolve("waited"), true);
     });
     const first = await machine.run(Promise.race([work, patience]));
     if (first === "waited") outcome = "waited";

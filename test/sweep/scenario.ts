@@ -9,8 +9,6 @@ export interface Scenario {
   readonly begin: BeginningName;
   readonly options?: OpenOptions;
   readonly run: Steps;
-  /** Of simulated time, if it takes longer than others. */
-  readonly patienceMillis?: number;
   /** A run is damaged at the beginning: reads may refuse until it has been made anew. */
   readonly damaged?: true;
   /** All it does is to look, once: where nothing can be read any more it has to say so. */
