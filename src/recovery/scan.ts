@@ -53,8 +53,8 @@ interface Beyond {
   readonly first: FrameHeader | undefined;
   /** The first later segment has been written to. */
   readonly begun: boolean;
-  frames: boolean;
-  durableThrough: number;
+  readonly frames: boolean;
+  readonly durableThrough: number;
 }
 
 class LogScanner {
@@ -298,17 +298,14 @@ class LogScanner {
 
   /** What later segments say: the frame at the beginning of the first one, and all as evidence. */
   async #peek(later: readonly ManifestSegment[]): Promise<Beyond> {
-    const nothing = { first: undefined, begun: false, frames: false, durableThrough: 0 };
-    let all: Beyond | undefined;
-    for (const entry of later) {
-      const one = await this.#peekInto(entry);
-      all ??= { ...one };
-      all.frames ||= one.frames;
-      all.durableThrough = Math.max(all.durableThrough, one.durableThrough);
-      // The log goes on in the next one only where this one is full.
-      if (!one.begun && !one.frames) break;
-    }
-    return all ?? nothing;
+    const seen = await Promise.all(later.map((entry) => settled(this.#peekInto(entry))));
+    const all = seen.map(resultOf);
+    return {
+      first: all[0]?.first,
+      begun: all[0]?.begun ?? false,
+      frames: all.some(({ frames }) => frames),
+      durableThrough: Math.max(0, ...all.map(({ durableThrough }) => durableThrough)),
+    };
   }
 
   async #peekInto(entry: ManifestSegment): Promise<Beyond> {

@@ -395,6 +395,27 @@ export function filesContract(make: MakeDisk): void {
       await expect(disk.map(path)).rejects.toMatchObject({ code: "ENOENT", path });
     });
 
+    test("of many files at once gives each its own, and fails for those that are not there", async () => {
+      const paths = Array.from({ length: 70 }, (_, i) => `${directory}/file-${i}`);
+      for (const [i, path] of paths.entries()) {
+        if (i % 10 !== 3) await writeFileWith(disk, path, pattern(100 + i));
+      }
+      const mapped = await Promise.allSettled(paths.map((path) => disk.map(path)));
+      for (const [i, one] of mapped.entries()) {
+        if (one.status === "rejected") {
+          expect(i % 10).toBe(3);
+          expect(one.reason).toMatchObject({ code: "ENOENT", path: paths[i] });
+          continue;
+        }
+        const bytes = new Uint8Array(100 + i);
+        expect(one.value.length).toBe(bytes.length);
+        one.value.copy(0, bytes.length, bytes, 0);
+        expect(same(bytes, pattern(100 + i))).toBe(true);
+        one.value.close();
+      }
+      expect(mapped.filter(({ status }) => status === "rejected")).toHaveLength(7);
+    });
+
     test("outlives the name of its file, and closes twice", async () => {
       const path = `${directory}/file`;
       await writeFileWith(disk, path, pattern(100));

@@ -145,28 +145,18 @@ describe("pieces", () => {
 });
 
 describe("where the frames end", () => {
+  const UNREADABLE = { seen: [], found: "unreadable", endOffset: ALIGNMENT, cause: eio };
+
   test("the first block cannot be read", async () => {
     const bytes = logOf([100], 16 * ALIGNMENT);
     const failing = ({ offset }: Read) => (offset === ALIGNMENT ? eio : undefined);
-    const { seen, found, endOffset, cause } = await scan(bytes, {}, failing);
-    expect({ seen, found, endOffset }).toEqual({
-      seen: [],
-      found: "unreadable",
-      endOffset: ALIGNMENT,
-    });
-    expect(cause).toBe(eio);
+    expect(await scan(bytes, {}, failing)).toMatchObject(UNREADABLE);
   });
 
   test("the rest of a frame cannot be read", async () => {
     const bytes = logOf([200 * KIB], MIB);
     const failing = ({ offset, length }: Read) => (offset + length > 128 * KIB ? eio : undefined);
-    const { seen, found, endOffset, cause } = await scan(bytes, {}, failing);
-    expect({ seen, found, endOffset }).toEqual({
-      seen: [],
-      found: "unreadable",
-      endOffset: ALIGNMENT,
-    });
-    expect(cause).toBe(eio);
+    expect(await scan(bytes, {}, failing)).toMatchObject(UNREADABLE);
   });
 
   test.each([

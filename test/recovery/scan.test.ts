@@ -101,6 +101,17 @@ function wipe({ machine, path }: Scene, id: number, from: number, to: number): v
   machine.mutate(path(id), (bytes) => bytes.fill(0, from, to));
 }
 
+/** Every frame of a segment says that so much was durable. */
+function prove({ machine, path }: Scene, id: number, durableThrough: number): void {
+  machine.mutate(path(id), (bytes) => {
+    for (let at = ALIGNMENT; at < 4 * ALIGNMENT; at += ALIGNMENT) {
+      viewOf(bytes).setUint32(at + FRAME_AT.durableThrough, durableThrough, true);
+      reseal(bytes, at);
+    }
+    return bytes;
+  });
+}
+
 describe("the end", () => {
   test("is in the last of several open segments, each of which the one before leads to", async () => {
     const result = await scan(await scene(3));
@@ -120,13 +131,7 @@ describe("the end", () => {
   test("is where a frame is missing that nothing proves, though the next segment has some", async () => {
     const of = await scene(2);
     wipe(of, 1, 3 * ALIGNMENT, 4 * ALIGNMENT);
-    of.machine.mutate(of.path(2), (bytes) => {
-      for (let at = ALIGNMENT; at < 4 * ALIGNMENT; at += ALIGNMENT) {
-        viewOf(bytes).setUint32(at + FRAME_AT.durableThrough, 2, true);
-        reseal(bytes, at);
-      }
-      return bytes;
-    });
+    prove(of, 2, 2);
     const result = await scan(of);
     expect(result).toMatchObject({ seen: [1, 2], verdict: "torn", tail: { entry: { id: 1 } } });
     expect(result.tail?.scan.dirtyEnd).toBe(result.tail?.scan.endOffset);
@@ -138,6 +143,20 @@ describe("the end", () => {
       await of.machine.run(opened.keeper.close());
     }
   });
+
+  test.each([
+    ["frames that prove nothing", (of: Scene) => prove(of, 2, 2)],
+    ["nothing at all", (of: Scene) => wipe(of, 2, ALIGNMENT, 16 * 1024)],
+  ])(
+    "is not where the second segment behind proves more, and the first has %s",
+    async (_, make) => {
+      const of = await scene(3);
+      wipe(of, 1, 3 * ALIGNMENT, 4 * ALIGNMENT);
+      make(of);
+      const data = { file: of.path(1), offset: 3 * ALIGNMENT, sequence: 3 };
+      await expect(scan(of)).rejects.toMatchObject({ code: "CORRUPT_LOG", data });
+    },
+  );
 
   test("cannot be told where the device refuses what nothing proves", async () => {
     const of = await scene(1);
