@@ -94,8 +94,8 @@ function checkFields(
   }
   const names = new Set<string>();
   const checked = fields.map(({ name, type, defaultValue }) => {
+    checkFieldName(table, prefix, name);
     const path = prefix + name;
-    checkFieldName(table, path, name);
     if (names.has(name)) throw schemaError(table, path, "the name is used twice");
     names.add(name);
     const node = checkType(table, path, type, depth);
@@ -108,13 +108,14 @@ function checkFields(
   return Object.freeze(checked);
 }
 
-function checkFieldName(table: string, path: string, name: unknown): void {
+function checkFieldName(table: string, prefix: string, name: unknown): void {
   if (typeof name === "string" && name.length <= NAME_BYTES_MAX && FIELD_NAME.test(name)) {
     if (name !== "__proto__") return;
   }
+  // What is not a text is shown, never converted: an object may refuse that.
   throw schemaError(
     table,
-    path,
+    prefix + (typeof name === "string" ? name : show(name)),
     `a field name is an identifier of at most ${NAME_BYTES_MAX} characters, not "__proto__"`,
   );
 }

@@ -254,6 +254,23 @@ describe("a description", () => {
     fc.assert(fc.property(fc.jsonValue(), expectSchemaOrRefusal));
   });
 
+  test("with a field name that cannot be made a text is refused", () => {
+    const { fields, ...rest } = describeSchema(single);
+    const unconvertible: unknown[] = [
+      { toString: "" },
+      { toString: null, valueOf: null },
+      [{ toString: 1 }],
+      null,
+    ];
+    for (const name of unconvertible) {
+      const field = { ...fields[0], name };
+      const record = { ...fields[0], type: { kind: "record", fields: [field] } };
+      for (const damaged of [field, record]) {
+        expect(() => parseSchema({ ...rest, fields: [damaged] })).toThrow(/a field name is/);
+      }
+    }
+  });
+
   test("nested without end is refused", () => {
     let type: unknown = { kind: "string" };
     for (let level = 0; level < 5000; level++) type = { kind: "list", item: type };
