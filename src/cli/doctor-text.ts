@@ -1,6 +1,7 @@
 /** The findings of `holdfast doctor` as a person reads them. */
 import type { DiskInfo, WriteMethod } from "../disk/disk.js";
 import type { Diagnosis } from "./doctor.js";
+import type { ProcessLimits } from "./limits.js";
 import { IN_FLIGHT } from "./measure-place.js";
 import { formatBytes, formatNumber, formatPairs, formatTable } from "./output.js";
 
@@ -29,7 +30,7 @@ export function formatDiagnosis(diagnosis: Diagnosis): string {
   return parts.filter((part) => part !== "").join("\n");
 }
 
-function placePart({ directory, place, weakness }: Diagnosis): string {
+function placePart({ directory, place, weakness, logRoomSeconds }: Diagnosis): string {
   const { fileSystem, writeCache, directProven, directAlignment, physicalBlockBytes } = place;
   return formatPairs([
     ["directory", directory],
@@ -42,11 +43,20 @@ function placePart({ directory, place, weakness }: Diagnosis): string {
         : "not proven: it is missing, or the file system takes any alignment and may not mean it",
     ],
     ["physical block", `${physicalBlockBytes} bytes`],
-    ["free", formatBytes(place.freeBytes)],
+    ["free", `${formatBytes(place.freeBytes)}: ${duration(logRoomSeconds)} ${ROOM}`],
   ]);
 }
 
-function machinePart({ disk, lock, openFilesMax, kernel, node }: Diagnosis): string {
+const ROOM = "of log at full speed, one by one, if the background had to stop";
+
+/** As a person says it. */
+function duration(seconds: number): string {
+  if (seconds >= 2 * 86_400) return `${formatNumber(Math.floor(seconds / 86_400))} days`;
+  if (seconds >= 2 * 3600) return `${Math.floor(seconds / 3600)} hours`;
+  return seconds >= 120 ? `${Math.floor(seconds / 60)} minutes` : `${seconds} seconds`;
+}
+
+function machinePart({ disk, lock, limits, limitProblems, kernel, node }: Diagnosis): string {
   return formatPairs([
     ["disk", diskText(disk)],
     ["io_uring", ringText(disk)],
@@ -56,12 +66,21 @@ function machinePart({ disk, lock, openFilesMax, kernel, node }: Diagnosis): str
         ? "flock: the kernel lets no second writer in"
         : "claims in a file, without the kernel's help: it keeps out programs of this machine only",
     ],
-    [
-      "open files",
-      openFilesMax === null ? "no limit is known" : `at most ${formatNumber(openFilesMax)}`,
-    ],
+    ["limits", limitsText(limits)],
+    ...limitProblems.map((problem): [string, string] => ["TOO LOW", problem]),
     ["runs on", `${kernel}, Node.js ${node}`],
   ]);
+}
+
+function limitsText(limits: ProcessLimits): string {
+  const { openFilesMax, fileBytesMax, lockedBytesMax, addressBytesMax } = limits;
+  const parts = [
+    openFilesMax !== null && `${formatNumber(openFilesMax)} open files`,
+    fileBytesMax !== null && `files of ${formatBytes(fileBytesMax)}`,
+    lockedBytesMax !== null && `${formatBytes(lockedBytesMax)} of locked memory`,
+    addressBytesMax !== null && `${formatBytes(addressBytesMax)} of address space`,
+  ].filter((part) => part !== false);
+  return parts.length === 0 ? "none is known" : `at most ${parts.join(", ")}`;
 }
 
 function diskText({ kind, backend }: DiskInfo): string {

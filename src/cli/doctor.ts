@@ -1,5 +1,5 @@
 /** `holdfast doctor`: what a directory is good for, measured. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { release } from "node:os";
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -9,6 +9,7 @@ import type { DiskInfo, PlaceInfo } from "../disk/disk.js";
 import type { MethodChoice } from "../manifest/format.js";
 import { weaknessOf } from "../store/place.js";
 import { formatDiagnosis } from "./doctor-text.js";
+import { limitProblems, type ProcessLimits, readLimits } from "./limits.js";
 import { measurePlace, type PlaceMeasurement } from "./measure-place.js";
 import { EXIT_DAMAGED, EXIT_SOUND, write, writeLine } from "./output.js";
 import { readStore } from "./read-store.js";
@@ -25,8 +26,14 @@ export interface Diagnosis extends PlaceMeasurement {
   readonly store: StoreThere | null;
   /** Why a store that seems to be there tells nothing; null if nothing stands in the way. */
   readonly storeProblem: string | null;
-  /** Files a process may have open; null where the system does not say. */
-  readonly openFilesMax: number | null;
+  readonly limits: ProcessLimits;
+  /** Which of them are too low for a store, and what would happen. */
+  readonly limitProblems: readonly string[];
+  /**
+   * How long the free space would take the log alone, written one by one without a pause: the
+   * time there is to act once the background has stopped, at the least.
+   */
+  readonly logRoomSeconds: number;
   readonly kernel: string;
   readonly node: string;
 }
@@ -67,6 +74,8 @@ async function diagnose(directory: string): Promise<Diagnosis> {
   const recorded = there.store?.methods.find((choice) => choice.disk === disk.info.kind)?.method;
   const measurement = await measurePlace(disk, directory, blockBytes, recorded);
   const used = measurement.measured.find(({ method }) => method === measurement.used);
+  const oneByOnePerSecond = Math.round(1e6 / Math.max(1, used?.p50Micros ?? 1));
+  const limits = await readLimits();
   return {
     directory,
     place,
@@ -74,9 +83,11 @@ async function diagnose(directory: string): Promise<Diagnosis> {
     // After the queue was opened: only then it is sure that a ring is to be had.
     disk: disk.info,
     ...measurement,
-    oneByOnePerSecond: Math.round(1e6 / Math.max(1, used?.p50Micros ?? 1)),
+    oneByOnePerSecond,
     ...there,
-    openFilesMax: await openFilesMax(),
+    limits,
+    limitProblems: limitProblems(limits),
+    logRoomSeconds: Math.floor(place.freeBytes / (oneByOnePerSecond * blockBytes)),
     kernel: `${process.platform === "linux" ? "Linux" : process.platform} ${release()}`,
     node: process.version,
   };
@@ -112,15 +123,5 @@ async function lookForStore(directory: string): Promise<Pick<Diagnosis, "store" 
     if (isHoldfastError(error, "NOT_A_STORE")) return { store: null, storeProblem: null };
     if (!isHoldfastError(error) && errnoCode(error) === undefined) throw error;
     return { store: null, storeProblem: (error as Error).message };
-  }
-}
-
-async function openFilesMax(): Promise<number | null> {
-  try {
-    const limits = await readFile("/proc/self/limits", "utf8");
-    const found = /^Max open files\s+(\d+)/m.exec(limits);
-    return found === null ? null : Number(found[1]);
-  } catch {
-    return null;
   }
 }

@@ -1,11 +1,13 @@
 /** `holdfast doctor`: measures any directory, leaves nothing in it, and names what is weak. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { RUN_FILE_BYTES } from "../../src/base/limits.js";
 import type { Diagnosis } from "../../src/cli/doctor.js";
+import { limitProblems, type ProcessLimits, parseLimits } from "../../src/cli/limits.js";
 import { measurePlace } from "../../src/cli/measure-place.js";
 import { chooseDisk } from "../../src/disk/choose.js";
 import { weaknessOf } from "../../src/store/place.js";
@@ -58,6 +60,8 @@ test("an empty directory: the place, the measurement and what follows from it", 
   expect(diagnosis.oneByOnePerSecond).toBe(Math.round(1e6 / Math.max(1, p50)));
   expect(diagnosis.inFlightPerSecond).toBeGreaterThan(0);
   expect(diagnosis.place.freeBytes).toBeGreaterThan(0);
+  const { place, blockBytes, oneByOnePerSecond, logRoomSeconds } = diagnosis;
+  expect(logRoomSeconds).toBe(Math.floor(place.freeBytes / (oneByOnePerSecond * blockBytes)));
   expect(readdirSync(directory)).toEqual([]);
 });
 
@@ -78,14 +82,7 @@ test.each([...realDisks()])("the %s disk measures and leaves nothing behind", as
 test("for people, with one sentence at the end that says what to expect", async () => {
   const { code, stdout } = await holdfast("doctor", emptyDirectory());
   expect(code).toBe(expected);
-  for (const label of [
-    "file system",
-    "write cache",
-    "O_DIRECT",
-    "io_uring",
-    "lock",
-    "open files",
-  ]) {
+  for (const label of ["file system", "write cache", "O_DIRECT", "io_uring", "lock", "limits"]) {
     expect(stdout).toMatch(new RegExp(`^${label} +\\S`, "m"));
   }
   expect(stdout).toMatch(/^direct-dsync +/m);
@@ -95,6 +92,55 @@ test("for people, with one sentence at the end that says what to expect", async 
     expected === 0 ? /^Expect an awaited put .*\.$/ : /^Do not keep a store here/,
   );
 });
+
+const limitsOf = (text: string) =>
+  parseLimits(`Limit                     Soft Limit           Hard Limit           Units\n${text}`);
+
+test("limits are the soft ones; unlimited and unknown are none", () => {
+  const open = "Max open files            1024                 1048576              files\n";
+  expect(limitsOf(open).openFilesMax).toBe(1024);
+  const file = "Max file size             unlimited            unlimited            bytes\n";
+  expect(limitsOf(open + file).fileBytesMax).toBe(null);
+  expect(limitsOf("").addressBytesMax).toBe(null);
+});
+
+test("a limit that a store would run into is told, and one that it would not is not", () => {
+  const none = parseLimits("");
+  expect(limitProblems(none)).toEqual([]);
+  const told = (limits: Partial<ProcessLimits>) => limitProblems({ ...none, ...limits });
+  expect(told({ openFilesMax: 64 })).toEqual([expect.stringContaining("ulimit -n")]);
+  expect(told({ openFilesMax: 1024 })).toEqual([]);
+  expect(told({ fileBytesMax: RUN_FILE_BYTES })).toEqual([expect.stringContaining("ulimit -f")]);
+  expect(told({ fileBytesMax: 2 * RUN_FILE_BYTES })).toEqual([]);
+  expect(told({ addressBytesMax: 2 ** 32 })).toEqual([expect.stringContaining("ulimit -v")]);
+  expect(told({ lockedBytesMax: 8 * 2 ** 20 })).toEqual([]);
+});
+
+test.runIf(linux)(
+  "the limits of its process: the file size of its shell, in --json and text",
+  () => {
+    const directory = emptyDirectory();
+    const under = (flags: string) =>
+      spawnSync(
+        "sh",
+        [
+          "-c",
+          `ulimit -f 16384 && exec "$0" "$1" doctor "$2" ${flags}`,
+          process.execPath,
+          main,
+          directory,
+        ],
+        { encoding: "utf8" },
+      );
+    const json = under("--json");
+    expect(json.status).toBe(expected);
+    const { limits, limitProblems: problems } = JSON.parse(json.stdout) as Diagnosis;
+    // dash counts blocks of 512 bytes, other shells of 1024.
+    expect([16384 * 512, 16384 * 1024]).toContain(limits.fileBytesMax);
+    expect(problems).toEqual([expect.stringContaining("run files take")]);
+    expect(under("").stdout).toMatch(/^TOO LOW +no file over \d+ bytes \(ulimit -f\)/m);
+  },
+);
 
 test("a stranger's directory is measured, and left as it is", async () => {
   const directory = emptyDirectory();

@@ -3,6 +3,7 @@ import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FOOTER_AT, RUN_FOOTER_BYTES, runFileName } from "../../src/run/format.js";
+import { seedOfRun } from "../support/seed.js";
 import { copyOf, flip, manifestOf, removeDirectories } from "./frames.js";
 import { filesOf, largestFile } from "./run-stores.js";
 import { type History, makeHistory, salvaged } from "./salvage-model.js";
@@ -76,7 +77,7 @@ describe("runs", () => {
 });
 
 test("damage anywhere gives a state that is proven", async () => {
-  const seed = Number(process.env.HOLDFAST_SEED ?? Date.now() % 1_000_000);
+  const seed = seedOfRun(1);
   let next = seed;
   const random = (below: number) => {
     next = (Math.imul(next, 1103515245) + 12345) >>> 0;

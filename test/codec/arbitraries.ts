@@ -1,6 +1,5 @@
 /** Random schemas and rows, and what `@msgpack/msgpack` makes of them. */
 import { Decoder, Encoder, ExtensionCodec } from "@msgpack/msgpack";
-import fc from "fast-check";
 import { Decimal } from "../../src/codec/decimal.js";
 import {
   boolean,
@@ -22,6 +21,7 @@ import {
   type TypeNode,
   timestamp,
 } from "../../src/codec/schema.js";
+import fc from "../support/properties.js";
 
 type AnyType = FieldType<unknown, unknown, false>;
 

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isHoldfastError } from "../../src/base/errors.js";
 import { DECIMAL_SCALE_MAX, Decimal, type Rounding } from "../../src/codec/decimal.js";
+import fc from "../support/properties.js";
 import { coefficients } from "./arbitraries.js";
 
 const LIMIT = 10n ** 38n;

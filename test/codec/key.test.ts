@@ -1,9 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isHoldfastError } from "../../src/base/errors.js";
 import { KEY_BYTES_MAX } from "../../src/base/limits.js";
 import { compileKey, type KeyPart } from "../../src/codec/key.js";
 import type { KeyNode } from "../../src/codec/schema.js";
+import fc from "../support/properties.js";
 import { int64s, safeIntegers, texts } from "./arbitraries.js";
 
 /** Texts that are near each other: where orders differ. */

@@ -1,7 +1,7 @@
 import { decode, encode } from "@msgpack/msgpack";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeDocument } from "../../src/codec/msgpack-document.js";
+import fc from "../support/properties.js";
 
 /** The package refuses to read the one name that would change what an object is. */
 const NAMES = fc.string().filter((name) => name !== "__proto__");

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isHoldfastError } from "../../src/base/errors.js";
 import { compileRow, interpretRow } from "../../src/codec/row.js";
@@ -17,6 +16,7 @@ import {
   record,
   string,
 } from "../../src/codec/schema.js";
+import fc from "../support/properties.js";
 import { tables, tablesWithRow } from "./arbitraries.js";
 
 const CONTEXT = { table: "any", key: "k" };

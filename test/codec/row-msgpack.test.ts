@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileRow, interpretRow } from "../../src/codec/row.js";
+import fc from "../support/properties.js";
 import { type AnyRow, shortest, tablesWithRow, throughMsgpack, widest } from "./arbitraries.js";
 
 const CONTEXT = { table: "any", key: "k" };

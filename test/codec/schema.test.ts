@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { isHoldfastError } from "../../src/base/errors.js";
 import { Decimal } from "../../src/codec/decimal.js";
@@ -30,6 +29,7 @@ import {
   type SchemaDescription,
   sameSchema,
 } from "../../src/codec/schema-description.js";
+import fc from "../support/properties.js";
 import { tables } from "./arbitraries.js";
 
 const orders = defineTable({

@@ -5,6 +5,7 @@ import type { ManifestFile } from "../../src/manifest/format.js";
 import { parseArchiveFileName } from "../../src/snapshot/archive-format.js";
 import { Random } from "../sim/random.js";
 import { recordFaults } from "../support/fault-matrix.js";
+import { seedOfRun } from "../support/seed.js";
 import { describeMutation, type Mutation, mutated, mutatedValues } from "./mutations.js";
 import { type Outcome, outcomeText, wrongWith } from "./outcome.js";
 import { archiveProbe, type Contents, logProbe, type Probe, slotProbe } from "./probes.js";
@@ -117,7 +118,7 @@ export function sampleTest(name: string, firstSeed: number, count: number): void
   test(`${count} random mutations: short way, whole opening and verify agree`, {
     timeout: 3_600_000,
   }, async () => {
-    const seed = Number(process.env.HOLDFAST_SEED ?? firstSeed);
+    const seed = seedOfRun(firstSeed);
     sample = await Sample.of(specimen);
     const random = new Random(seed);
     const since = performance.now();

@@ -11,10 +11,11 @@ import { type Addon, loadAddon, type MappingHandle } from "../../src/disk/native
 import { Random } from "../sim/random.js";
 import { nativeDisk } from "../support/disks.js";
 import { recordFaults } from "../support/fault-matrix.js";
+import { seedOfRun } from "../support/seed.js";
 
 const isThere = nativeDisk("threads") !== undefined;
 const seconds = Number(process.env.HOLDFAST_FUZZ_SECONDS ?? 3);
-const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = seedOfRun(1);
 
 /** These write to where their arguments say, wait for what never comes, or are for one program. */
 const NOT_FOR_ALL = new Set([

@@ -3,6 +3,7 @@
 import { appendFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordFaults } from "../support/fault-matrix.js";
+import { seedOfRun } from "../support/seed.js";
 import { corpusOf } from "./corpus.js";
 import { type Fuzzed, fuzz, outcomeOf, type Target } from "./fuzzer.js";
 
@@ -51,7 +52,7 @@ export function fuzzSuite(
 
     test("hostile inputs", { timeout: 2 * SECONDS * 1000 + 600_000 }, async () => {
       const { target, inputs, outcomesMin } = planOf(targetName);
-      const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+      const seed = seedOfRun(1);
       const withKept = { ...target, seeds: [...target.seeds, ...corpusOf(targetName)] };
       const budget = { inputs: isNightly ? Number.POSITIVE_INFINITY : inputs, seconds: SECONDS };
       console.log(`${targetName}: seed ${seed}`);

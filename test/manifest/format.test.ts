@@ -1,7 +1,6 @@
 /** One slot: there and back, nothing damaged taken for good, and version 1 as it was. */
 import { readFileSync } from "node:fs";
 import { encode } from "@msgpack/msgpack";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { viewOf } from "../../src/base/bytes.js";
 import { MANIFEST_BYTES_MAX } from "../../src/base/limits.js";
@@ -18,6 +17,7 @@ import {
   type ManifestState,
   manifestBytes,
 } from "../../src/manifest/format.js";
+import fc from "../support/properties.js";
 import { manifest, slotOf } from "./content.js";
 
 test("a manifest comes back as it was, in whole blocks", () => {

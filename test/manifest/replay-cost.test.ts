@@ -1,11 +1,12 @@
 /** What replay costs, learned from openings. */
-import fc from "fast-check";
+
 import { expect, test } from "vitest";
 import {
   expectedReplayMicros,
   learnReplayCost,
   REPLAY_COST_DEFAULT,
 } from "../../src/manifest/replay-cost.js";
+import fc from "../support/properties.js";
 
 const BYTES = 20 * 1024 * 1024;
 

@@ -1,5 +1,5 @@
 /** The memtable against a list of all its versions: rows, order, views, room, and taking back. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import { TYPICAL_FOOTPRINT } from "../../src/codec/footprint.js";
 import { FROM_RUN, isLive, sizeOfRow, type Version } from "../../src/memtable/entry.js";
@@ -7,6 +7,7 @@ import { Horizon, type ViewMark } from "../../src/memtable/horizon.js";
 import { type Before, Memtable } from "../../src/memtable/memtable.js";
 import type { KeyRange } from "../../src/memtable/ordered-index.js";
 import { RowMemory } from "../../src/memtable/row-memory.js";
+import fc from "../support/properties.js";
 
 const ALL: KeyRange<number> = {
   lower: undefined,

@@ -1,7 +1,8 @@
 /** The ordered index against a sorted array. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import { type KeyRange, OrderedIndex } from "../../src/memtable/ordered-index.js";
+import fc from "../support/properties.js";
 
 interface Item {
   readonly key: number;

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Decimal } from "../../src/codec/decimal.js";
 import { ZERO } from "../../src/replay/exact.js";
@@ -12,6 +11,7 @@ import {
   unrealised,
   valueAt,
 } from "../../src/replay/money.js";
+import fc from "../support/properties.js";
 import { d } from "./helpers.js";
 
 const LINEAR: Contract = { kind: "linear", contractSize: d(1) };

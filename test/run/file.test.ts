@@ -1,5 +1,5 @@
 /** One file: what was written is found, by key and in order, on every disk. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX } from "../../src/base/limits.js";
 import { BlockCache } from "../../src/run/block-cache.js";
@@ -7,6 +7,7 @@ import { RunFileWriter } from "../../src/run/file-writer.js";
 import { parseRunFileName, runFileName } from "../../src/run/format.js";
 import { newRowPlace, type RunFile } from "../../src/run/run-file.js";
 import { verifyRunFile } from "../../src/run/verify.js";
+import fc from "../support/properties.js";
 import {
   anyItem,
   anyItems,

@@ -1,7 +1,6 @@
 /** Run files for tests: made of rows, on any disk, and a model to compare with. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import fc from "fast-check";
 import type { Disk } from "../../src/disk/disk.js";
 import type { ManifestFile, ManifestRun, ManifestTable } from "../../src/manifest/format.js";
 import { BlockCache } from "../../src/run/block-cache.js";
@@ -10,6 +9,7 @@ import { RunFile } from "../../src/run/run-file.js";
 import { RunSet } from "../../src/run/run-set.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { realDisks } from "../support/disks.js";
+import fc from "../support/properties.js";
 
 export const STORE_ID = Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i);
 

@@ -1,5 +1,5 @@
 /** The parts that a file is made of, each by itself. */
-import fc from "fast-check";
+
 import { expect, test } from "vitest";
 import { RUN_FILE_BYTES_MAX } from "../../src/base/limits.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
@@ -17,6 +17,7 @@ import {
 } from "../../src/run/format.js";
 import { IndexBuilder } from "../../src/run/index-builder.js";
 import { decodeProperties } from "../../src/run/properties.js";
+import fc from "../support/properties.js";
 import { numberKey } from "./fixtures.js";
 
 const hashOf = (key: Buffer): number => portableChecksum.crc32c(key, 0, key.length);

@@ -1,5 +1,5 @@
 /** Several runs as one: the newest row of each key, in any range, and files shared and let go of. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import type { Disk, DiskMapping } from "../../src/disk/disk.js";
 import { BlockCache, type CachedBlock, type FileBlocks } from "../../src/run/block-cache.js";
@@ -8,6 +8,7 @@ import { runFileName } from "../../src/run/format.js";
 import type { RunCursor, RunRange } from "../../src/run/run-cursor.js";
 import { newRowPlace } from "../../src/run/run-file.js";
 import type { RunSet } from "../../src/run/run-set.js";
+import fc from "../support/properties.js";
 import {
   anyItem,
   anyItems,

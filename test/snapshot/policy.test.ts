@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { manifestProblem } from "../../src/manifest/check.js";
 import type { Manifest, ManifestFile, ManifestRun } from "../../src/manifest/format.js";
@@ -6,6 +5,7 @@ import type { FlushResult, MergeResult } from "../../src/snapshot/jobs.js";
 import { type MergePlan, planMerge } from "../../src/snapshot/policy.js";
 import { withFlush, withMerge } from "../../src/snapshot/publication.js";
 import { manifest } from "../manifest/content.js";
+import fc from "../support/properties.js";
 
 const KEYS = 2000;
 /** Rows of a file; each counts for one byte. */

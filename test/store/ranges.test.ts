@@ -1,5 +1,5 @@
 /** Ranges over tables with every kind of key, against a sorted array. */
-import fc from "fast-check";
+
 import { describe, expect, test } from "vitest";
 import { compareStrings } from "../../src/codec/key-bytes.js";
 import {
@@ -11,6 +11,7 @@ import {
   type Table,
   timestamp,
 } from "../../src/index.js";
+import fc from "../support/properties.js";
 import { onEveryDiskWithStore } from "./places.js";
 
 const fields = { value: integer() };

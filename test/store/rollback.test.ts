@@ -1,7 +1,8 @@
 /** Random transactions that may throw anywhere: what is taken back was never there. */
-import fc from "fast-check";
+
 import { expect, test } from "vitest";
 import type { Store, Transaction } from "../../src/index.js";
+import fc from "../support/properties.js";
 import { onEveryDisk } from "./places.js";
 import { stateOf } from "./state.js";
 import { accounts, events, orders, quotes, tables } from "./tables.js";
