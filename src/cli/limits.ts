@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { RUN_FILE_BYTES } from "../base/limits.js";
 
-/** Of this process, as its shell or its service manager set them; null: no limit, or none is known. */
+/** Of this process, as whoever started it set them; null: no limit, or none is known. */
 export interface ProcessLimits {
   readonly openFilesMax: number | null;
   /** RLIMIT_FSIZE: no file may become longer. */
@@ -24,7 +24,7 @@ const NAMES: Readonly<Record<keyof ProcessLimits, string>> = {
 const OPEN_FILES_LEAST = 256;
 /** A run file ends with the block that reaches its size, and an index of its blocks follows. */
 const FILE_BYTES_LEAST = 2 * RUN_FILE_BYTES;
-/** Node.js itself reserves tens of gigabytes for code and WebAssembly; a store adds its mappings. */
+/** Node.js itself reserves tens of gigabytes; a store adds its mappings. */
 const ADDRESS_BYTES_LEAST = 64 * 2 ** 30;
 
 export async function readLimits(): Promise<ProcessLimits> {

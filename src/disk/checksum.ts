@@ -1,10 +1,17 @@
-/** CRC32C in JavaScript, for disks without the addon. */
-import crc32cTable from "crc-32/crc32c.js";
+/** CRC32C in JavaScript, for disks without the addon: loaded when it is first needed. */
+import { createRequire } from "node:module";
 import type { Checksum } from "./disk.js";
 
+let table: typeof import("crc-32/crc32c.js").default | undefined;
+
+function load(): typeof import("crc-32/crc32c.js").default {
+  return createRequire(import.meta.url)("crc-32/crc32c.js");
+}
+
 function crc32c(bytes: Uint8Array, from: number, to: number, seed = 0): number {
+  table ??= load();
   // The library computes with signed integers, the formats are defined with unsigned ones.
-  return crc32cTable.buf(bytes.subarray(from, to), seed | 0) >>> 0;
+  return table.buf(bytes.subarray(from, to), seed | 0) >>> 0;
 }
 
 function store(bytes: Uint8Array, plan: Int32Array, count: number): void {

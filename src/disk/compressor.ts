@@ -1,9 +1,17 @@
-/** LZ4 by a package, for disks without the addon. */
-import { compressSync, uncompressSync } from "lz4-napi";
+/** LZ4 by a package, for disks without the addon: loaded when it is first needed. */
+import { createRequire } from "node:module";
 import { viewOf } from "../base/bytes.js";
 import type { Compressor } from "./disk.js";
 
 const LENGTH_BYTES = 4;
+
+let loaded: typeof import("lz4-napi") | undefined;
+
+/** With the addon it never is, and takes longer to load than half of the rest. */
+function lz4(): typeof import("lz4-napi") {
+  loaded ??= createRequire(import.meta.url)("lz4-napi") as typeof import("lz4-napi");
+  return loaded;
+}
 
 function compress(
   source: Uint8Array,
@@ -14,7 +22,7 @@ function compress(
   room: number,
 ): number {
   const { buffer, byteOffset } = source;
-  const packed = compressSync(Buffer.from(buffer, byteOffset + from, to - from));
+  const packed = lz4().compressSync(Buffer.from(buffer, byteOffset + from, to - from));
   if (packed.length > room) return 0;
   target.set(packed, targetStart);
   return packed.length;
@@ -27,7 +35,7 @@ function decompress(source: Uint8Array, from: number, to: number, target: Uint8A
   if (length > target.length) return -1;
   let content: Uint8Array;
   try {
-    content = uncompressSync(source.subarray(from, to));
+    content = lz4().uncompressSync(source.subarray(from, to));
   } catch {
     return -1;
   }

@@ -15,7 +15,7 @@ export interface ReplayMeasurement {
    * behind it takes as long for a short tail as for a long one.
    */
   readonly bytes: number;
-  /** Until the last of these bytes was replayed. */
+  /** Work on these operations; what was waited for is none of it. */
   readonly micros: number;
 }
 

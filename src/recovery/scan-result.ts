@@ -32,7 +32,7 @@ export interface LogScan {
   readonly bytesRead: number;
   /** Of the frames that were replayed. */
   readonly bytesReplayed: number;
-  /** Until the last of these frames had been visited. */
+  /** Work on the records of these frames, without what was waited for. */
   readonly micros: number;
 }
 

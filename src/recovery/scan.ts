@@ -19,6 +19,7 @@ import { judgeTail, type TailRow } from "../log/tail.js";
 import type { Manifest, ManifestSegment } from "../manifest/format.js";
 import { assertNotUsedLater } from "./newer-epoch.js";
 import { type Outcome, resultOf, settled } from "./outcome.js";
+import { ReplayClock } from "./replay-clock.js";
 import { corruptLog, damagedLog, openSegment, placed, readOrUndefined } from "./scan-problems.js";
 import type { LogScan, LogVisitor, ScannedSegment } from "./scan-result.js";
 
@@ -70,8 +71,7 @@ class LogScanner {
   #operations = 0;
   #bytesRead = 0;
   #bytesReplayed = 0;
-  readonly #startMicros: number;
-  #framesEndMicros: number;
+  readonly #replayClock: ReplayClock;
 
   constructor(disk: Disk, directory: string, manifest: Manifest, visitor: LogVisitor) {
     this.#disk = disk;
@@ -80,10 +80,9 @@ class LogScanner {
     this.#visitor = visitor;
     const { sequence, frameChecksum } = manifest.state.replayFrom;
     this.#chain = { nextSequence: sequence, previousChecksum: frameChecksum };
+    this.#replayClock = new ReplayClock(disk.clock);
     // Where all is in runs there may be no record left that could tell.
     this.#lastTimeMicros = manifest.lastMicros;
-    this.#startMicros = disk.clock.monotonicMicros();
-    this.#framesEndMicros = this.#startMicros;
   }
 
   /** A sequence known to be durable: whatever is in runs was so before. */
@@ -158,7 +157,7 @@ class LogScanner {
         buffers: this.#buffers,
         visit: (record) => this.#visit(record, path),
         onFrame: (frame) => {
-          this.#framesEndMicros = this.#disk.clock.monotonicMicros();
+          this.#replayClock.frame();
           this.#visitor.frame?.(frame, entry);
         },
       });
@@ -174,6 +173,7 @@ class LogScanner {
   }
 
   #visit(record: LogRecord, path: string): void {
+    this.#replayClock.record();
     if (record.timeMicros > this.#lastTimeMicros) this.#lastTimeMicros = record.timeMicros;
     if (record.sequence <= this.#manifest.state.runsThrough) return;
     this.#transactions++;
@@ -352,7 +352,7 @@ class LogScanner {
       operations: this.#operations,
       bytesRead: this.#bytesRead,
       bytesReplayed: this.#bytesReplayed,
-      micros: this.#framesEndMicros - this.#startMicros,
+      micros: this.#replayClock.micros,
     };
   }
 

@@ -189,11 +189,11 @@ function added(a: BudgetFigures, b: BudgetFigures): BudgetFigures {
   };
 }
 
-/** Beside this file; when this is the source, run by a test, the compiled one. */
+/** In its own folder of dist; when this is the source, run by a test, the compiled one. */
 function workerEntry(): URL {
   const here = import.meta.url;
   /* v8 ignore next -- @preserve: what is measured is the source, so the second never comes; every
      test that runs dist/ starts a thread by it */
-  const compiled = here.endsWith(".ts") ? "../../dist/snapshot/worker.js" : "./worker.js";
+  const compiled = here.endsWith(".ts") ? "../../dist/snapshot/worker.js" : "../snapshot/worker.js";
   return new URL(compiled, here);
 }

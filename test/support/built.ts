@@ -6,12 +6,11 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Compiles src to dist unless that is newer than every source; `npm test` has done it already. */
+/** Builds dist unless it is newer than every source; `npm test` has done it already. */
 export function ensureBuilt(): void {
-  const stamp = join(root, "dist", ".tsbuildinfo");
-  if (existsSync(stamp) && newest(join(root, "src")) < statSync(stamp).mtimeMs) return;
-  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-  execFileSync(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")]);
+  const built = join(root, "dist", "index.js");
+  if (existsSync(built) && newest(join(root, "src")) < statSync(built).mtimeMs) return;
+  execFileSync("npm", ["run", "-s", "build:ts"], { cwd: root });
 }
 
 function newest(folder: string): number {

@@ -1,7 +1,8 @@
 /**
- * Seeds of random tests. What depends on its seed alone is the same in every run of `npm test`, so that a
- * change is judged by what it changed. `HOLDFAST_SEED=random`, as in `npm run test:properties` and
- * the nightly run, looks further; a number replays what a run has printed.
+ * Seeds of random tests. What depends on its seed alone is the same in every run of `npm test`, so
+ * that a change is judged by what it changed. `HOLDFAST_SEED=random`, as in
+ * `npm run test:properties` and the nightly run, looks further; a number replays what a run has
+ * printed.
  */
 
 /** The seed of a run, or `fixed`. */

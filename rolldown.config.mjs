@@ -1,0 +1,42 @@
+/**
+ * The package as it is run: few files in place of two hundred, which Node.js would find, read and
+ * link one by one before a process that was killed is back: docs/decisions.md has the figures. Types
+ * are made by the compiler, beside them.
+ */
+import { rmSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { defineConfig } from "rolldown";
+
+/** What a program, a shell or a thread begins with. */
+const ENTRIES = ["index", "cli/main", "snapshot/worker"];
+
+/** What tests and benches look at by itself, in processes of their own. */
+const INNER = [
+  ...["codec/decimal", "codec/key", "codec/row", "codec/schema"],
+  ...["disk/lock", "disk/native", "disk/portable"],
+  ...["replay/checks", "replay/digest", "replay/run", "replay/tables", "replay/tape"],
+];
+
+/** The thread of the background loads the first alone; its own module, which acts, is in none. */
+const CHUNKS = {
+  core: /\/src\/(base|codec|disk|log|manifest|run|snapshot)\/(?!worker\.ts)/,
+  store: /\/src\/(memtable|recovery|store)\//,
+  replay: /\/src\/replay\//,
+};
+
+// Nothing of another build stays behind.
+rmSync("dist/chunks", { recursive: true, force: true });
+
+export default defineConfig({
+  input: Object.fromEntries([...ENTRIES, ...INNER].map((name) => [name, `src/${name}.ts`])),
+  platform: "node",
+  // Dependencies stay what they are: packages of their own.
+  external: (id) => isBuiltin(id) || (/^(@|[a-z])/.test(id) && !id.startsWith("src/")),
+  output: {
+    dir: "dist",
+    format: "esm",
+    // One level down, as every module is in src: what stands beside the package is found from both.
+    chunkFileNames: "chunks/[name].js",
+    codeSplitting: { groups: Object.entries(CHUNKS).map(([name, test]) => ({ name, test })) },
+  },
+});
