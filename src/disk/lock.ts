@@ -181,8 +181,9 @@ function ownership(disk: Disk, lock: DiskLock, own: Claim): Ownership {
     try {
       await appendRelease(disk, lock.path, own.token);
     } catch {
-      // A disk that takes no more bytes must not keep the store locked: the kernel's lock is given
-      // back, and without one the end of this process does it.
+      // A disk that takes no more bytes, or a directory that is somewhere else by now, must not keep
+      // the store locked: the kernel's lock is given back, and without one the end of this process
+      // does it.
       releasedHere.add(own.token);
     } finally {
       await lock.release();
@@ -200,7 +201,10 @@ function ownership(disk: Disk, lock: DiskLock, own: Claim): Ownership {
 async function appendRelease(disk: Disk, path: string, token: string): Promise<void> {
   const file = await disk.open(path, { write: true, append: true });
   try {
-    const { cutOff } = await readClaims(file);
+    const { claims, cutOff } = await readClaims(file);
+    if (!claims.some((claim) => claim.token === token)) {
+      throw new Error(`${path} is the lock of another store, made where this one was`);
+    }
     await file.write(0, encodeLine({ release: token }, cutOff));
   } finally {
     await file.close();

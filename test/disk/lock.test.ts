@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isHoldfastError } from "../../src/base/errors.js";
@@ -83,6 +83,26 @@ describe.each([...realDisks()])("ownership on %s", (_, disk) => {
     await rm(path);
     await first.release();
     await acquire(disk);
+  });
+
+  test("of a directory that was renamed writes nothing into the lock of another made there", async () => {
+    const first = await acquire(disk);
+    const moved = `${directory}-moved`;
+    await rename(directory, moved);
+    try {
+      await mkdir(directory);
+      const second = await acquire(disk);
+      const before = await readFile(path, "utf8");
+      await first.release();
+      expect(await readFile(path, "utf8")).toBe(before);
+      await expectLocked(disk);
+      await second.release();
+      // Where it went to, it is to be had again by this process.
+      path = `${moved}/LOCK`;
+      await (await acquire(disk)).release();
+    } finally {
+      await rm(moved, { recursive: true });
+    }
   });
 
   test("ignores a line that was cut off, and ends it", async () => {
