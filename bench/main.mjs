@@ -37,8 +37,16 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
 const [name, ...rest] = process.argv.slice(2);
 const bench = BENCHES[name];
-if (bench === undefined) {
-  console.error(USAGE);
-  process.exit(name === undefined || name === "--help" ? 0 : 2);
+const wantsHelp = name === undefined || [name, ...rest].includes("--help");
+if (bench === undefined || wantsHelp) {
+  if (!wantsHelp) console.error(`there is no bench "${name}"\n`);
+  (wantsHelp ? console.log : console.error)(USAGE);
+  process.exit(wantsHelp ? 0 : 2);
 }
-await bench(rest);
+try {
+  await bench(rest);
+} catch (error) {
+  if (!String(error.code).startsWith("ERR_PARSE_ARGS")) throw error;
+  console.error(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}
