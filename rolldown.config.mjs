@@ -3,12 +3,12 @@
  * link one by one before a process that was killed is back: docs/decisions.md has the figures. Types
  * are made by the compiler, beside them.
  */
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { defineConfig } from "rolldown";
 
 /** What a program, a shell or a thread begins with. */
-const ENTRIES = ["index", "cli/main", "snapshot/worker"];
+const ENTRIES = ["index", "cli/main", "snapshot/worker", "trading/index"];
 
 /** What tests and benches look at by itself, in processes of their own. */
 const INNER = [
@@ -24,6 +24,8 @@ const CHUNKS = {
   replay: /\/src\/replay\//,
 };
 
+const packages = Object.keys(JSON.parse(readFileSync("package.json", "utf8")).dependencies);
+
 // Nothing of another build stays behind.
 rmSync("dist/chunks", { recursive: true, force: true });
 
@@ -31,7 +33,7 @@ export default defineConfig({
   input: Object.fromEntries([...ENTRIES, ...INNER].map((name) => [name, `src/${name}.ts`])),
   platform: "node",
   // Dependencies stay what they are: packages of their own.
-  external: (id) => isBuiltin(id) || (/^(@|[a-z])/.test(id) && !id.startsWith("src/")),
+  external: (id) => isBuiltin(id) || packages.some((name) => `${id}/`.startsWith(`${name}/`)),
   output: {
     dir: "dist",
     format: "esm",

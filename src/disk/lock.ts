@@ -181,9 +181,9 @@ function ownership(disk: Disk, lock: DiskLock, own: Claim): Ownership {
     try {
       await appendRelease(disk, lock.path, own.token);
     } catch {
-      // A disk that takes no more bytes, or a directory that is somewhere else by now, must not keep
-      // the store locked: the kernel's lock is given back, and without one the end of this process
-      // does it.
+      // A disk that takes no more bytes, or a directory that is somewhere else by now, must not
+      // keep the store locked: the kernel's lock is given back, and without one the end of this
+      // process does it.
       releasedHere.add(own.token);
     } finally {
       await lock.release();
