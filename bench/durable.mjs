@@ -42,8 +42,8 @@ async function openFloor(directory) {
   let at = 0;
   return {
     write() {
-      queue.slots[0][0] = at & 255;
-      queue.slots[0][1] = (at >> 12) & 255;
+      queue.slot(0)[0] = at & 255;
+      queue.slot(0)[1] = (at >> 12) & 255;
       queue.writeNow(log, 0, BLOCK_BYTES, at);
       at = (at + BLOCK_BYTES) % FLOOR_FILE_BYTES;
     },

@@ -26,9 +26,10 @@ Queue* Queue::New(Env* env, const QueueShape& shape, Lock* lock, int* error) {
   queue->own_completions_ = new (std::nothrow) Completion[shape.slot_count];
   queue->completions_ = queue->own_completions_;
   queue->slot_logs_ = new (std::nothrow) uint32_t[shape.slot_count];
-  queue->region_ = SlotRegion::New(size_t{shape.slot_bytes} * shape.slot_count);
+  queue->slots_ = new (std::nothrow) napi_ref[shape.slot_count]();
+  queue->region_ = SlotRegion::New(shape.slot_bytes, shape.slot_count);
   if (queue->own_completions_ != nullptr && queue->slot_logs_ != nullptr &&
-      queue->region_ != nullptr) {
+      queue->slots_ != nullptr && queue->region_ != nullptr) {
     for (uint32_t i = 0; i < shape.slot_count; i++) queue->slot_logs_[i] = kMostLogs;
     queue->engine_ = shape.with_ring ? NewRingEngine(shape.slot_count, lock->fd, error)
                                      : NewThreadEngine(shape.slot_count, error);
@@ -82,7 +83,7 @@ bool Queue::Describe(uint32_t log, uint32_t slot, uint32_t length, uint64_t offs
   write->fd = logs_[log].fd;
   write->method = logs_[log].method;
   write->alignment = logs_[log].alignment;
-  write->data = region_->data() + size_t{slot} * shape_.slot_bytes;
+  write->data = region_->slot(slot);
   write->length = length;
   write->offset = offset;
   return true;
@@ -199,15 +200,18 @@ int Queue::RemoveLog(uint32_t log) {
 void Queue::Close() {
   if (closed() || in_flight_ > 0) return;
   Ref();
-  Disconnect();
   napi_env env = env_->env;
-  napi_value slots = nullptr;
   // What JavaScript still holds becomes empty; the memory goes when V8 has let go of it.
-  if (slots_ != nullptr && napi_get_reference_value(env, slots_, &slots) == napi_ok &&
-      slots != nullptr) {
-    napi_detach_arraybuffer(env, slots);
+  for (uint32_t slot = 0; slot < shape_.slot_count; slot++) {
+    napi_value buffer = nullptr;
+    if (slots_[slot] == nullptr) continue;
+    if (napi_get_reference_value(env, slots_[slot], &buffer) == napi_ok && buffer != nullptr) {
+      napi_detach_arraybuffer(env, buffer);
+    }
+    napi_delete_reference(env, slots_[slot]);
   }
-  for (napi_ref* reference : {&ready_, &completions_buffer_, &lock_handle_, &slots_}) {
+  Disconnect();
+  for (napi_ref* reference : {&ready_, &completions_buffer_, &lock_handle_}) {
     if (*reference != nullptr) napi_delete_reference(env, *reference);
     *reference = nullptr;
   }
@@ -255,6 +259,8 @@ void Queue::Disconnect() {
   own_completions_ = nullptr;
   delete[] slot_logs_;
   slot_logs_ = nullptr;
+  delete[] slots_;
+  slots_ = nullptr;
 }
 
 }  // namespace holdfast

@@ -47,6 +47,12 @@ class Queue final : public Handle {
   int AddLog(int fd, WriteMethod method, uint32_t alignment);
   int RemoveLog(uint32_t log);
 
+  // Where the reference to a slot's ArrayBuffer stands, or is to; null if there is no such slot.
+  napi_ref* SlotReference(uint32_t slot) {
+    return closed() || slot >= shape_.slot_count ? nullptr : &slots_[slot];
+  }
+  SlotRegion* region() const { return region_; }
+
   // Frees everything. Nothing may be in flight. Idempotent.
   void Close();
   // The same at the end of the environment: waits for what is in flight and tells nobody.
@@ -57,7 +63,6 @@ class Queue final : public Handle {
     if (--references_ == 0) delete this;
   }
   bool closed() const { return engine_ == nullptr; }
-  SlotRegion* region() const { return region_; }
   Env* env() const { return env_; }
 
  private:
@@ -93,7 +98,7 @@ class Queue final : public Handle {
   napi_ref ready_ = nullptr;
   napi_ref completions_buffer_ = nullptr;
   napi_ref lock_handle_ = nullptr;
-  napi_ref slots_ = nullptr;
+  napi_ref* slots_ = nullptr;  // for each slot, the ArrayBuffer that JavaScript has of it
   napi_async_context context_ = nullptr;
 
   friend napi_value OpenQueue(napi_env env, napi_callback_info info);

@@ -13,17 +13,17 @@ void DeleteQueue(napi_env, void* data, void*) {
   static_cast<Queue*>(static_cast<Handle*>(data))->Unref();
 }
 
-// V8 counts the length of the slots as memory that a collection could free, and collects while the
-// store is opened, and more often ever after. All but the pages that frames have reached is room that
-// nothing takes: it is counted out before V8 counts it in, and in again before V8 counts it out.
-void CountSlots(napi_env env, double bytes) {
+// V8 counts the length of a slot as memory that a collection could free, and collects more often. All
+// but the pages that frames have reached is room that nothing takes: it is counted out before V8
+// counts it in, and in again before V8 counts it out.
+void CountSlot(napi_env env, int64_t bytes) {
   int64_t now = 0;
-  napi_adjust_external_memory(env, static_cast<int64_t>(bytes), &now);
+  napi_adjust_external_memory(env, bytes, &now);
 }
 
-void DropSlots(napi_env env, void*, void* data) {
+void DropSlot(napi_env env, void*, void* data) {
   SlotRegion* region = static_cast<SlotRegion*>(data);
-  CountSlots(env, static_cast<double>(region->bytes()));
+  CountSlot(env, static_cast<int64_t>(region->slot_bytes()));
   region->Unref();
 }
 
@@ -64,6 +64,37 @@ napi_value WriteNow(napi_env env, napi_callback_info info) {
   WriteArgs args;
   if (!GetWriteArgs(env, info, &args)) return nullptr;
   return Int32(env, args.queue->WriteNow(args.log, args.slot, args.length, args.offset));
+}
+
+napi_value Slot(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  uint32_t slot;
+  if (!GetArgs(env, info, args)) return nullptr;
+  Queue* queue = GetHandle<Queue>(env, args[0]);
+  if (queue == nullptr || !GetUint32(env, args[1], &slot)) return nullptr;
+  napi_ref* reference = queue->SlotReference(slot);
+  if (reference == nullptr || *reference != nullptr) {
+    ThrowMisuse(env, "there is no such slot, or it was given before");
+    return nullptr;
+  }
+  SlotRegion* region = queue->region();
+  int64_t bytes = static_cast<int64_t>(region->slot_bytes());
+  napi_value buffer = nullptr;
+  region->Ref();
+  CountSlot(env, -bytes);
+  if (napi_create_external_arraybuffer(env, region->slot(slot), region->slot_bytes(), DropSlot,
+                                       region, &buffer) != napi_ok) {
+    DropSlot(env, nullptr, region);
+    ThrowMisuse(env, "no ArrayBuffer for a slot");
+    return nullptr;
+  }
+  if (napi_create_reference(env, buffer, 1, reference) != napi_ok) {
+    // It must not outlive the queue unseen.
+    napi_detach_arraybuffer(env, buffer);
+    ThrowMisuse(env, "no reference to a slot");
+    return nullptr;
+  }
+  return buffer;
 }
 
 napi_value Wait(napi_env env, napi_callback_info info) {
@@ -136,8 +167,7 @@ napi_value Probe(napi_env env, napi_callback_info) { return Int32(env, ProbeRing
 
 }  // namespace
 
-// openQueue(slotBytes, slotCount, ring, lock, completions, ready): [handle, ArrayBuffer of all
-// slots], or a negative errno.
+// openQueue(slotBytes, slotCount, ring, lock, completions, ready): a handle, or a negative errno.
 napi_value OpenQueue(napi_env env, napi_callback_info info) {
   napi_value args[6];
   QueueShape shape;
@@ -157,38 +187,25 @@ napi_value OpenQueue(napi_env env, napi_callback_info info) {
   int error = 0;
   Queue* queue = Queue::New(GetEnv(env), shape, lock, &error);
   if (queue == nullptr) return Int32(env, error);
-  napi_value handle = nullptr, slots = nullptr, pair = nullptr;
+  napi_value handle = nullptr;
   if (napi_create_external(env, static_cast<Handle*>(queue), DeleteQueue, nullptr, &handle) !=
       napi_ok) {
     queue->Close();
     queue->Unref();
     return nullptr;
   }
-  SlotRegion* region = queue->region();
-  region->Ref();
-  CountSlots(env, -static_cast<double>(region->bytes()));
-  if (napi_create_external_arraybuffer(env, region->data(), region->bytes(), DropSlots, region,
-                                       &slots) != napi_ok) {
-    CountSlots(env, static_cast<double>(region->bytes()));
-    region->Unref();
-    queue->Close();
-    return Int32(env, -ENOMEM);
-  }
-  if (napi_create_reference(env, slots, 1, &queue->slots_) != napi_ok ||
-      napi_create_reference(env, args[3], 1, &queue->lock_handle_) != napi_ok ||
+  if (napi_create_reference(env, args[3], 1, &queue->lock_handle_) != napi_ok ||
       !queue->Connect(args[5], static_cast<Completion*>(completions), args[4])) {
     queue->Close();
     return Int32(env, -ENOMEM);
   }
-  napi_create_array_with_length(env, 2, &pair);
-  napi_set_element(env, pair, 0, handle);
-  napi_set_element(env, pair, 1, slots);
-  return pair;
+  return handle;
 }
 
 void ExportQueue(napi_env env, napi_value exports) {
   SetFunction(env, exports, "probeRing", Probe);
   SetFunction(env, exports, "openQueue", OpenQueue);
+  SetFunction(env, exports, "slot", Slot);
   SetFunction(env, exports, "openLog", OpenLog);
   SetFunction(env, exports, "closeLog", CloseLog);
   SetFunction(env, exports, "submit", Submit);

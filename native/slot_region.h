@@ -5,20 +5,23 @@
 
 namespace holdfast {
 
-// Shared by a queue and the ArrayBuffer that JavaScript sees. Either may go first: the memory stays
-// until no write can need it and no JavaScript can reach it. Only touched on the JavaScript thread.
+// Shared by a queue and the ArrayBuffers that JavaScript sees, one for each slot that it has asked for.
+// Any may go first: the memory stays until no write can need it and no JavaScript can reach it. Only
+// touched on the JavaScript thread.
 class SlotRegion {
  public:
   // Null when out of memory.
-  static SlotRegion* New(size_t bytes);
+  static SlotRegion* New(size_t slot_bytes, size_t slot_count);
   void Ref() { references_++; }
   void Unref();
-  char* data() const { return data_; }
-  size_t bytes() const { return bytes_; }
+  char* slot(size_t index) const { return data_ + index * slot_bytes_; }
+  size_t slot_bytes() const { return slot_bytes_; }
 
  private:
-  SlotRegion(char* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  SlotRegion(char* data, size_t slot_bytes, size_t bytes)
+      : data_(data), slot_bytes_(slot_bytes), bytes_(bytes) {}
   char* data_;
+  size_t slot_bytes_;
   size_t bytes_;
   int references_ = 1;
 };

@@ -116,7 +116,7 @@ class RateMeter {
     const { clock } = this.#disk;
     this.#log = await this.queue.openLog(path, method);
     try {
-      this.#free = this.queue.slots.map((_, slot) => slot);
+      this.#free = Array.from({ length: this.queue.slotCount }, (_, slot) => slot);
       const start = clock.monotonicMicros();
       this.#endMicros = start + RATE_MICROS_MAX;
       await new Promise<void>((resolve) => {

@@ -232,8 +232,12 @@ export interface CommitQueueOptions {
  * `completed` was called for it.
  */
 export interface CommitQueue {
-  /** Aligned to at least 4096 bytes, zeroed. */
-  readonly slots: readonly Uint8Array[];
+  readonly slotCount: number;
+  /**
+   * Memory of a slot, aligned to at least 4096 bytes and zeroed; always the same. To be asked for
+   * when it is first needed: what is never written to then takes nothing.
+   */
+  slot(index: number): Uint8Array;
   /** Opens an existing file for writing. Fails with EINVAL where the method is not to be had. */
   openLog(path: string, method: WriteMethod): Promise<LogFile>;
   /** Starts a durable write of the first `length` bytes of a slot. Returns at once. */

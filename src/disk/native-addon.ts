@@ -93,7 +93,9 @@ export interface Addon {
     lock: LockHandle,
     completions: Int32Array,
     ready: (count: number) => boolean,
-  ): [handle: QueueHandle, slots: ArrayBuffer] | number;
+  ): QueueHandle | number;
+  /** Memory of a slot: to be asked for once. */
+  slot(queue: QueueHandle, slot: number): ArrayBuffer;
   openLog(queue: QueueHandle, path: string, method: number): Promise<number>;
   closeLog(queue: QueueHandle, log: number): number;
   submit(queue: QueueHandle, log: number, slot: number, length: number, offset: number): number;

@@ -59,12 +59,13 @@ class NativeLog implements LogFile {
 
 /** See `CommitQueue`. */
 export class NativeQueue implements CommitQueue {
-  readonly slots: readonly Uint8Array[];
+  readonly slotCount: number;
   readonly #addon: Addon;
   readonly #handle: QueueHandle;
   readonly #handler: CompletionHandler;
   /** Filled by the addon with pairs of slot and error before `#ready` and by `wait`. */
   readonly #completions: Int32Array;
+  readonly #slots: Uint8Array[] = [];
   /** For each slot in flight, the log it is written to. */
   readonly #slotLogs: (NativeLog | undefined)[];
   #inFlight = 0;
@@ -83,7 +84,8 @@ export class NativeQueue implements CommitQueue {
     this.#handler = handler;
     this.#completions = new Int32Array(slotCount * COMPLETION_INTS);
     this.#slotLogs = new Array<NativeLog | undefined>(slotCount).fill(undefined);
-    const opened = addon.openQueue(
+    this.slotCount = slotCount;
+    const handle = addon.openQueue(
       slotBytes,
       slotCount,
       withRing,
@@ -91,17 +93,22 @@ export class NativeQueue implements CommitQueue {
       this.#completions,
       (count) => this.#ready(count),
     );
-    if (typeof opened === "number") throw addonError(opened, "io_uring_setup");
-    const [handle, memory] = opened;
+    if (typeof handle === "number") throw addonError(handle, "io_uring_setup");
     this.#handle = handle;
-    this.slots = Array.from(
-      { length: slotCount },
-      (_, slot) => new Uint8Array(memory, slot * slotBytes, slotBytes),
-    );
   }
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  slot(index: number): Uint8Array {
+    assert(index >= 0 && index < this.slotCount, "a slot of the queue");
+    let slot = this.#slots[index];
+    if (slot === undefined) {
+      slot = new Uint8Array(this.#addon.slot(this.#handle, index));
+      this.#slots[index] = slot;
+    }
+    return slot;
   }
 
   async openLog(path: string, method: WriteMethod): Promise<LogFile> {

@@ -25,9 +25,11 @@ const openDescriptor = promisify(fs.open);
 
 /** See `CommitQueue`; how a write is made durable, and how `wait` works, is in portable-log.ts. */
 export class PortableQueue implements CommitQueue {
-  readonly slots: readonly Uint8Array[];
+  readonly slotCount: number;
   readonly #handler: CompletionHandler;
   readonly #logs = new Set<PortableLog>();
+  readonly #slotBytes: number;
+  readonly #slots: Uint8Array[] = [];
   readonly #busy: Uint8Array;
   #inFlight = 0;
   #deliveryPending = false;
@@ -37,18 +39,25 @@ export class PortableQueue implements CommitQueue {
     const { slotBytes, slotCount } = options;
     assert(slotBytes > 0 && slotBytes % 4096 === 0, "slots must be multiples of 4096 bytes");
     assert(slotCount > 0, "a queue needs a slot");
-    // The address cannot be chosen from JavaScript; writes through the page cache do not need it.
-    const memory = new ArrayBuffer(slotBytes * slotCount);
-    this.slots = Array.from(
-      { length: slotCount },
-      (_, slot) => new Uint8Array(memory, slot * slotBytes, slotBytes),
-    );
+    this.slotCount = slotCount;
+    this.#slotBytes = slotBytes;
     this.#busy = new Uint8Array(slotCount);
     this.#handler = options.handler;
   }
 
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Its address cannot be chosen from JavaScript; writes through the page cache do not need it. */
+  slot(index: number): Uint8Array {
+    assert(index >= 0 && index < this.slotCount, "a slot of the queue");
+    let slot = this.#slots[index];
+    if (slot === undefined) {
+      slot = new Uint8Array(this.#slotBytes);
+      this.#slots[index] = slot;
+    }
+    return slot;
   }
 
   async openLog(path: string, method: WriteMethod): Promise<LogFile> {
@@ -114,8 +123,8 @@ export class PortableQueue implements CommitQueue {
   }
 
   #bytesOf(slot: number, length: number): Uint8Array {
-    const memory = this.slots[slot];
-    assert(memory !== undefined && this.#busy[slot] === 0, "the slot is not free");
+    const memory = this.slot(slot);
+    assert(this.#busy[slot] === 0, "the slot is not free");
     assert(length > 0 && length <= memory.length, "the length does not fit the slot");
     return memory.subarray(0, length);
   }

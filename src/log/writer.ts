@@ -96,7 +96,7 @@ export class LogWriter {
   /** Since the opening: of records, and of the frames they are in. */
   readonly written = { operations: 0, logicalBytes: 0, bytes: 0 };
   readonly #o: LogWriterOptions;
-  readonly #views: DataView[];
+  readonly #views: DataView[] = [];
   readonly #freeSlots: number[] = [];
   readonly #pipeline: Pipeline;
   readonly #idleSeal: IdleSeal;
@@ -126,9 +126,9 @@ export class LogWriter {
 
   constructor(options: LogWriterOptions, lastTimeMicros: number) {
     this.#o = options;
-    this.#views = options.queue.slots.map(viewOf);
-    for (let slot = options.queue.slots.length - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
-    assert(options.queue.slots.length > options.framesInFlight, "one slot more than in flight");
+    const { slotCount } = options.queue;
+    for (let slot = slotCount - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+    assert(slotCount > options.framesInFlight, "one slot more than in flight");
     this.#segment = options.start.segment;
     this.#offset = options.start.offset;
     this.#previousChecksum = options.start.previousChecksum;
@@ -311,9 +311,10 @@ export class LogWriter {
     }
     const slot = this.#freeSlots.pop();
     assert(slot !== undefined, "a completed frame gives its slot back");
-    const bytes = this.#o.queue.slots[slot] as Uint8Array;
+    const bytes = this.#o.queue.slot(slot);
+    this.#views[slot] ??= viewOf(bytes);
     this.#filling = new PendingFrame(slot, this.#lastSequence + 1);
-    this.frame.open(bytes, this.#views[slot] as DataView, this.#o.frameBytesMax);
+    this.frame.open(bytes, this.#views[slot], this.#o.frameBytesMax);
   }
 
   #fits(frameBytes: number): boolean {

@@ -38,8 +38,8 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
 
   describe("slots", () => {
     test("are as many and as large as asked for, aligned, apart and zeroed", () => {
-      const { slots } = queue.queue;
-      expect(slots).toHaveLength(SLOTS);
+      expect(queue.queue.slotCount).toBe(SLOTS);
+      const slots = Array.from({ length: SLOTS }, (_, slot) => queue.queue.slot(slot));
       for (const [i, slot] of slots.entries()) {
         expect(slot).toHaveLength(SLOT_BYTES);
         expect(slot.byteOffset % 4096).toBe(0);
@@ -47,6 +47,8 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
         slot.fill(i + 1);
       }
       expect(slots.every((slot, i) => slot.every((byte) => byte === i + 1))).toBe(true);
+      for (const [i, slot] of slots.entries()) expect(queue.queue.slot(i)).toBe(slot);
+      for (const none of [-1, SLOTS]) expect(() => queue.queue.slot(none)).toThrow(/a slot of/);
     });
   });
 
@@ -77,7 +79,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
   describe.each(capabilities.methods)("writes with %s", (method: WriteMethod) => {
     test("are there when they have completed, at their place, of their length", async () => {
       const log = (await queue.openLog(method))!;
-      queue.queue.slots[2]!.set(pattern(SLOT_BYTES));
+      queue.queue.slot(2).set(pattern(SLOT_BYTES));
       await queue.write(log, 2, 8192, 4096);
       expect(queue.completed).toEqual([2]);
       const content = await readFileOf(fixture.disk, queue.path);
@@ -92,7 +94,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
       const rounds = 12;
       const lane = async (slot: number): Promise<void> => {
         for (let round = 0; round < rounds; round++) {
-          const bytes = queue.queue.slots[slot]!;
+          const bytes = queue.queue.slot(slot);
           bytes.set(pattern(4096, slot * 31 + round));
           await queue.write(log, slot, 4096, (slot * rounds + round) * 4096);
         }
@@ -110,7 +112,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
 
     test("writeNow is done when it returns, and nothing is told", async () => {
       const log = (await queue.openLog(method))!;
-      queue.queue.slots[0]!.set(pattern(4096, 5));
+      queue.queue.slot(0).set(pattern(4096, 5));
       queue.inside = true;
       queue.queue.writeNow(log, 0, 4096, 40_960);
       queue.inside = false;
@@ -123,10 +125,10 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
     test("writeNow works while others are in flight", async () => {
       const log = (await queue.openLog(method))!;
       const written = [0, 1, 2].map((slot) => {
-        queue.queue.slots[slot]!.fill(slot + 1);
+        queue.queue.slot(slot).fill(slot + 1);
         return queue.write(log, slot, 4096, slot * 4096);
       });
-      queue.queue.slots[3]!.fill(4);
+      queue.queue.slot(3).fill(4);
       queue.queue.writeNow(log, 3, 4096, 3 * 4096);
       await Promise.all(written);
       expect([...queue.completed].sort()).toEqual([0, 1, 2]);
@@ -137,7 +139,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
     test("wait completes at least one, never delivers, and a delivery follows", async () => {
       const log = (await queue.openLog(method))!;
       const written = Array.from({ length: SLOTS }, (_, slot) => {
-        queue.queue.slots[slot]!.fill(slot + 1);
+        queue.queue.slot(slot).fill(slot + 1);
         return queue.write(log, slot, SLOT_BYTES, slot * SLOT_BYTES);
       });
       expect(queue.queue.inFlight).toBe(SLOTS);
@@ -163,7 +165,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
       const log = (await queue.openLog(method))!;
       for (let round = 1; round <= 60; round++) {
         for (let slot = 0; slot < 3; slot++) {
-          queue.queue.slots[slot]!.fill(round);
+          queue.queue.slot(slot).fill(round);
           void queue.write(log, slot, SLOT_BYTES, slot * SLOT_BYTES);
         }
         while (queue.queue.inFlight > 0) queue.wait();
@@ -196,7 +198,7 @@ export function queueContract(make: MakeDisk, capabilities: DiskCapabilities): v
       }
       await Promise.all(
         logs.map((log, slot) => {
-          queue.queue.slots[slot]!.fill(slot + 1);
+          queue.queue.slot(slot).fill(slot + 1);
           return queue.write(log, slot, 4096, 8192);
         }),
       );

@@ -246,7 +246,7 @@ function failuresContract(
         return;
       }
       const log = (await queue.openLog(capabilities.methods[0]!))!;
-      queue.queue.slots[0]!.fill(7);
+      queue.queue.slot(0).fill(7);
       shortenWrite();
       await queue.write(log, 0, 16_384, 4096);
       expect(queue.completed).toEqual([0]);

@@ -144,14 +144,13 @@ export class ImageDisk implements Disk {
   }
 
   openCommitQueue({ slotBytes, slotCount }: CommitQueueOptions): CommitQueue {
-    const memory = new Uint8Array(slotBytes * slotCount);
+    const memory = Array.from({ length: slotCount }, () => new Uint8Array(slotBytes));
     const refuse = (): never => {
       throw new Error("nothing is written to the log of an image");
     };
     return {
-      slots: Array.from({ length: slotCount }, (_, i) =>
-        memory.subarray(i * slotBytes, (i + 1) * slotBytes),
-      ),
+      slotCount,
+      slot: (index) => memory[index] as Uint8Array,
       openLog: async (path, method): Promise<LogFile> => ({ path, method, close: async () => {} }),
       submit: refuse,
       writeNow: refuse,

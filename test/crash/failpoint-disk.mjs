@@ -201,11 +201,15 @@ class WatchedQueue {
   constructor(queue, point) {
     this.#queue = queue;
     this.#point = point;
-    this.slots = queue.slots;
+    this.slotCount = queue.slotCount;
   }
 
   get inFlight() {
     return this.#queue.inFlight;
+  }
+
+  slot(index) {
+    return this.#queue.slot(index);
   }
 
   openLog(path, method) {

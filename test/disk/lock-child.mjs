@@ -38,7 +38,7 @@ async function keepWriting(lock) {
     },
   });
   const log = await queue.openLog(logPath, "buffered-fdatasync");
-  for (const slot of queue.slots) slot.fill(0xee);
+  for (let slot = 0; slot < queue.slotCount; slot++) queue.slot(slot).fill(0xee);
   for (let slot = free.pop(); slot !== undefined; slot = free.pop()) {
     queue.submit(log, slot, SLOT_BYTES, slot * SLOT_BYTES);
   }

@@ -108,8 +108,8 @@ async function killedWriter(seed: number): Promise<SimulatedMachine> {
   const handler = { completed: () => {}, deliver: () => false };
   const queue = disk.openCommitQueue({ slotBytes: 4096, slotCount: 16, lock, handler });
   const log = await machine.run(queue.openLog("/db/log", "direct-dsync"));
-  for (const [slot, bytes] of queue.slots.entries()) {
-    bytes.fill(1);
+  for (let slot = 0; slot < queue.slotCount; slot++) {
+    queue.slot(slot).fill(1);
     queue.submit(log, slot, 4096, slot * 4096);
   }
   machine.kill(disk);

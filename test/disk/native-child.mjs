@@ -29,7 +29,7 @@ async function openQueue(slotBytes, slotCount, onReady = () => {}) {
   const held = await lock();
   if (held === undefined) throw new Error("the lock is held");
   const completions = new Int32Array(slotCount * 2);
-  const [queue, memory] = addon.openQueue(
+  const queue = addon.openQueue(
     slotBytes,
     slotCount,
     backend !== "threads",
@@ -42,7 +42,11 @@ async function openQueue(slotBytes, slotCount, onReady = () => {}) {
   );
   const log = await addon.openLog(queue, `${folder}/log`, METHODS.indexOf(method));
   if (log < 0) throw new Error(`openLog: ${log}`);
-  return { held, queue, log, slots: new Uint8Array(memory) };
+  const fill = (value) => {
+    for (let slot = 0; slot < slotCount; slot++)
+      new Uint8Array(addon.slot(queue, slot)).fill(value);
+  };
+  return { held, queue, log, fill };
 }
 
 const TASKS = {
@@ -62,8 +66,8 @@ const TASKS = {
   async zombie() {
     const slotBytes = 4 * 1024 * 1024;
     const slotCount = 64;
-    const { queue, log, slots } = await openQueue(slotBytes, slotCount);
-    slots.fill(Number(process.argv[6]));
+    const { queue, log, fill } = await openQueue(slotBytes, slotCount);
+    fill(Number(process.argv[6]));
     for (let i = 0; i < slotCount; i++) addon.submit(queue, log, i, slotBytes, i * slotBytes);
     say("submitted");
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
@@ -71,8 +75,8 @@ const TASKS = {
 
   /** Ends the process with writes in flight. */
   async "exit-in-flight"() {
-    const { queue, log, slots } = await openQueue(1024 * 1024, 8);
-    slots.fill(1);
+    const { queue, log, fill } = await openQueue(1024 * 1024, 8);
+    fill(1);
     for (let i = 0; i < 8; i++) addon.submit(queue, log, i, 1024 * 1024, i * 1024 * 1024);
     process.exit(7);
   },
@@ -91,7 +95,7 @@ const TASKS = {
     const again = (slot) =>
       addon.submit(opened.queue, opened.log, slot, slotBytes, slot * slotBytes);
     const opened = await openQueue(slotBytes, 8, (slot) => again(slot));
-    opened.slots.fill(3);
+    opened.fill(3);
     for (let slot = 0; slot < 8; slot++) again(slot);
     say("writing");
   },

@@ -172,7 +172,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
     if (how === "direct-dsync" && method !== how) return console.warn("no direct writes here");
     const opened = await openQueue(backend, how);
     const bytes = Uint8Array.from({ length: 65536 }, (_, i) => (i * 7) ^ (i >> 8));
-    opened.queue.slots[2]!.set(bytes);
+    opened.queue.slot(2).set(bytes);
     // Not a multiple of the alignment: what was taken past it must be written again.
     seam.setShortWrite(0, 20_000 - (how === "direct-dsync" ? 3616 : 0), 3);
     opened.queue.submit(opened.log, 2, 65536, 4096);
@@ -238,7 +238,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
   test("after close the slots are gone and the lock is free at once, every time", async () => {
     for (let round = 0; round < 50; round++) {
       const opened = await openQueue(backend, method);
-      const slot = opened.queue.slots[0]!;
+      const slot = opened.queue.slot(0);
       for (let i = 0; i < 4; i++) opened.queue.submit(opened.log, i, 65536, i * 65536);
       await opened.queue.close();
       expect(opened.outcomes.length).toBe(4);

@@ -20,7 +20,7 @@ const seed = seedOfRun(1);
 /** These write to where their arguments say, wait for what never comes, or are for one program. */
 const NOT_FOR_ALL = new Set([
   ...["zeroFill", "read", "place", "lock", "unlock", "map", "unmap", "probeRing"],
-  ...["openQueue", "openLog", "closeLog", "submit", "writeNow", "wait", "closeQueue"],
+  ...["openQueue", "slot", "openLog", "closeLog", "submit", "writeNow", "wait", "closeQueue"],
 ]);
 
 const NUMBERS = [
@@ -249,9 +249,8 @@ test.skipIf(!isThere)("a queue refuses what it has not given", { timeout }, asyn
   const locked = await addon.lock(join(folder, "LOCK"));
   if (typeof locked === "number") throw new Error(`no lock: ${locked}`);
   const completions = new Int32Array(2 * 8);
-  const opened = addon.openQueue(8192, 4, false, locked[0], completions, () => false);
-  if (typeof opened === "number") throw new Error(`no queue: ${opened}`);
-  const [queue] = opened;
+  const queue = addon.openQueue(8192, 4, false, locked[0], completions, () => false);
+  if (typeof queue === "number") throw new Error(`no queue: ${queue}`);
   const log = await addon.openLog(queue, path, 1);
   expect(log).toBeGreaterThanOrEqual(0);
   callMany(() => {
@@ -269,8 +268,24 @@ test.skipIf(!isThere)("a queue refuses what it has not given", { timeout }, asyn
       note("writeNow", misuse(error));
     }
   });
+  const given = addon.slot(queue, 1);
+  new Uint8Array(given).fill(1);
+  callMany(() => {
+    const slot = random.chance(0.7) ? random.below(6) : random.pick(NUMBERS);
+    try {
+      const { byteLength } = addon.slot(queue, slot);
+      if (byteLength !== 8192 || slot === 1) throw new Error(`slot ${slot}: ${byteLength} bytes`);
+      note("slot", "given");
+    } catch (error) {
+      note("slot", misuse(error));
+    }
+  });
   addon.closeLog(queue, log);
   addon.closeQueue(queue);
+  // Nobody can write there any more.
+  expect(given.byteLength).toBe(0);
+  expect(() => addon.slot(queue, 2)).toThrow();
   addon.unlock(locked[0]);
+  expect(counts.get("slot given")).toBe(3);
   expect(counts.get("writeNow written")).toBeGreaterThan(0);
 });

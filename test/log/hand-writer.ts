@@ -124,7 +124,8 @@ export class HandWriter {
     };
     const { inFlight } = this;
     return {
-      slots,
+      slotCount: slots.length,
+      slot: (index) => slots[index] as Uint8Array,
       openLog: () => Promise.reject(new Error("not here")),
       submit: (log, slot, length, offset) => {
         if (this.submitFailure !== undefined) throw this.submitFailure;

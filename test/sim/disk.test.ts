@@ -10,7 +10,7 @@ async function busy(machine: SimulatedMachine): Promise<void> {
   const other = await machine.run(disk.open("/db/other", { write: true, create: true }));
   const writes = Array.from({ length: 10 }, (_, i) => other.write(i * 1000, filled(1000, i)));
   for (let slot = 0; slot < 16; slot++) {
-    queue.slots[slot]!.fill(slot);
+    queue.slot(slot).fill(slot);
     queue.submit(log, slot, 4096, slot * 4096);
   }
   await machine.run(Promise.all(writes));
@@ -173,10 +173,10 @@ describe("a power loss", () => {
     for (let seed = 0; seed < 300; seed++) {
       const machine = await machineWith(seed, filled(16_384, 0));
       const { queue, log, completed } = await openQueue(machine);
-      queue.slots[0]!.fill(1);
+      queue.slot(0).fill(1);
       queue.submit(log, 0, 8192, 0);
       await runUntil(machine, () => completed.has(0));
-      queue.slots[1]!.fill(1);
+      queue.slot(1).fill(1);
       queue.submit(log, 1, 8192, 8192);
       machine.crash("power");
       const content = machine.read(PATH);
@@ -218,7 +218,7 @@ test("after any sequence of changes, sectors that are durable survive a power lo
         await machine.run(file.truncate(offset));
         set(from, 64, undefined);
       } else if (kind === 3) {
-        queue.slots[0]!.fill(step);
+        queue.slot(0).fill(step);
         queue.writeNow(log, 0, length, offset);
         set(from, count, step);
       } else {

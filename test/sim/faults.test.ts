@@ -116,7 +116,7 @@ describe("failing operations", () => {
       const machine = await machineWith(seed, filled(16_384, 1));
       const { queue, log, completed } = await openQueue(machine);
       machine.addFault({ operation: "queueWrite", error: "EIO" });
-      queue.slots[0]!.fill(2);
+      queue.slot(0).fill(2);
       queue.submit(log, 0, 8192, 4096);
       await runUntil(machine, () => completed.size === 1);
       expect(completed.get(0)).toMatchObject({ code: "EIO", path: PATH });
@@ -145,7 +145,7 @@ describe("wrong writes and bad media", () => {
     const machine = await machineWith(1, filled(16_384, 0));
     const { disk, queue, log, completed } = await openQueue(machine);
     machine.addFault({ operation: ["queueWrite", "write"], write: "short", times: 2 });
-    queue.slots[0]!.fill(3);
+    queue.slot(0).fill(3);
     const before = machine.operations;
     queue.submit(log, 0, 8192, 0);
     await runUntil(machine, () => completed.size === 1);
@@ -168,7 +168,7 @@ describe("wrong writes and bad media", () => {
     const machine = await machineWith(1, filled(8192, 1));
     const { queue, log } = await openQueue(machine);
     const fault = machine.addFault({ operation: "queueWrite", write: "lost" });
-    queue.slots[0]!.fill(2);
+    queue.slot(0).fill(2);
     queue.writeNow(log, 0, 4096, 0);
     expect(fault.fired).toBe(1);
     expect(machine.read(PATH).includes(2)).toBe(false);
@@ -180,7 +180,7 @@ describe("wrong writes and bad media", () => {
       const machine = await machineWith(seed, filled(65_536, 1));
       const { queue, log } = await openQueue(machine);
       machine.addFault({ operation: "queueWrite", write: "misdirected" });
-      queue.slots[0]!.fill(2);
+      queue.slot(0).fill(2);
       queue.writeNow(log, 0, 4096, 0);
       const content = machine.readDurable(PATH)!;
       expect(content.filter((byte) => byte === 2)).toHaveLength(4096);
@@ -284,7 +284,7 @@ describe("programs that end", () => {
     for (let seed = 0; seed < 200; seed++) {
       const machine = await machineWith(seed, filled(4096, 0));
       const { disk, queue, log } = await openQueue(machine);
-      queue.slots[0]!.fill(1);
+      queue.slot(0).fill(1);
       queue.submit(log, 0, 512, 0);
       machine.kill(disk);
       const landed = (): boolean => machine.read(PATH)[0] === 1;
@@ -344,7 +344,7 @@ describe("programs that end", () => {
     const machine = await machineWith(1, filled(8192, 1));
     const { queue, log } = await openQueue(machine);
     machine.crashAfter(2);
-    queue.slots[0]!.fill(2);
+    queue.slot(0).fill(2);
     queue.writeNow(log, 0, 4096, 0);
     expect(() => queue.writeNow(log, 0, 4096, 4096)).toThrow(SimulatedCrash);
     expect(machine.read(PATH).every((byte) => byte === 2)).toBe(true);
@@ -369,7 +369,7 @@ describe("programs that are wrong", () => {
     const machine = await machineWith(1, filled(8192, 1));
     const { queue, log } = await openQueue(machine);
     queue.submit(log, 0, 4096, 0);
-    queue.slots[0]![100] = 1;
+    queue.slot(0)[100] = 1;
     await expect(runUntil(machine, () => false)).rejects.toThrow("while it was in flight");
   });
 

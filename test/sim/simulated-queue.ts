@@ -26,9 +26,11 @@ interface Write extends SimulatedEvent {
 }
 
 export class SimulatedQueue implements CommitQueue {
-  readonly slots: readonly Uint8Array[];
+  readonly slotCount: number;
   readonly #disk: SimulatedDisk;
   readonly #handler: CompletionHandler;
+  readonly #slotBytes: number;
+  readonly #slots: Uint8Array[] = [];
   readonly #writes = new Map<number, Write>();
   readonly #logs = new Set<SimulatedLog>();
   #deliveryPosted = false;
@@ -38,15 +40,22 @@ export class SimulatedQueue implements CommitQueue {
     assert(slotBytes > 0 && slotBytes % 4096 === 0, "slots must be multiples of 4096 bytes");
     this.#disk = disk;
     this.#handler = handler;
-    const memory = new ArrayBuffer(slotBytes * slotCount);
-    this.slots = Array.from(
-      { length: slotCount },
-      (_, slot) => new Uint8Array(memory, slot * slotBytes, slotBytes),
-    );
+    this.slotCount = slotCount;
+    this.#slotBytes = slotBytes;
   }
 
   get inFlight(): number {
     return this.#writes.size;
+  }
+
+  slot(index: number): Uint8Array {
+    assert(index >= 0 && index < this.slotCount, "a slot of the queue");
+    let slot = this.#slots[index];
+    if (slot === undefined) {
+      slot = new Uint8Array(this.#slotBytes);
+      this.#slots[index] = slot;
+    }
+    return slot;
   }
 
   openLog(path: string, method: WriteMethod): Promise<LogFile> {
@@ -129,8 +138,8 @@ export class SimulatedQueue implements CommitQueue {
   }
 
   #bytesOf(slot: number, length: number): Uint8Array {
-    const memory = this.slots[slot];
-    assert(memory !== undefined && !this.#writes.has(slot), "the slot is not free");
+    const memory = this.slot(slot);
+    assert(!this.#writes.has(slot), "the slot is not free");
     assert(length > 0 && length <= memory.length, "the length does not fit the slot");
     return memory.subarray(0, length);
   }
