@@ -48,7 +48,7 @@ describe("the tarball", () => {
       "LICENSE",
       "README.md",
       ...modules.map((name) => `${name}.d.ts`),
-      ...["index", "cli/main", "snapshot/worker"].map((name) => `dist/${name}.js`),
+      ...["index", "cli/main", "snapshot/worker", "trading/index"].map((name) => `dist/${name}.js`),
       ...["core", "store", "replay"].map((name) => `dist/chunks/${name}.js`),
       ...filesOf("native", /\.(cc|h|gyp)$/),
       ...filesOf("tapes", /./),
