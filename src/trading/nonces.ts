@@ -75,8 +75,8 @@ export class Nonces {
    */
   async next(venue: string): Promise<number> {
     const sequence = this.#sequenceOf(venue);
-    for (;;) {
-      const nonce = this.#take(sequence);
+    for (let waited = false; ; waited = true) {
+      const nonce = this.#take(sequence, waited);
       this.#reserveAhead(venue, sequence, nonce === undefined);
       if (nonce !== undefined) return nonce;
       await sequence.reserving;
@@ -105,12 +105,13 @@ export class Nonces {
     return unitMicros === 0 ? 0 : Math.floor(this.#clock() / unitMicros);
   }
 
-  #take(sequence: Sequence): number | undefined {
+  /** Who has waited takes what was reserved, however far the clock has gone on meanwhile. */
+  #take(sequence: Sequence, waited: boolean): number | undefined {
     const { last, reserved, block } = sequence;
     const now = this.#now(sequence);
     let nonce = Math.max(last + 1, now);
     // Better a little behind the clock than waiting for the disk.
-    if (nonce > reserved && now - reserved < block) nonce = last + 1;
+    if (nonce > reserved && (waited || now - reserved < block)) nonce = last + 1;
     if (nonce > reserved) return undefined;
     sequence.last = nonce;
     return nonce;
