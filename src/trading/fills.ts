@@ -2,10 +2,10 @@
 import { type Decimal, HoldfastError } from "../index.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
+import { appendFill, insertFill, isLate } from "./fold.js";
 import { nextStatus } from "./order-states.js";
 import { type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
 import { refreshPortfolio } from "./portfolio.js";
-import { afterFill } from "./positions.js";
 import type { Step } from "./step.js";
 import {
   type FillRow,
@@ -75,7 +75,6 @@ export function applyFill(step: Step, input: FillInput, foreign = false): FillRe
     time: input.time ?? step.time,
     reason: "",
   });
-  moveMoney(step, fill, instrument);
   refreshPortfolio(step);
   return result(step, true, symbol, fill);
 }
@@ -100,7 +99,8 @@ export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
     clientId: null,
     fee: ZERO,
     feeCurrency: quote,
-    time: step.time,
+    // Behind all that is known.
+    time: Math.max(step.time, step.position(symbol).lastTime + 1),
   });
   step.riskEvent(symbol, "correction", `${figures.side} ${figures.quantity}: ${reason}`);
   refreshPortfolio(step);
@@ -171,35 +171,36 @@ function fillOrder(
   });
 }
 
-/** Writes the fill, the position and the history. */
+/** Writes the fill, the position, the history, and the money that moves. */
 function bookFill(
   step: Step,
   symbol: string,
   tradeId: string,
   facts: Omit<FillRow, "number" | "realised" | "sequence">,
 ): FillRow {
-  const { multiplier, quote } = step.instrument(symbol);
+  const instrument = step.instrument(symbol);
   const before = step.position(symbol);
-  const after = afterFill(before, facts, multiplier);
   const number = before.fills + 1;
-  const fees = facts.feeCurrency === quote ? before.fees.add(facts.fee) : before.fees;
-  const realised = after.realised.sub(before.realised);
-  const fill: FillRow = { ...facts, number, realised, sequence: step.sequence };
+  const bare: FillRow = { ...facts, number, realised: ZERO, sequence: step.sequence };
+  const { position, realised, others } = isLate(before, tradeId, facts.time)
+    ? insertFill(step, symbol, [tradeId, bare], instrument)
+    : { ...appendFill(before, [tradeId, bare], instrument), others: ZERO };
+  const fill = { ...bare, realised };
   step.put(fills, [symbol, tradeId], fill);
-  step.put(positions, symbol, { ...after, fees, fills: number });
+  step.put(positions, symbol, position);
   step.put(tradeHistory, step.auditKey(symbol, fill.time), { tradeId });
-  return fill;
-}
-
-function moveMoney(step: Step, fill: FillRow, instrument: InstrumentRow): void {
   for (const [currency, change] of changesOf(fill, instrument)) {
     credit(step, instrument.venue, currency, change);
   }
+  // Of contracts, what a late fill makes others realise is paid as well.
+  if (instrument.kind === "linear") credit(step, instrument.venue, instrument.quote, others);
+  return fill;
 }
 
 /** What a fill does to the balances at its venue. */
 export function changesOf(fill: FillRow, instrument: InstrumentRow): [string, Decimal][] {
   const { base, quote, kind, multiplier } = instrument;
+  // A correction of a position is paid by a correction of the balance, if at all.
   if (fill.adjustment) return [];
   const fee: [string, Decimal] = [fill.feeCurrency, fill.fee.negate()];
   if (kind === "linear") return [[quote, fill.realised], fee];

@@ -20,6 +20,14 @@ export {
 } from "./order-states.js";
 export type { Order, OrderNews, OrderRequest } from "./orders.js";
 export {
+  type PaperConnection,
+  PaperExchange,
+  type PaperMessage,
+  type PaperOptions,
+  type PaperSession,
+} from "./paper.js";
+export type { PaperBooks, PaperInstrument } from "./paper-books.js";
+export {
   afterFill,
   averagePriceOf,
   FLAT,

@@ -2,8 +2,8 @@
 import type { Decimal, Store } from "../index.js";
 import { ZERO } from "./amounts.js";
 import { changesOf } from "./fills.js";
-import { afterFill, FLAT } from "./positions.js";
-import { cashMovements, type FillRow, fills, instruments, type PositionRow } from "./tables.js";
+import { foldAll, type NamedFill } from "./fold.js";
+import { cashMovements, fills, instruments, type PositionRow } from "./tables.js";
 
 export interface Rebuilt {
   /** By symbol. */
@@ -14,11 +14,11 @@ export interface Rebuilt {
 
 /** What the tables of positions and balances have to hold, if nothing was ever lost. */
 export function rebuild(store: Store): Rebuilt {
-  const bySymbol = new Map<string, FillRow[]>();
-  for (const [[symbol], fill] of store.table(fills).entries()) {
+  const bySymbol = new Map<string, NamedFill[]>();
+  for (const [[symbol, tradeId], fill] of store.table(fills).entries()) {
     const list = bySymbol.get(symbol);
-    if (list === undefined) bySymbol.set(symbol, [fill]);
-    else list.push(fill);
+    if (list === undefined) bySymbol.set(symbol, [[tradeId, fill]]);
+    else list.push([tradeId, fill]);
   }
   const positions = new Map<string, PositionRow>();
   const balances = new Map<string, Decimal>();
@@ -29,17 +29,13 @@ export function rebuild(store: Store): Rebuilt {
   for (const [symbol, list] of bySymbol) {
     const instrument = store.table(instruments).get(symbol);
     if (instrument === undefined) continue;
-    let position: PositionRow = { ...FLAT, fees: ZERO, fills: 0 };
-    for (const fill of list.sort((a, b) => a.number - b.number)) {
-      const after = afterFill(position, fill, instrument.multiplier);
-      const paid = fill.feeCurrency === instrument.quote ? fill.fee : ZERO;
-      const realised = after.realised.sub(position.realised);
-      position = { ...after, fees: position.fees.add(paid), fills: fill.number };
-      for (const [currency, change] of changesOf({ ...fill, realised }, instrument)) {
+    const { position, fills: folded } = foldAll(list, instrument);
+    positions.set(symbol, position);
+    for (const [, fill] of folded) {
+      for (const [currency, change] of changesOf(fill, instrument)) {
         credit(instrument.venue, currency, change);
       }
     }
-    positions.set(symbol, position);
   }
   for (const [[venue], { currency, amount }] of store.table(cashMovements).entries()) {
     credit(venue, currency, amount);

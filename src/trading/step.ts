@@ -19,7 +19,13 @@ import {
 /** Key of the tables that have one row. */
 export const ONLY = "";
 
-const NO_POSITION: PositionRow = { ...FLAT, fees: ZERO, fills: 0 };
+export const NO_POSITION: PositionRow = {
+  ...FLAT,
+  fees: ZERO,
+  fills: 0,
+  lastTime: Number.MIN_SAFE_INTEGER,
+  lastTradeId: "",
+};
 
 const NEW_PORTFOLIO: PortfolioRow = {
   nav: null,

@@ -111,7 +111,7 @@ export const fills = defineTable({
   version: 1,
   key: [string(), string()],
   fields: {
-    /** Its place among the fills of the symbol, in the order they were applied; from 1. */
+    /** The how-manieth of its symbol that was applied; from 1. The fold goes by time and id. */
     number: integer(),
     /** Not a trade: a correction that makes our position the venue's. */
     adjustment: boolean(),
@@ -144,8 +144,10 @@ export const positions = defineTable({
     realised: amount(),
     /** Fees that were paid in the quote currency; others are in the balances only. */
     fees: amount(),
-    /** Number of the last fill. */
+    /** How many fills there are, and the last of them by time and trade id. */
     fills: integer(),
+    lastTime: timestamp(),
+    lastTradeId: string(),
   },
 });
 

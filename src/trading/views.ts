@@ -1,10 +1,10 @@
 /** Figures that are reckoned when they are asked for. */
 import type { Decimal, Store, Transaction } from "../index.js";
-import { invalid, ZERO } from "./amounts.js";
+import { invalid } from "./amounts.js";
 import { grossExposure } from "./portfolio.js";
-import { averagePriceOf, FLAT, unrealisedOf } from "./positions.js";
+import { averagePriceOf, unrealisedOf } from "./positions.js";
 import { weightOf } from "./signals.js";
-import { Step } from "./step.js";
+import { NO_POSITION, Step } from "./step.js";
 import { balances, instruments, marks, type PortfolioRow, positions } from "./tables.js";
 
 /** A position, its profit in the quote currency; undefined is what needs an unknown price. */
@@ -43,7 +43,7 @@ export interface Portfolio {
 }
 
 export function positionOf(store: Store, symbol: string): Position {
-  const row = store.table(positions).get(symbol) ?? { ...FLAT, fees: ZERO };
+  const row = store.table(positions).get(symbol) ?? NO_POSITION;
   const multiplier = store.table(instruments).get(symbol)?.multiplier;
   const lastPrice = store.table(marks).get(symbol)?.price;
   const { quantity, cost, realised, fees } = row;
