@@ -191,12 +191,12 @@ export class Trading {
    *
    * Errors: what the broker rejects with, after which it is to be called again; those of a write.
    */
-  recover(broker: Broker, options: ReconcileOptions): Promise<RecoveryReport> {
+  async recover(broker: Broker, options: ReconcileOptions): Promise<RecoveryReport> {
     return new Reconciliation(this, broker, options, "recover").run();
   }
 
   /** As `recover`, while trading goes on. */
-  reconcile(broker: Broker, options: ReconcileOptions): Promise<RecoveryReport> {
+  async reconcile(broker: Broker, options: ReconcileOptions): Promise<RecoveryReport> {
     return new Reconciliation(this, broker, options, "reconcile").run();
   }
 
