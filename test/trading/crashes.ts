@@ -112,7 +112,9 @@ class CrashRun {
   }
 
   async #open(): Promise<Desk> {
-    const desk = await openDesk(this.#machine);
+    // A small block, so that crashes fall where it is used up.
+    const nonces = { [VENUE]: { policy: "counter" as const, block: 4 } };
+    const desk = await openDesk(this.#machine, { nonces });
     await desk.run(
       desk.trading.transact((t) => {
         if (t.tx.has(instruments, SYMBOL)) return;
@@ -137,7 +139,9 @@ class CrashRun {
     };
     const nonce = async () => {
       const next = await trading.nonces.next(VENUE);
-      if (next <= this.#lastNonce) throw new TypeError(`nonce ${next} after ${this.#lastNonce}`);
+      if (next <= this.#lastNonce) {
+        this.#exchange.violations.push(`nonce ${next} was given after ${this.#lastNonce}`);
+      }
       this.#lastNonce = next;
       return next;
     };

@@ -68,6 +68,20 @@ describe.each(POLICIES)("%s", (policy) => {
 
 const INSTRUMENT = { venue: "v", base: "A", quote: "USD" };
 
+test("a block that was used up to the last one, and then a crash", async () => {
+  for (let seed = 1; seed < 6; seed++) {
+    const nonces = { v: { policy: "counter" as const, block: 4 } };
+    const machine = new SimulatedMachine({ seed });
+    const { trading, run } = await openDesk(machine, { nonces });
+    expect(await run(trading.nonces.next("v"))).toBe(1);
+    // The machine stands still: the next block does not get to the disk.
+    for (const nonce of [2, 3, 4]) expect(await trading.nonces.next("v")).toBe(nonce);
+    machine.crash("power");
+    const again = await openDesk(machine, { nonces });
+    expect(await again.run(again.trading.nonces.next("v")), `seed ${seed}`).toBeGreaterThan(4);
+  }
+});
+
 test("in the common case nobody waits for the disk", async () => {
   const { trading, run, machine } = await openDesk();
   await run(trading.nonces.next("v"));
