@@ -5,7 +5,7 @@ import { type CrashFigures, tradeAndCrash } from "./crashes.js";
 
 /** Programs of one run, all but the last of which are killed. */
 const LIVES = 12;
-const RUNS = Number(process.env.HOLDFAST_TRADING_RUNS ?? 15);
+const RUNS = Number(process.env.HOLDFAST_TRADING_RUNS ?? 8);
 
 test("killed at random instants, the books are the exchange's in the end", async () => {
   const first = seedOfRun(1);

@@ -8,7 +8,7 @@ import { ensureBuilt } from "../support/built.js";
 
 const CHILD = fileURLToPath(new URL("nonce-child.mjs", import.meta.url));
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const KILLS = 5;
+const KILLS = 4;
 
 /** What a process said until it had said so many numbers, and was killed. */
 function killedAfter(directory: string, policy: string, count: number): Promise<number[]> {
