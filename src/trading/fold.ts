@@ -1,6 +1,7 @@
 /**
- * The order in which fills make a position: by the venue's time, and by trade id within one. Average
- * cost depends on it, and messages do not keep it: a fill that comes late is put where it belongs.
+ * The order in which fills make a position: by the venue's time, and by trade id within one.
+ * Average cost depends on it, and messages do not keep it: a fill that comes late is put where it
+ * belongs.
  */
 import type { Decimal } from "../index.js";
 import { ZERO } from "./amounts.js";
@@ -16,7 +17,7 @@ interface Place {
   readonly tradeId: string;
 }
 
-/** Of one time the shorter id is first, then the smaller: ids that are numbers go by their value. */
+/** Of one time the shorter id is first, then the smaller: numbers go by their value. */
 function comparePlaces(a: Place, b: Place): number {
   if (a.time !== b.time) return a.time - b.time;
   if (a.tradeId.length !== b.tradeId.length) return a.tradeId.length - b.tradeId.length;

@@ -98,7 +98,7 @@ export class PaperBooks {
     return fee;
   }
 
-  /** Profit of all fills of a symbol at the price of now, before fees: an exact decimal, as text. */
+  /** Profit of all fills of a symbol at the price of now, before fees: a decimal, as text. */
   profit(symbol: string): string {
     const { cash, quantity, price } = this.#book(symbol);
     return text(cash + nearest(quantity * price, UNIT));

@@ -108,7 +108,7 @@ export class PaperExchange {
     }
   }
 
-  /** Somebody trades, as a tape may tell: the price is that now, and our orders at it are filled. */
+  /** Somebody trades, as a tape may tell: that is the price now, and fills our orders at it. */
   trade(symbol: string, price: Amount, quantity: Amount): void {
     this.#trade(symbol, units(price), units(quantity));
   }

@@ -153,10 +153,15 @@ describe("the installed library", () => {
       const names = Object.keys(await import("holdfast")).sort();
       const manifest = import.meta.resolve("holdfast/package.json");
       const inner = await import("holdfast/dist/store/store.js").catch((error) => error.code);
-      console.log(JSON.stringify({ names, manifest, inner }));
+      const trading = Object.keys(await import("holdfast/trading"));
+      console.log(JSON.stringify({ names, manifest, inner, trading }));
       `,
     );
-    const { names, manifest, inner } = consumer.json("names.mjs") as Record<string, unknown>;
+    const { names, manifest, inner, trading } = consumer.json("names.mjs") as Record<
+      string,
+      unknown
+    >;
+    expect(trading).toEqual(expect.arrayContaining(["openTrading", "TRADING_TABLES"]));
     expect(names).toEqual(expect.arrayContaining(["defineTable", "isHoldfastError", "open"]));
     expect(manifest).toMatch(/node_modules\/holdfast\/package\.json$/);
     expect(inner).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED");
