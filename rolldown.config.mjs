@@ -8,7 +8,7 @@ import { isBuiltin } from "node:module";
 import { defineConfig } from "rolldown";
 
 /** What a program, a shell or a thread begins with. */
-const ENTRIES = ["index", "cli/main", "snapshot/worker"];
+const ENTRIES = ["index", "cli/main", "snapshot/worker", "trading/index"];
 
 /** What tests and benches look at by itself, in processes of their own. */
 const INNER = [

@@ -20,6 +20,7 @@ const RANKS: Readonly<Record<string, number>> = {
   store: 5,
   "index.ts": 6,
   replay: 7,
+  trading: 7,
   cli: 8,
 };
 
@@ -75,6 +76,14 @@ test("imports only go down", () => {
   expect(up).toEqual([]);
 });
 
+test("trading is built on the public names alone, as a user's code would be", () => {
+  const inner = files
+    .filter((file) => folderOf(file.name) === "trading")
+    .flatMap(importsOf)
+    .filter((name) => folderOf(name) !== "trading" && name !== "index.ts");
+  expect(inner).toEqual([]);
+});
+
 test("every import leads to a file", () => {
   const names = new Set(files.map((file) => file.name));
   const dead = files.flatMap((file) =>
@@ -87,7 +96,7 @@ test("every import leads to a file", () => {
 
 test("no file is dead: each is imported, or is an entry", () => {
   const imported = new Set(files.flatMap(importsOf));
-  const entries = new Set(["index.ts", "cli/main.ts"]);
+  const entries = new Set(["index.ts", "cli/main.ts", "trading/index.ts"]);
   const dead = offenders(
     ({ name }) => !imported.has(name) && !entries.has(name) && !name.endsWith(".d.ts"),
   );

@@ -37,6 +37,12 @@ export const ERROR_CODES = [
   "FENCED",
   // The outside world.
   "BAD_TAPE",
+  // holdfast/trading; nothing was written.
+  "RISK_LIMIT",
+  "TRADING_HALTED",
+  "ORDER_TRANSITION",
+  "UNKNOWN_ORDER",
+  "FILL_CONFLICT",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -59,6 +65,16 @@ export interface ErrorData {
   readonly holder?: { readonly pid: number; readonly host: string; readonly since: string };
   /** For CORRUPT_LOG: the damaged transactions are proven to have been acknowledged. */
   readonly provenAcknowledged?: boolean;
+  /** For RISK_LIMIT: which limit, what it allows, what was asked, and what would be reached. */
+  readonly limit?: {
+    readonly name: string;
+    readonly symbol?: string;
+    readonly maximum: string;
+    readonly value: string;
+    readonly exposure: string;
+    /** For the limit of a rate: when what was asked will be there. */
+    readonly retryAfterMillis?: number;
+  };
 }
 
 /**

@@ -48,7 +48,7 @@ describe("the tarball", () => {
       "LICENSE",
       "README.md",
       ...modules.map((name) => `${name}.d.ts`),
-      ...["index", "cli/main", "snapshot/worker"].map((name) => `dist/${name}.js`),
+      ...["index", "cli/main", "snapshot/worker", "trading/index"].map((name) => `dist/${name}.js`),
       ...["core", "store", "replay"].map((name) => `dist/chunks/${name}.js`),
       ...filesOf("native", /\.(cc|h|gyp)$/),
       ...filesOf("tapes", /./),
@@ -153,10 +153,15 @@ describe("the installed library", () => {
       const names = Object.keys(await import("holdfast")).sort();
       const manifest = import.meta.resolve("holdfast/package.json");
       const inner = await import("holdfast/dist/store/store.js").catch((error) => error.code);
-      console.log(JSON.stringify({ names, manifest, inner }));
+      const trading = Object.keys(await import("holdfast/trading"));
+      console.log(JSON.stringify({ names, manifest, inner, trading }));
       `,
     );
-    const { names, manifest, inner } = consumer.json("names.mjs") as Record<string, unknown>;
+    const { names, manifest, inner, trading } = consumer.json("names.mjs") as Record<
+      string,
+      unknown
+    >;
+    expect(trading).toEqual(expect.arrayContaining(["openTrading", "TRADING_TABLES"]));
     expect(names).toEqual(expect.arrayContaining(["defineTable", "isHoldfastError", "open"]));
     expect(manifest).toMatch(/node_modules\/holdfast\/package\.json$/);
     expect(inner).toBe("ERR_PACKAGE_PATH_NOT_EXPORTED");

@@ -1,0 +1,217 @@
+/** A fill: order, position, balances, risk and audit, all changed by one transaction. */
+import { type Decimal, HoldfastError } from "../index.js";
+import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
+import { credit } from "./balances.js";
+import { appendFill, insertFill, isLate } from "./fold.js";
+import { nextStatus } from "./order-states.js";
+import { type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
+import { refreshPortfolio } from "./portfolio.js";
+import type { Step } from "./step.js";
+import {
+  type FillRow,
+  fills,
+  type InstrumentRow,
+  orderIds,
+  type PositionRow,
+  positions,
+  tradeHistory,
+} from "./tables.js";
+
+/** A fill as a venue tells it. */
+export interface FillInput {
+  readonly symbol: string;
+  /** The venue's id of the trade; the same one is booked once. */
+  readonly tradeId: string;
+  /** Our id of the order, or the venue's; neither where the order is none of ours. */
+  readonly clientId?: string | undefined;
+  readonly venueId?: string | undefined;
+  readonly side: "buy" | "sell";
+  readonly price: Amount;
+  /** Above zero. */
+  readonly quantity: Amount;
+  /** Paid; below zero for a rebate. Default: 0. */
+  readonly fee?: Amount | undefined;
+  /** Default: the quote currency. */
+  readonly feeCurrency?: string | undefined;
+  /** When it happened, in microseconds since 1970. Default: now. */
+  readonly time?: number | undefined;
+}
+
+export interface FillResult {
+  /** False if it had been applied before: then nothing was changed. */
+  readonly applied: boolean;
+  readonly fill: FillRow;
+  /** Undefined for a fill of an order that is none of ours. */
+  readonly order: Order | undefined;
+  readonly position: PositionRow;
+}
+
+/**
+ * Books a fill. A fill is a fact: no limit refuses it.
+ *
+ * Throws FILL_CONFLICT if that trade id was booked with other figures, UNKNOWN_ORDER if the order
+ * is none of ours (unless `foreign`), ORDER_TRANSITION if it cannot have happened to that order.
+ */
+export function applyFill(step: Step, input: FillInput, foreign = false): FillResult {
+  const { symbol, tradeId } = input;
+  const instrument = step.instrument(symbol);
+  const clientId = foreign ? undefined : clientIdOf(step, input, instrument);
+  const known = step.tx.get(fills, [symbol, tradeId]);
+  if (known !== undefined) {
+    assertSame(known, input, instrument, clientId);
+    return result(step, false, symbol, known);
+  }
+  const price = positiveOf(input.price, "price");
+  const quantity = positiveOf(input.quantity, "quantity");
+  if (clientId !== undefined) fillOrder(step, clientId, input, price, quantity);
+  const fill = bookFill(step, symbol, tradeId, {
+    adjustment: false,
+    clientId: clientId ?? null,
+    side: input.side,
+    price,
+    quantity,
+    fee: amountOf(input.fee ?? ZERO),
+    feeCurrency: input.feeCurrency ?? instrument.quote,
+    time: input.time ?? step.time,
+    reason: "",
+  });
+  refreshPortfolio(step);
+  return result(step, true, symbol, fill);
+}
+
+/** A change of a position that is no trade: no money moves. */
+export interface Adjustment {
+  readonly symbol: string;
+  readonly side: "buy" | "sell";
+  readonly price: Decimal;
+  readonly quantity: Decimal;
+  readonly reason: string;
+}
+
+/** Changes a position to what the venue says it is; the fold over fills sees it as one of them. */
+export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
+  const { symbol, reason, ...figures } = adjustment;
+  const { quote } = step.instrument(symbol);
+  const fill = bookFill(step, symbol, `adjustment ${step.nextNumber("adjustment")}`, {
+    ...figures,
+    reason,
+    adjustment: true,
+    clientId: null,
+    fee: ZERO,
+    feeCurrency: quote,
+    // Behind all that is known.
+    time: Math.max(step.time, step.position(symbol).lastTime + 1),
+  });
+  step.riskEvent(symbol, "correction", `${figures.side} ${figures.quantity}: ${reason}`);
+  refreshPortfolio(step);
+  return fill;
+}
+
+function clientIdOf(step: Step, input: FillInput, instrument: InstrumentRow): string {
+  const { clientId, venueId } = input;
+  if (clientId !== undefined) return clientId;
+  const known =
+    venueId === undefined ? undefined : step.tx.get(orderIds, [instrument.venue, venueId]);
+  if (known !== undefined) return known.clientId;
+  throw new HoldfastError(
+    "UNKNOWN_ORDER",
+    `fill ${input.tradeId} of ${input.symbol} is of an order that is none of ours`,
+    { key: venueId },
+  );
+}
+
+function assertSame(
+  known: FillRow,
+  input: FillInput,
+  instrument: InstrumentRow,
+  clientId: string | undefined,
+): void {
+  const same =
+    known.side === input.side &&
+    known.price.equals(amountOf(input.price)) &&
+    known.quantity.equals(amountOf(input.quantity)) &&
+    known.fee.equals(amountOf(input.fee ?? ZERO)) &&
+    known.feeCurrency === (input.feeCurrency ?? instrument.quote) &&
+    (clientId === undefined || known.clientId === null || known.clientId === clientId);
+  if (same) return;
+  throw new HoldfastError(
+    "FILL_CONFLICT",
+    `trade ${input.tradeId} of ${input.symbol} was booked before as ${known.side} ` +
+      `${known.quantity} at ${known.price}, fee ${known.fee} ${known.feeCurrency}`,
+    { key: [input.symbol, input.tradeId] },
+  );
+}
+
+function fillOrder(
+  step: Step,
+  clientId: string,
+  input: FillInput,
+  price: Decimal,
+  quantity: Decimal,
+): void {
+  const before = step.order(clientId);
+  const filled = before.filled.add(quantity);
+  const left = before.quantity.compare(filled);
+  if (left < 0 || before.side !== input.side || before.symbol !== input.symbol) {
+    throw new HoldfastError(
+      "ORDER_TRANSITION",
+      `order ${clientId} to ${before.side} ${before.quantity} ${before.symbol}, ` +
+        `${before.filled} filled, cannot ${input.side} ${quantity} ${input.symbol}`,
+      { key: clientId },
+    );
+  }
+  const status = nextStatus(clientId, before.status, left === 0 ? "complete" : "fill");
+  writeOrder(step, clientId, before, {
+    ...before,
+    status,
+    venueId: venueIdOf(step, clientId, before, input.venueId),
+    filled,
+    filledValue: before.filledValue.add(times(price, quantity)),
+    changed: step.time,
+  });
+}
+
+/** Writes the fill, the position, the history, and the money that moves. */
+function bookFill(
+  step: Step,
+  symbol: string,
+  tradeId: string,
+  facts: Omit<FillRow, "number" | "realised" | "sequence">,
+): FillRow {
+  const instrument = step.instrument(symbol);
+  const before = step.position(symbol);
+  const number = before.fills + 1;
+  const bare: FillRow = { ...facts, number, realised: ZERO, sequence: step.sequence };
+  const { position, realised, others } = isLate(before, tradeId, facts.time)
+    ? insertFill(step, symbol, [tradeId, bare], instrument)
+    : { ...appendFill(before, [tradeId, bare], instrument), others: ZERO };
+  const fill = { ...bare, realised };
+  step.put(fills, [symbol, tradeId], fill);
+  step.put(positions, symbol, position);
+  step.put(tradeHistory, step.auditKey(symbol, fill.time), { tradeId });
+  for (const [currency, change] of changesOf(fill, instrument)) {
+    credit(step, instrument.venue, currency, change);
+  }
+  // Of contracts, what a late fill makes others realise is paid as well.
+  if (instrument.kind === "linear") credit(step, instrument.venue, instrument.quote, others);
+  return fill;
+}
+
+/** What a fill does to the balances at its venue. */
+export function changesOf(fill: FillRow, instrument: InstrumentRow): [string, Decimal][] {
+  const { base, quote, kind, multiplier } = instrument;
+  // A correction of a position is paid by a correction of the balance, if at all.
+  if (fill.adjustment) return [];
+  const fee: [string, Decimal] = [fill.feeCurrency, fill.fee.negate()];
+  if (kind === "linear") return [[quote, fill.realised], fee];
+  const quantity = times(fill.quantity, multiplier);
+  const value = times(quantity, fill.price);
+  const buy = fill.side === "buy";
+  return [[base, buy ? quantity : quantity.negate()], [quote, buy ? value.negate() : value], fee];
+}
+
+function result(step: Step, applied: boolean, symbol: string, fill: FillRow): FillResult {
+  const { clientId } = fill;
+  const order = clientId === null ? undefined : orderOf(clientId, step.order(clientId));
+  return Object.freeze({ applied, fill, order, position: step.position(symbol) });
+}

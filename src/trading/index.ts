@@ -1,0 +1,48 @@
+/** Every public name of `holdfast/trading`. */
+export type { Amount } from "./amounts.js";
+export { type AuditPlace, type AuditRange, exportLines } from "./audit.js";
+export type {
+  Broker,
+  BrokerBalance,
+  BrokerOrder,
+  BrokerPosition,
+  SubmitResult,
+} from "./broker.js";
+export type { FillInput, FillResult } from "./fills.js";
+export type { InstrumentInput } from "./instruments.js";
+export type { NonceOptions, NoncePolicy, Nonces } from "./nonces.js";
+export {
+  ORDER_EVENTS,
+  ORDER_STATUSES,
+  type OrderEvent,
+  type OrderStatus,
+  TRANSITIONS,
+} from "./order-states.js";
+export type { Order, OrderNews, OrderRequest } from "./orders.js";
+export {
+  type PaperConnection,
+  PaperExchange,
+  type PaperMessage,
+  type PaperOptions,
+  type PaperSession,
+} from "./paper.js";
+export type { PaperBooks, PaperInstrument } from "./paper-books.js";
+export {
+  afterFill,
+  averagePriceOf,
+  FLAT,
+  foldFills,
+  type PositionFigures,
+  type PositionFill,
+  unrealisedOf,
+} from "./positions.js";
+export type { RateLimit } from "./rates.js";
+export { type Rebuilt, rebuild } from "./rebuild.js";
+export type { ReconcileOptions, ReconcilePolicy } from "./reconcile.js";
+export { type Discrepancy, RecoveryReport } from "./report.js";
+export type { PortfolioLimitsInput, SymbolLimitsInput } from "./risk.js";
+export type { Signal } from "./signals.js";
+export * from "./tables.js";
+export { openTrading, type Trading, type TradingOptions } from "./trading.js";
+export type { TradingTransaction } from "./trading-transaction.js";
+export type { Portfolio, Position } from "./views.js";

@@ -1,0 +1,157 @@
+/** The whole: net asset value, peak, drawdown and exposure, in the currency of the reports. */
+import type { Decimal } from "../index.js";
+import { ONE, SCALE, times, ZERO } from "./amounts.js";
+import { unrealisedOf, valueAt } from "./positions.js";
+import { ONLY, type Step } from "./step.js";
+import {
+  balances,
+  drawdowns,
+  exposures,
+  marks,
+  type PortfolioRow,
+  portfolio,
+  portfolioLimits,
+  positions,
+  rates,
+} from "./tables.js";
+
+/** What one unit of a currency is worth; undefined while nobody has said. */
+export function rateOf(step: Step, currency: string): Decimal | undefined {
+  return currency === step.currency ? ONE : step.tx.get(rates, currency)?.rate;
+}
+
+/** Takes note of the newest price of a symbol. */
+export function mark(step: Step, symbol: string, price: Decimal): void {
+  const { kind, base, quote } = step.instrument(symbol);
+  step.put(marks, symbol, { price, time: step.time });
+  // The price of a currency in the one of the reports is its rate.
+  if (kind === "spot" && quote === step.currency) {
+    step.put(rates, base, { rate: price, time: step.time });
+  }
+  refreshPortfolio(step);
+}
+
+/** Takes note of what a currency is worth that no instrument of ours is priced in. */
+export function setRate(step: Step, currency: string, rate: Decimal): void {
+  step.put(rates, currency, { rate, time: step.time });
+  refreshPortfolio(step);
+}
+
+/** Net asset value; undefined while a price is missing that it needs. */
+function netAssetValue(step: Step): Decimal | undefined {
+  let nav = ZERO;
+  for (const [[, currency], { total }] of step.tx.entries(balances)) {
+    if (total.isZero()) continue;
+    const rate = rateOf(step, currency);
+    if (rate === undefined) return undefined;
+    nav = nav.add(times(total, rate));
+  }
+  for (const [symbol, position] of step.tx.entries(positions)) {
+    if (position.quantity.isZero()) continue;
+    const { kind, quote, multiplier } = step.instrument(symbol);
+    // What is held of a spot instrument is in the balances.
+    if (kind === "spot") continue;
+    const price = step.tx.get(marks, symbol)?.price;
+    const rate = rateOf(step, quote);
+    if (price === undefined || rate === undefined) return undefined;
+    nav = nav.add(times(unrealisedOf(position, price, multiplier), rate));
+  }
+  return nav;
+}
+
+/**
+ * Brings the figures of the whole up to the balances, positions and prices.
+ *
+ * `flow` is what was paid in or out: it moves the peak along, so that a withdrawal is no drawdown.
+ */
+export function refreshPortfolio(step: Step, flow: Decimal = ZERO): void {
+  const before = step.portfolio();
+  const nav = netAssetValue(step);
+  if (nav === undefined) {
+    // Without a value a payment cannot move the peak: it begins anew.
+    const peak = flow.isZero() ? before.peak : null;
+    step.put(portfolio, ONLY, { ...before, nav: null, peak });
+    return;
+  }
+  const moved = before.peak?.add(flow);
+  const peak = moved === undefined || nav.compare(moved) > 0 ? nav : moved;
+  const drawdown = peak.sign() > 0 ? peak.sub(nav).div(peak, SCALE, "half-even") : ZERO;
+  const largest = drawdown.compare(before.largestDrawdown) > 0 ? drawdown : before.largestDrawdown;
+  const after = { ...before, nav, peak, drawdown, largestDrawdown: largest };
+  const drawdownNumber = followDrawdown(step, after, peak, nav);
+  step.put(portfolio, ONLY, { ...after, drawdownNumber });
+  haltIfTooDeep(step, drawdown);
+}
+
+/** Keeps the row of the drawdown that is being lived through; gives its number, 0 at the peak. */
+function followDrawdown(step: Step, row: PortfolioRow, peak: Decimal, nav: Decimal): number {
+  const number = row.drawdownNumber;
+  if (number === 0) {
+    if (nav.compare(peak) >= 0) return 0;
+    const began = step.nextNumber("drawdown");
+    const times = { began: step.time, troughTime: step.time, ended: null };
+    step.put(drawdowns, began, { peak, trough: nav, ...times });
+    return began;
+  }
+  const current = step.tx.get(drawdowns, number);
+  if (current === undefined) return 0;
+  if (nav.compare(peak) >= 0) {
+    step.put(drawdowns, number, { ...current, ended: step.time });
+    return 0;
+  }
+  if (nav.compare(current.trough) < 0) {
+    step.put(drawdowns, number, { ...current, peak, trough: nav, troughTime: step.time });
+  }
+  return number;
+}
+
+function haltIfTooDeep(step: Step, drawdown: Decimal): void {
+  const maximum = step.tx.get(portfolioLimits, ONLY)?.maxDrawdown ?? undefined;
+  if (maximum === undefined || drawdown.compare(maximum) <= 0) return;
+  if (step.portfolio().halted !== "no") return;
+  halt(step, "drawdown", `drawdown ${drawdown}, limit ${maximum}`);
+}
+
+/** No more orders, until `resume`. */
+export function halt(step: Step, kind: "drawdown" | "mismatch" | "manual", reason: string): void {
+  step.put(portfolio, ONLY, { ...step.portfolio(), halted: kind, haltReason: reason });
+  step.riskEvent("", "halt", reason);
+}
+
+/** Orders are taken again. While the drawdown is beyond its limit, the next price halts again. */
+export function resume(step: Step, reason: string): void {
+  step.put(portfolio, ONLY, { ...step.portfolio(), halted: "no", haltReason: "" });
+  step.riskEvent("", "resume", reason);
+}
+
+/**
+ * The value of all positions without sign, as if of the working orders those were filled that make
+ * it largest. `more` are quantities to count in addition; undefined while a price is missing, which
+ * `price` stands in for at its symbol.
+ */
+export function grossExposure(
+  step: Step,
+  more?: { symbol: string; buys: Decimal; sells: Decimal; price: Decimal | undefined },
+): Decimal | undefined {
+  const symbols = new Set<string>([
+    ...step.tx.keys(positions),
+    ...step.tx.keys(exposures),
+    ...(more === undefined ? [] : [more.symbol]),
+  ]);
+  let sum = ZERO;
+  for (const symbol of symbols) {
+    const own = more?.symbol === symbol ? more : undefined;
+    const open = step.tx.get(exposures, symbol);
+    const { quantity } = step.position(symbol);
+    const long = quantity.add(open?.openBuys ?? ZERO).add(own?.buys ?? ZERO);
+    const short = quantity.sub(open?.openSells ?? ZERO).sub(own?.sells ?? ZERO);
+    const largest = long.abs().compare(short.abs()) > 0 ? long.abs() : short.abs();
+    if (largest.isZero()) continue;
+    const { quote, multiplier } = step.instrument(symbol);
+    const price = own?.price ?? step.tx.get(marks, symbol)?.price;
+    const rate = rateOf(step, quote);
+    if (price === undefined || rate === undefined) return undefined;
+    sum = sum.add(times(valueAt(largest, price, multiplier), rate));
+  }
+  return sum;
+}
