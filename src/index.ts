@@ -21,6 +21,7 @@ export {
   type TableDefinition,
   type Tier,
   timestamp,
+  was,
   withDefault,
 } from "./codec/schema.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
