@@ -70,9 +70,12 @@ export function differenceText({ rule, path, before, after }: Difference): strin
         ? "the fields are in another order"
         : `${field}: its fields are in another order`;
     default:
-      return before === undefined
-        ? `${field} is not stored: ${rule}`
-        : `${field}: stored ${fieldCall(before)}, declared ${after ? fieldCall(after) : "no more"}: ${rule}`;
+      return [
+        `${field}:`,
+        before === undefined ? "not stored," : `stored ${fieldCall(before)},`,
+        after === undefined ? "not declared:" : `declared ${fieldCall(after)}:`,
+        rule,
+      ].join(" ");
   }
 }
 
@@ -83,16 +86,15 @@ export function migrationSkeleton(
   differences: readonly Difference[],
 ): string {
   const old = `v${before.version}`;
-  const open = new Map(
-    differences.filter(({ after: field }) => field !== undefined).map((one) => [one.path, one]),
-  );
-  const fields = after.fields.map(({ name, type }) => {
-    const difference = open.get(name);
-    const from = difference?.before?.name ?? name;
-    const known = before.fields.find((field) => field.name === from);
-    if (difference?.verdict !== "up") return known && `    ${name}: row.${from},`;
-    const stored = known ? `from row.${from}, ${typeCall(known.type)}` : "new";
-    return `    ${name}: /* ${typeCall(type)}, ${stored} */,`;
+  const fields = after.fields.map(({ name, type, was }) => {
+    const own = differences.filter(({ path }) => path === name || path.startsWith(`${name}.`));
+    const byName = before.fields.find((field) => field.name === name);
+    const stored = byName ?? before.fields.find((field) => field.name === was);
+    if (own.every(({ verdict }) => verdict === "rules")) {
+      return stored && `    ${name}: row.${stored.name},`;
+    }
+    const from = stored ? `from row.${stored.name}, ${typeCall(stored.type)}` : "new";
+    return `    ${name}: /* ${typeCall(type)}, ${from} */,`;
   });
   return [
     `const ${old} = defineTable({`,

@@ -4,12 +4,13 @@ import { SCHEMA_BYTES_MAX, SCHEMAS_BYTES_MAX, TABLES_MAX } from "../base/limits.
 import type { TableDefinition } from "../codec/schema.js";
 import {
   describeSchema,
+  normalSchema,
   parseSchema,
   type SchemaDescription,
-  sameSchema,
 } from "../codec/schema-description.js";
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunSet } from "../run/run-set.js";
+import { planEvolution } from "./evolution.js";
 import type { Layers } from "./layers.js";
 import { TableState } from "./table-state.js";
 
@@ -55,17 +56,13 @@ export class Catalog {
   /** A schema that the store holds: from its manifest or its log. Known ones change nothing. */
   declare(id: number, description: unknown): void {
     const definition = parseSchema(description);
-    const schema = describeSchema(definition);
     let table = this.#byId.get(id);
     if (table === undefined) {
       table = new TableState(id, definition, this.layers);
       this.#byId.set(id, table);
       this.#byName.set(table.name, table);
-    } else if (table.schemas.some((known) => sameSchema(known, schema))) {
-      return;
     }
-    table.schemas.push(schema);
-    this.#list = undefined;
+    if (table.declare(normalSchema(description), definition)) this.#list = undefined;
   }
 
   /**
@@ -76,40 +73,40 @@ export class Catalog {
     const declarations: Declaration[] = [];
     let nextId = Math.max(0, ...this.#byId.keys()) + 1;
     for (const definition of definitions) {
-      const stored = this.#byName.get(definition.name)?.schemas.at(-1);
-      if (stored !== undefined) assertSameSchema(stored, describeSchema(definition));
+      const table = this.#byName.get(definition.name);
+      const added =
+        table === undefined
+          ? [describeSchema(definition)]
+          : planEvolution(table.history, definition);
+      const id = table === undefined ? nextId++ : table.id;
+      for (const description of added) declarations.push({ id, description });
     }
-    this.#assertRoomFor(definitions.filter(({ name }) => !this.#byName.has(name)));
+    this.#assertRoomFor(declarations);
+    for (const { id, description } of declarations) this.declare(id, description);
     for (const definition of definitions) {
-      let table = this.#byName.get(definition.name);
-      if (table === undefined) {
-        const description = describeSchema(definition);
-        declarations.push({ id: nextId, description });
-        this.declare(nextId, description);
-        table = this.#byId.get(nextId) as TableState;
-        nextId++;
-      }
+      const table = this.#byName.get(definition.name) as TableState;
       table.bind(definition);
       this.#byDefinition.set(definition, table);
     }
     return declarations;
   }
 
-  #assertRoomFor(added: readonly TableDefinition[]): void {
-    if (this.#byId.size + added.length > TABLES_MAX) {
+  #assertRoomFor(added: readonly Declaration[]): void {
+    const tables = new Set([...this.#byId.keys(), ...added.map(({ id }) => id)]).size;
+    if (tables > TABLES_MAX) {
       throw new HoldfastError(
         "INVALID_ARGUMENT",
         `a store has at most ${TABLES_MAX} tables; this one has ${this.#byId.size}, and ` +
-          `${added.length} more are declared`,
+          `${tables - this.#byId.size} more are declared`,
       );
     }
     let total = 0;
-    for (const { schemas } of this.#byId.values()) {
-      for (const schema of schemas) total += sizeOf(schema);
+    for (const { history } of this.#byId.values()) {
+      for (const schema of history) total += sizeOf(schema);
     }
-    for (const definition of added) {
-      const { name } = definition;
-      const bytes = sizeOf(describeSchema(definition));
+    for (const { description } of added) {
+      const { name } = description;
+      const bytes = sizeOf(description);
       total += bytes;
       if (bytes > SCHEMA_BYTES_MAX || total > SCHEMAS_BYTES_MAX) {
         throw new HoldfastError(
@@ -135,10 +132,10 @@ export class Catalog {
 
   /** For the manifest; the same list until a schema comes in. */
   list(): readonly ManifestTable[] {
-    this.#list ??= [...this.#byId.values()].map(({ id, name, schemas }) => ({
+    this.#list ??= [...this.#byId.values()].map(({ id, name, history }) => ({
       id,
       name,
-      schemas: [...schemas],
+      schemas: history,
     }));
     return this.#list;
   }
@@ -146,36 +143,4 @@ export class Catalog {
 
 function sizeOf(schema: SchemaDescription): number {
   return Buffer.byteLength(JSON.stringify(schema));
-}
-
-/** A tier is a matter of the code, not of the rows; anything else must be the same. */
-function assertSameSchema(stored: SchemaDescription, declared: SchemaDescription): void {
-  if (sameSchema(stored, { ...declared, tier: stored.tier })) return;
-  const { name } = declared;
-  const how =
-    stored.version === declared.version
-      ? `both are version ${stored.version}, but they differ: a changed schema needs a new version`
-      : `the store holds version ${stored.version}, the code declares version ${declared.version}`;
-  throw new HoldfastError(
-    "SCHEMA_MISMATCH",
-    `table "${name}": ${how} (${differences(stored, declared).join("; ")}). Nothing was changed`,
-    { table: name },
-  );
-}
-
-function differences(stored: SchemaDescription, declared: SchemaDescription): string[] {
-  const found: string[] = [];
-  const text = (value: unknown) => JSON.stringify(value);
-  if (text(stored.key) !== text(declared.key)) {
-    found.push(`key: stored ${text(stored.key)}, declared ${text(declared.key)}`);
-  }
-  const before = new Map(stored.fields.map((field) => [field.name, text(field)]));
-  for (const field of declared.fields) {
-    const was = before.get(field.name);
-    before.delete(field.name);
-    if (was === undefined) found.push(`field "${field.name}" is not stored`);
-    else if (was !== text(field)) found.push(`field "${field.name}": stored ${was}`);
-  }
-  for (const name of before.keys()) found.push(`stored field "${name}" is not declared`);
-  return found.length > 0 ? found : ["only the order of the fields or the version differs"];
 }

@@ -8,6 +8,7 @@ import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
 import type { Catalog } from "./catalog.js";
+import { checkRow } from "./check-row.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 
@@ -271,7 +272,7 @@ export class TransactionRunner implements Transaction {
     const entry = table.rows.get(mapKey);
     if (entry === undefined || !isLive(entry)) {
       this.#write(table, OPERATION.delete, key, undefined);
-    } else this.#write(table, OPERATION.put, key, table.rowOf(entry));
+    } else this.#write(table, OPERATION.put, key, table.rowOf(entry, key));
   }
 
   #check(table: TableState, key: unknown, row: unknown): void {
@@ -280,7 +281,7 @@ export class TransactionRunner implements Transaction {
 
   /** Apart from `#check`, which runs for every put: a closure would cost it its variables' heap. */
   #runChecks(table: TableState, key: unknown, row: unknown): void {
-    this.readOnly(() => table.check(key, row));
+    this.readOnly(() => checkRow(table.definition, key, row));
   }
 
   /** The row as it will be stored. */
