@@ -8,6 +8,7 @@ import {
   parseSchema,
   type SchemaDescription,
 } from "../codec/schema-description.js";
+import type { SchemaHistory } from "../codec/schema-history.js";
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunSet } from "../run/run-set.js";
 import { planEvolution } from "./evolution.js";
@@ -20,12 +21,20 @@ export interface Declaration {
   readonly description: SchemaDescription;
 }
 
+interface PendingHistory {
+  readonly table: TableState;
+  readonly history: SchemaHistory;
+  readonly isDurable: () => boolean;
+}
+
 export class Catalog {
   readonly layers: Layers;
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();
   #list: readonly ManifestTable[] | undefined;
+  /** What the log has, but perhaps not durably: a manifest must not say it yet. */
+  readonly #pending: PendingHistory[] = [];
 
   constructor(layers: Layers) {
     this.layers = layers;
@@ -62,7 +71,31 @@ export class Catalog {
       this.#byId.set(id, table);
       this.#byName.set(table.name, table);
     }
-    if (table.declare(normalSchema(description), definition)) this.#list = undefined;
+    if (!table.declare(normalSchema(description), definition)) return;
+    table.published = table.history;
+    this.#list = undefined;
+  }
+
+  /** The declarations that put another version of a table into force. Errors as for `bind`. */
+  planEvolution(table: TableState, definition: TableDefinition): Declaration[] {
+    const { id, history } = table;
+    const added = planEvolution(history, definition);
+    const declarations = added.map((description) => ({ id, description }));
+    this.#assertRoomFor(declarations);
+    return declarations;
+  }
+
+  /** Uses another version of a table, whose declarations the log has. */
+  evolve(
+    table: TableState,
+    definition: TableDefinition,
+    declarations: readonly Declaration[],
+    isDurable: () => boolean,
+  ): void {
+    for (const { description } of declarations) table.declare(description, definition);
+    table.bind(definition);
+    this.#byDefinition.set(definition, table);
+    this.#pending.push({ table, history: table.history, isDurable });
   }
 
   /**
@@ -121,8 +154,11 @@ export class Catalog {
 
   /** The state of a table that the code declared at opening. */
   of<Key, Row, Input>(definition: TableDefinition<Key, Row, Input>): TableState<Key, Row, Input> {
-    const table = this.#byDefinition.get(definition);
-    if (table !== undefined) return table as TableState<Key, Row, Input>;
+    const table = this.#byDefinition.get(definition) as TableState<Key, Row, Input> | undefined;
+    if (table !== undefined) {
+      table.assertInForce(definition);
+      return table;
+    }
     const name = (definition as { name?: unknown } | undefined)?.name;
     throw new HoldfastError(
       "INVALID_ARGUMENT",
@@ -132,10 +168,15 @@ export class Catalog {
 
   /** For the manifest; the same list until a schema comes in. */
   list(): readonly ManifestTable[] {
-    this.#list ??= [...this.#byId.values()].map(({ id, name, history }) => ({
+    while (this.#pending[0]?.isDurable()) {
+      const { table, history } = this.#pending.shift() as PendingHistory;
+      table.published = history;
+      this.#list = undefined;
+    }
+    this.#list ??= [...this.#byId.values()].map(({ id, name, published }) => ({
       id,
       name,
-      schemas: history,
+      schemas: published,
     }));
     return this.#list;
   }

@@ -7,6 +7,7 @@ import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
+import { type EvolveParts, evolveTable } from "./evolve.js";
 import type { Options, StoreCheck } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
@@ -303,22 +304,39 @@ export class Store {
     const { definition } = state;
     const read = <T>(result: () => T): T => {
       this.#assertOpen();
+      state.assertInForce(definition);
       return result();
+    };
+    const inForce = (): TableState<K, R, I> => {
+      state.assertInForce(definition);
+      return state;
     };
     return {
       name: state.name,
       get: (key) => read(() => state.get(key)),
       has: (key) => read(() => state.has(key)),
       count: () => read(() => countOf(state)),
-      put: (key, row) => this.#put(state, key, row),
-      putSync: (key, row) => this.#putSync(state, key, row),
+      put: (key, row) => this.#put(inForce(), key, row),
+      putSync: (key, row) => this.#putSync(inForce(), key, row),
       update: (key, change) => this.transact(() => runner.update(definition, key, change)),
-      delete: (key) => this.transact(() => runner.deleteRow(state, key)),
-      deleteSync: (key) => this.transactSync(() => runner.deleteRow(state, key)),
+      delete: (key) => this.transact(() => runner.deleteRow(inForce(), key)),
+      deleteSync: (key) => this.transactSync(() => runner.deleteRow(inForce(), key)),
+      evolve: async (next) => {
+        await evolveTable(read(inForce), next, this.#evolving());
+        return this.table(next);
+      },
       entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
       keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
     };
+  }
+
+  #evolving(): EvolveParts {
+    this.#runner.assertNotActive();
+    const { background, catalog, options } = this.#parts;
+    background.assertRoom();
+    const flushCached = () => this.#cached.flush();
+    return { catalog, writer: this.#writer, checks: options.checks, flushCached };
   }
 
   #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {

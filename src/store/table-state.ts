@@ -28,6 +28,8 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   readonly layers: Layers;
   /** Every version that was declared, the one in force last. */
   history: SchemaHistory = [];
+  /** The same, as far as a manifest may say it. */
+  published: SchemaHistory = [];
   /** The definition in force: the code's, once it was bound, and the stored one before. */
   definition: TableDefinition<Key, Row, Input>;
   /** The code has declared it; of other tables no row is ever asked for. */

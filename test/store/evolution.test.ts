@@ -197,6 +197,125 @@ onEveryDisk((place) => {
     });
   });
 
+  describe("a running store", () => {
+    test("evolves a table without a pause, and with what is read and written meanwhile", async () => {
+      let store = await place().open({ tables: [v1, other] });
+      const old = store.table(v1);
+      for (const [i, key] of ["a", "b", "c", "d"].entries()) await old.put(key, rowV1(i));
+      await store.flush();
+      // Decoded, packed, and only in a run.
+      expect(old.get("a")).toEqual(rowV1(0));
+      await old.put("b", rowV1(11));
+      const view = store.view();
+      const rows = old.entries();
+      expect(rows.next().value).toEqual(["a", rowV1(0)]);
+      const before = store.lastSequence;
+      const evolving = old.evolve(v2);
+      // In force at once, durable when it resolves.
+      const now = store.table(v2);
+      const put = now.put("c", rowV2(22, "XLON"));
+      expect(await evolving).toBe(now);
+      expect(store.durableSequence).toBeGreaterThan(before);
+      await put;
+      const wanted = [
+        ["a", rowV2(0)],
+        ["b", rowV2(11)],
+        ["c", rowV2(22, "XLON")],
+        ["d", rowV2(3)],
+      ];
+      expect([...now.entries()]).toEqual(wanted);
+      expect([...view.table(v2).values()]).toEqual([0, 11, 2, 3].map((i) => rowV2(i)));
+      view.release();
+      const gone = expect.objectContaining({
+        code: "SCHEMA_MISMATCH",
+        message: expect.stringContaining("was evolved from version 1 to version 2"),
+      });
+      const CALLS = [
+        () => old.get("a"),
+        () => old.count(),
+        () => rows.next(),
+        () => old.put("a", rowV1(1)),
+        () => old.putSync("a", rowV1(1)),
+        () => old.deleteSync("a"),
+        () => store.transactSync((tx) => tx.get(v1, "a")),
+        () => store.view().table(v1),
+      ];
+      for (const call of CALLS) expect(call).toThrow(gone);
+      await expect(old.delete("a")).rejects.toEqual(gone);
+      await expect(old.update("a", () => rowV1(1))).rejects.toEqual(gone);
+      await expect(old.evolve(v2)).rejects.toEqual(gone);
+      // What is taken back is what was there, in whatever version.
+      await now.evolve(v3);
+      const failing = store.transact((tx) => {
+        tx.put(v3, "d", rowV3(7, "x"));
+        tx.delete(v3, "b");
+        throw new RangeError("no");
+      });
+      await expect(failing).rejects.toThrow("no");
+      expect(store.table(v3).get("d")).toEqual(rowV3(3, "d"));
+      expect(store.table(v3).get("b")).toEqual(rowV3(11, "b"));
+      const { lastSequence } = store;
+      await store.close();
+      store = await place().open({ tables: [v3, other] });
+      expect(store.lastSequence).toBe(lastSequence);
+      expect([...store.table(v3).keys()]).toEqual(["a", "b", "c", "d"]);
+      expect(store.table(v3).get("c")).toEqual(rowV3(22, "c", "XLON"));
+      await store.close();
+      await expect(place().open({ tables: [v2] })).rejects.toThrow(/newer than the code/);
+    });
+
+    test("keeps rows of a cached table that are in no log yet", async () => {
+      const cached1 = defineTable({
+        ...v1,
+        key: string(),
+        fields: fieldsV1(),
+        checks: {},
+        tier: "cached",
+      });
+      const cached2 = defineTable({
+        ...v2,
+        ...{ key: string(), fields: fieldsV2(), drops: ["note"], checks: {}, tier: "cached" },
+      });
+      let store = await place().open({ tables: [cached1] });
+      await store.table(cached1).put("a", rowV1(1));
+      await store.table(cached1).evolve(cached2);
+      await store.table(cached2).put("b", rowV2(2));
+      expect(store.table(cached2).get("a")).toEqual(rowV2(1));
+      await store.close();
+      store = await place().open({ tables: [cached2] });
+      expect([...store.table(cached2).entries()]).toEqual([
+        ["a", rowV2(1)],
+        ["b", rowV2(2)],
+      ]);
+    });
+
+    test("refuses what cannot be, and goes on with what it had", async () => {
+      const check = { name: "some", tables: [v2], holds: () => true };
+      const store = await place().open({ tables: [v2, other], checks: [check] });
+      await store.table(v2).put("a", rowV2(1));
+      await expect(store.table(v2).evolve(v3)).rejects.toThrow(
+        /check "some" of the store is about/,
+      );
+      const { lastSequence } = store;
+      const otherTable = store.table(other);
+      await expect(otherTable.evolve(v2 as never)).rejects.toThrow(/another version of it/);
+      const worse = defineTable({
+        ...other,
+        key: string(),
+        fields: { b: string() },
+        version: 2,
+        checks: {},
+      });
+      await expect(otherTable.evolve(worse)).rejects.toMatchObject({ code: "SCHEMA_MISMATCH" });
+      expect(() =>
+        store.transactSync(() => void otherTable.evolve(worse).catch(() => {})),
+      ).not.toThrow();
+      expect(store.lastSequence).toBe(lastSequence);
+      expect(store.table(v2).get("a")).toEqual(rowV2(1));
+      await otherTable.put("x", { a: 1 });
+    });
+  });
+
   describe("is refused, and nothing is changed", () => {
     const define = (version: number, fields: Parameters<typeof defineTable>[0]["fields"]) =>
       defineTable({ name: "orders", version, key: string(), fields });
@@ -306,6 +425,10 @@ onEveryDisk((place) => {
 });
 
 const other = defineTable({ name: "other", version: 1, key: string(), fields: { a: integer() } });
+
+function fieldsV1() {
+  return { price: float64(), qty: integer(), note: string() };
+}
 
 function fieldsV2() {
   return {
