@@ -98,6 +98,12 @@ export class Catalog {
     this.#pending.push({ table, history: table.history, isDurable });
   }
 
+  /** The version in force was declared again, with more to be said of it. */
+  declareInForce(table: TableState, schema: SchemaDescription, isDurable: () => boolean): void {
+    table.declare(schema, table.definition);
+    this.#pending.push({ table, history: table.history, isDurable });
+  }
+
   /**
    * Joins the tables that the code declares to those of the store. Returns what the log lacks.
    * Throws SCHEMA_MISMATCH, TOO_LARGE or INVALID_ARGUMENT before anything has changed.

@@ -1,19 +1,10 @@
 /** Another version of a table comes into force while the store is running. */
 import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
-import type { LogWriter } from "../log/writer.js";
-import type { Catalog } from "./catalog.js";
 import { appendDeclarations } from "./declare.js";
 import type { StoreCheck } from "./options.js";
+import type { StoreParts } from "./store.js";
 import type { TableState } from "./table-state.js";
-
-export interface EvolveParts {
-  readonly catalog: Catalog;
-  readonly writer: LogWriter;
-  readonly checks: readonly StoreCheck[];
-  /** Puts rows of cached tables into the log: they are of the version before. */
-  readonly flushCached: () => void;
-}
 
 /**
  * Declares `next` in the log and uses it from there on. Resolves when the declaration is durable;
@@ -22,10 +13,13 @@ export interface EvolveParts {
 export async function evolveTable<Key, Row, Input>(
   table: TableState<Key>,
   next: TableDefinition<Key, Row, Input>,
-  { catalog, writer, checks, flushCached }: EvolveParts,
+  { catalog, writer, background, options }: StoreParts,
+  flushCached: () => void,
 ): Promise<void> {
-  assertEvolvable(table as TableState, next as TableDefinition, checks);
+  assertEvolvable(table as TableState, next as TableDefinition, options.checks);
+  background.assertRoom();
   const declarations = catalog.planEvolution(table as TableState, next as TableDefinition);
+  // Rows that are in no log yet are of the version before.
   flushCached();
   const sequence = declarations.length === 0 ? 0 : appendDeclarations(writer, declarations);
   // Rows that are put from here on stand behind the declaration in the log.

@@ -53,6 +53,11 @@ export class RunWalk<Key, Row> {
     return this.#source.table.decode(schemaVersion, row, rowStart, rowEnd, this.key);
   }
 
+  /** Of that row. */
+  get schemaVersion(): number {
+    return (this.#cursor as RunCursor).schemaVersion;
+  }
+
   /** Keeps that row in memory, which must not have one of its key. */
   keep(mapKey: MapKey): void {
     const { row, rowStart, rowEnd, schemaVersion } = this.#cursor as RunCursor;

@@ -223,10 +223,15 @@ export class TransactionRunner implements Transaction {
     const key = table.key.validate(rawKey, table.name);
     const row = this.#normalize(table, key, input);
     this.#check(table as TableState, key, row);
-    this.#write(table as TableState, OPERATION.put, key, row);
+    this.storeRow(table as TableState, key, row, packed);
+  }
+
+  /** Puts a row that is normal, whatever checks would say: it may be there already. */
+  storeRow(table: TableState, key: unknown, row: unknown, packed = true): void {
+    this.#write(table, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
     const kept = packed ? this.#packedRow() : row;
-    this.#remember(table as TableState, mapKey, key);
+    this.#remember(table, mapKey, key);
     table.rows.put(mapKey, key, kept, this.#sequence, this.#rowBytes);
   }
 
