@@ -38,6 +38,8 @@ export interface SchemaDescription {
   readonly up?: true;
   /** When this was declared there were rows of no other version. */
   readonly migrated?: true;
+  /** The store is on its way back from this version: no row is made into one of it by itself. */
+  readonly back?: true;
 }
 
 /** The description of a table. Its members always stand in the same order. */
@@ -93,7 +95,7 @@ export function parseSchema(json: unknown): TableDefinition {
   const parsed = members(json, "a schema", SCHEMA_MEMBERS);
   const { name, version, tier, key, fields, drops = [] } = parsed;
   checkTableName(name);
-  for (const flag of ["up", "migrated"]) {
+  for (const flag of ["up", "migrated", "back"]) {
     if (parsed[flag] === undefined || parsed[flag] === true) continue;
     throw schemaError(name, undefined, `${flag} is true or left out, got ${show(parsed[flag])}`);
   }
@@ -115,9 +117,10 @@ export function parseSchema(json: unknown): TableDefinition {
 
 /** The one form of a description. Throws INVALID_SCHEMA for what is none. */
 export function normalSchema(json: unknown): SchemaDescription {
-  const { up, migrated } = json as Partial<SchemaDescription>;
+  const { up, migrated, back } = json as Partial<SchemaDescription>;
   const description = describeSchema(parseSchema(json));
-  return { ...description, ...(up && { up }), ...(migrated && { migrated }) };
+  const flags = { ...(up && { up }), ...(migrated && { migrated }), ...(back && { back }) };
+  return { ...description, ...flags };
 }
 
 /** True for two descriptions of the same schema, to the last default. */
@@ -158,7 +161,7 @@ function typeWithoutWas(type: TypeDescription): TypeDescription {
 
 const SCHEMA_MEMBERS = [
   ...["name", "version", "tier", "key", "fields"],
-  ...["drops", "up", "migrated"],
+  ...["drops", "up", "migrated", "back"],
 ];
 const FIELD_MEMBERS = ["name", "type", "default", "was"];
 

@@ -9,8 +9,10 @@ import {
   type SchemaDescription,
 } from "../codec/schema-description.js";
 import type { SchemaHistory } from "../codec/schema-history.js";
+import type { LogWriter } from "../log/writer.js";
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunSet } from "../run/run-set.js";
+import { appendDeclarations } from "./declare.js";
 import { planEvolution } from "./evolution.js";
 import type { Layers } from "./layers.js";
 import { TableState } from "./table-state.js";
@@ -98,10 +100,24 @@ export class Catalog {
     this.#pending.push({ table, history: table.history, isDurable });
   }
 
-  /** The version in force was declared again, with more to be said of it. */
-  declareInForce(table: TableState, schema: SchemaDescription, isDurable: () => boolean): void {
-    table.declare(schema, table.definition);
+  /** Declares a version that is known again, with more to be said of it. */
+  async declareInForce(
+    table: TableState,
+    description: SchemaDescription,
+    writer: LogWriter,
+  ): Promise<void> {
+    const sequence = appendDeclarations(writer, [{ id: table.id, description }]);
+    table.declare(description, table.definition);
+    const isDurable = () => writer.durableSequence >= sequence;
     this.#pending.push({ table, history: table.history, isDurable });
+    writer.flushSoon();
+    await writer.durable(sequence);
+  }
+
+  /** Rows are made into those of a version before the one in force, by the code's `down`. */
+  turnBack(table: TableState, target: TableDefinition): void {
+    table.bind(target, table.definition);
+    this.#byDefinition.set(target, table);
   }
 
   /**

@@ -1,17 +1,24 @@
 /** Makes all rows of older versions rows of the version in force, for good, in small steps. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { TableDefinition } from "../codec/schema.js";
 import { livingVersions } from "../codec/schema-history.js";
-import { appendDeclarations } from "./declare.js";
 import type { RangeSource } from "./range.js";
 import { RunWalk } from "./run-walk.js";
 import type { StoreParts } from "./store.js";
 import type { TableState } from "./table-state.js";
 import type { TransactionRunner } from "./transaction.js";
+import { definitionsOf } from "./upgrades.js";
 
 export interface MigrateOptions {
   /** Stops between two transactions; what is done stays done. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: MigrationProgress) => void;
+  /**
+   * Go back: definitions of versions before those in force, which their `down` leads to. They are
+   * in force at once for this program; for others when all rows have been rewritten.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: a list of tables of different types
+  readonly back?: readonly TableDefinition<any, any, any>[];
 }
 
 /** How far the migration of a table is. */
@@ -60,15 +67,63 @@ export async function migrateStore(
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new HoldfastError("INVALID_ARGUMENT", "signal must be an AbortSignal");
   }
-  const tables = [...parts.catalog.tables].filter(
-    (table) => table.isBound && livingVersions(table.history).length > 1,
-  );
+  const { back = [] } = options;
+  if (!Array.isArray(back)) throw new HoldfastError("INVALID_ARGUMENT", "back must be a list");
+  for (const definition of back) await turnBack(definition, parts);
+  const tables = [...parts.catalog.tables].filter(({ isBound, history, definition }) => {
+    if (!isBound) return false;
+    return livingVersions(history).length > 1 || history.at(-1)?.version !== definition.version;
+  });
   // What was written by now is in runs then, each row with its version; what comes later is of the
   // version in force.
   if (tables.length > 0) await parts.flush();
   const migrated: MigratedTable[] = [];
   for (const table of tables) migrated.push(await new TableMigration(table, parts, options).run());
   return migrated;
+}
+
+/** From here on rows are read, and put, as rows of a version before the one in force. */
+async function turnBack(target: TableDefinition, parts: MigrateParts): Promise<void> {
+  const { catalog, background, writer, disk } = parts;
+  const table = [...catalog.tables].find(({ name }) => name === target?.name);
+  const inForce = table?.history.at(-1);
+  const coded = table === undefined ? [] : definitionsOf(table.definition);
+  if (table === undefined || inForce === undefined || !coded.includes(target)) {
+    throw new HoldfastError(
+      "INVALID_ARGUMENT",
+      `table "${target?.name}": going back leads to a definition that is \`previous\` of the one ` +
+        "that the store was opened with, or of one before",
+    );
+  }
+  const above = coded.filter((one) => one.version > target.version);
+  const without = above.find(({ step }) => step.down === undefined);
+  if (without !== undefined) {
+    throw new HoldfastError(
+      "SCHEMA_MISMATCH",
+      `table "${table.name}": version ${without.version} has no \`down\`, so there is no way back`,
+      { table: table.name, version: without.version },
+    );
+  }
+  const { version } = table.definition;
+  const missing = livingVersions(table.history).find(
+    (one) => one.version > target.version && !above.some((two) => two.version === one.version),
+  );
+  if (missing !== undefined) {
+    throw new HoldfastError(
+      "SCHEMA_MISMATCH",
+      `table "${table.name}": between version ${version} and ${target.version} the store has ` +
+        `version ${missing.version}, which the code does not`,
+      { table: table.name, version: missing.version },
+    );
+  }
+  const description = { ...inForce, back: true as const };
+  await catalog.declareInForce(table, description, writer);
+  // What merges had begun before would make rows of the version in force after they were rewritten.
+  while (background.stats().merges.running) {
+    parts.assertOpen();
+    await new Promise<void>((resolve) => void disk.scheduler.after(1, resolve, true));
+  }
+  catalog.turnBack(table, target);
 }
 
 class TableMigration {
@@ -206,11 +261,8 @@ class TableMigration {
     const table = this.#table;
     const inForce = table.history.find(({ version }) => version === table.definition.version);
     if (inForce === undefined) return;
-    const description = { ...inForce, migrated: true as const };
-    const sequence = appendDeclarations(writer, [{ id: table.id, description }]);
-    catalog.declareInForce(table, description, () => writer.durableSequence >= sequence);
-    writer.flushSoon();
-    await writer.durable(sequence);
+    const { back: _, ...declared } = inForce;
+    await catalog.declareInForce(table, { ...declared, migrated: true as const }, writer);
   }
 }
 

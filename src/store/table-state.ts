@@ -36,6 +36,8 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   isBound = false;
   #row: RowCodec<Row, Input> | undefined;
   #upgradesMade: Upgrades | undefined;
+  /** Leads down to the definition in force, where the store goes back. */
+  #newest: TableDefinition | undefined;
   /** The tier of the definition in force, as a number. */
   rank: number;
   /** For tables of tier "cached": keys whose newest row is not in the log yet. */
@@ -57,10 +59,8 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   /** Puts the code's definition into force; `newest` leads down to it, where that goes back. */
   bind(definition: TableDefinition<Key, Row, Input>, newest?: TableDefinition): void {
     this.isBound = true;
+    this.#newest = newest;
     this.#use(definition);
-    if (newest !== undefined) {
-      this.#upgradesMade = new Upgrades(this.history, definition as TableDefinition, newest);
-    }
     this.rank = TIER_RANK[definition.tier];
     this.rows.resident = definition.resident;
   }
@@ -112,7 +112,14 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   }
 
   get #upgrades(): Upgrades {
-    this.#upgradesMade ??= new Upgrades(this.history, this.definition as TableDefinition);
+    const definition = this.definition as TableDefinition;
+    const { upgradeTwice } = this.layers;
+    this.#upgradesMade ??= new Upgrades(
+      this.history,
+      definition,
+      this.#newest ?? definition,
+      upgradeTwice,
+    );
     return this.#upgradesMade;
   }
 

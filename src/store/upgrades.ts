@@ -1,4 +1,5 @@
 /** From a stored row of any version to one of the version in force. */
+import { isDeepStrictEqual } from "node:util";
 import { HoldfastError } from "../base/errors.js";
 import { inspectKey } from "../codec/key.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
@@ -36,10 +37,21 @@ export class Upgrades {
   readonly #coded: ReadonlyMap<number, TableDefinition>;
   readonly #known = new Map<number, Upgrade>();
 
-  /** `newest` has the `down` of versions above the target. */
-  constructor(history: SchemaHistory, target: TableDefinition, newest = target) {
+  readonly #twice: boolean;
+
+  /**
+   * `newest` has the `down` of versions above the target. With `twice` the code of a table runs
+   * twice for each row, and has to give the same.
+   */
+  constructor(
+    history: SchemaHistory,
+    target: TableDefinition,
+    newest: TableDefinition = target,
+    twice = false,
+  ) {
     this.#history = history;
     this.#target = target;
+    this.#twice = twice;
     this.#coded = new Map(definitionsOf(newest).map((one) => [one.version, one]));
   }
 
@@ -123,23 +135,32 @@ export class Upgrades {
     // As it was declared: what the code says since of `was`, `drops` and `up` comes too late.
     const stored = this.#history.find((schema) => schema.version === to.version);
     if (goesUp && stored?.up === true) {
-      if (up !== undefined && previous?.version === from.version) return byCode(up, to, codec);
+      if (up !== undefined && previous?.version === from.version)
+        return this.#byCode(up, to, codec);
       throw unreachable(this.#target, from.version);
     }
-    if (!goesUp && from.step.down !== undefined) return byCode(from.step.down, to, codec);
+    if (!goesUp && from.step.down !== undefined) {
+      return this.#byCode(from.step.down, to, codec);
+    }
     const reader = goesUp && stored !== undefined ? parseSchema(stored) : to;
     const { convert, verdict } = compareSchemas(from, reader);
     if (verdict !== "rules") throw unreachable(this.#target, from.version);
     return (row, key) => codec.normalize(convert(row), { table: to.name, key });
   }
-}
 
-function byCode(migrate: Migrate, to: TableDefinition, codec: RowCodec<unknown, unknown>): Step {
-  return (row, key) => {
-    const made = codec.normalize(migrate(row as never, key as never), { table: to.name, key });
-    checkRow(to, key, made);
-    return made;
-  };
+  #byCode(migrate: Migrate, to: TableDefinition, codec: RowCodec<unknown, unknown>): Step {
+    const make = (row: unknown, key: unknown) =>
+      codec.normalize(migrate(row as never, key as never), { table: to.name, key });
+    return (row, key) => {
+      const made = make(row, key);
+      checkRow(to, key, made);
+      if (!this.#twice || isDeepStrictEqual(made, make(row, key))) return made;
+      throw new HoldfastError("INVALID_ROW", "the same row gives another one each time", {
+        table: to.name,
+        key,
+      });
+    };
+  }
 }
 
 function unreachable({ name, version }: TableDefinition, from: number): HoldfastError {

@@ -108,5 +108,40 @@ onEveryDisk((place) => {
         Array.from({ length: ROWS }, (_, i) => asV3(i)),
       );
     });
+
+    test("goes back with `down`, and forward again", async () => {
+      await fill();
+      const withDown = defineTable({
+        ...{ name: "items", version: 3, key: integer(), fields: fields3, previous: v2 },
+        up: ({ amount, text }) => ({ amount, words: `${text}!` }),
+        down: ({ amount, words }) => ({ amount, text: words.slice(0, -1), flag: "down" }),
+      });
+      let store = await place().open({ tables: [withDown] });
+      await store.table(withDown).put(ROWS, { amount: 1n, words: "new!" });
+      const [report] = await store.migrate({ back: [v2] });
+      expect(report).toMatchObject({ version: 2, failed: 0, rows: ROWS + 1 });
+      expect(() => store.table(withDown).get(1)).toThrow(/was evolved from version 3 to version 2/);
+      expect(store.table(v2).get(ROWS)).toEqual({ amount: 1n, text: "new", flag: "down" });
+      await store.close();
+      store = await place().open({ tables: [v2] });
+      const rows = [...store.table(v2).values()];
+      expect(rows.map(({ text }) => text).slice(0, ROWS)).toEqual(
+        Array.from({ length: ROWS }, (_, i) => row(i).text),
+      );
+      // Rows that never were of version 3 have not passed through it.
+      expect(rows.filter(({ flag }) => flag === "down")).toHaveLength(1);
+      await store.table(v2).put(5, { amount: 5n, text: row(5).text });
+      await store.close();
+      store = await place().open({ tables: [withDown] });
+      expect(store.table(withDown).get(ROWS)).toEqual({ amount: 1n, words: "new!" });
+      expect(store.table(withDown).get(5)).toEqual(asV3(5));
+      expect(await store.migrate()).toMatchObject([{ version: 3, rewritten: ROWS + 1 }]);
+      const refused = store.migrate({ back: [v1] });
+      await expect(refused).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+      await store.close();
+      store = await place().open({ tables: [v3] });
+      await expect(store.migrate({ back: [v2] })).rejects.toThrow(/version 3 has no `down`/);
+      expect(store.table(v3).get(5)).toEqual(asV3(5));
+    });
   });
 });
