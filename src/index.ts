@@ -21,6 +21,7 @@ export {
   type TableDefinition,
   type Tier,
   timestamp,
+  was,
   withDefault,
 } from "./codec/schema.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
@@ -32,6 +33,7 @@ export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
+export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
 export type {
   Backend,

@@ -12,6 +12,7 @@ export const ERROR_CODES = [
   "INVALID_KEY",
   "TOO_LARGE",
   "CHECK_FAILED",
+  "MIGRATION_FAILED",
   "NESTED_TRANSACTION",
   "CLOSED",
   "SNAPSHOT_EXISTS",
@@ -60,6 +61,8 @@ export interface ErrorData {
   readonly table?: string;
   readonly key?: unknown;
   readonly field?: string;
+  /** Version of a table's schema: of the row, where the error is about one. */
+  readonly version?: number;
   readonly check?: string;
   /** Who holds the lock, for LOCKED. */
   readonly holder?: { readonly pid: number; readonly host: string; readonly since: string };

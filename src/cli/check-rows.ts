@@ -3,11 +3,7 @@ import { toHex } from "../base/bytes.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
-import {
-  canonicalSchema,
-  parseSchema,
-  type SchemaDescription,
-} from "../codec/schema-description.js";
+import { parseSchema, rowsOfSchema, type SchemaDescription } from "../codec/schema-description.js";
 import type { Json } from "../codec/value-json.js";
 import { OPERATION } from "../log/format.js";
 import type { LogOperation, LogRecord } from "../log/record.js";
@@ -18,8 +14,8 @@ import { keyToJson } from "./readable-tables.js";
 
 interface Version {
   readonly rows: RowCodec<unknown>;
-  /** The one text of the schema. */
-  readonly canonical: string;
+  /** What its rows are like, as one text. */
+  readonly shape: string;
 }
 
 interface KnownTable {
@@ -127,13 +123,13 @@ export class RowChecker {
       this.#tables.set(id, table);
     }
     if (table.name !== name) return `table ${id} is "${table.name}" and is declared as "${name}"`;
-    const canonical = canonicalSchema(description as SchemaDescription);
+    const shape = rowsOfSchema(description as SchemaDescription);
     const known = table.versions.get(version);
     if (known === undefined) {
-      table.versions.set(version, { rows: compileRow(definition), canonical });
+      table.versions.set(version, { rows: compileRow(definition), shape });
       return undefined;
     }
-    if (known.canonical === canonical) return undefined;
+    if (known.shape === shape) return undefined;
     return `version ${version} of table "${name}" was declared before with other fields`;
   }
 }

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { registerDoctor } from "./doctor.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
+import { registerMigrate } from "./migrate.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
 import { registerRestore } from "./restore.js";
@@ -25,6 +26,8 @@ Examples:
   holdfast restore state before there
                                    make a new store of it
   holdfast salvage state saved     make a new store of what a damaged one has left
+  holdfast migrate state --module tables.mjs --check
+                                   which rows a new version would fail on
   holdfast doctor state            what durable writes cost in this directory
 
 inspect, log, verify and snapshot --list only read: they need neither the
@@ -51,6 +54,7 @@ function makeProgram(): Command {
   registerSnapshot(program);
   registerRestore(program);
   registerSalvage(program);
+  registerMigrate(program);
   registerDoctor(program);
   return program;
 }

@@ -4,6 +4,7 @@ import { HoldfastError } from "../base/errors.js";
 import { compileGenericReader, type GenericReader, readWithoutSchema } from "../codec/generic.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
 import { parseSchema, type SchemaDescription } from "../codec/schema-description.js";
+import { type SchemaHistory, withSchema } from "../codec/schema-history.js";
 import type { Json } from "../codec/value-json.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
@@ -27,14 +28,14 @@ export interface ReadableOperation {
 export interface ReadableTable {
   readonly id: number;
   readonly name: string;
-  /** In the order in which they were declared; the last one is in force. */
-  readonly schemas: readonly SchemaDescription[];
+  /** In the order in which they were last declared; the last one is in force. */
+  readonly schemas: SchemaHistory;
 }
 
 interface State {
   readonly id: number;
   name: string;
-  readonly schemas: SchemaDescription[];
+  schemas: SchemaHistory;
   key: KeyCodec<unknown> | undefined;
   readonly readers: Map<number, GenericReader>;
 }
@@ -125,9 +126,10 @@ export class ReadableTables {
         readers: new Map<number, GenericReader>(),
       };
       this.#tables.set(id, state);
-      if (state.readers.has(definition.version)) return undefined;
-      state.readers.set(definition.version, compileGenericReader(schema));
-      state.schemas.push(schema);
+      if (!state.readers.has(definition.version)) {
+        state.readers.set(definition.version, compileGenericReader(schema));
+      }
+      state.schemas = withSchema(state.schemas, schema);
       return undefined;
     } catch (error) {
       return (error as Error).message;

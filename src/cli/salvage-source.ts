@@ -1,6 +1,7 @@
 /** What a store consisted of: by its manifest, or, where both slots are lost, by its files. */
 import { fromHex, toHex } from "../base/bytes.js";
 import { errnoCode } from "../base/errors.js";
+import { type SchemaHistory, withSchema } from "../codec/schema-history.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import type { Manifest, ManifestArchive, ManifestFile, ManifestTable } from "../manifest/format.js";
 import { decodeBlock } from "../run/block.js";
@@ -191,15 +192,14 @@ export async function describeRun(
   return { file, properties };
 }
 
-/** All schemas that any of them knows, the oldest file's first. */
+/** All schemas that any of them knows, as the newest file that has the table knows them. */
 function tablesOf(found: readonly Described[]): ManifestTable[] {
-  const tables = new Map<number, { id: number; name: string; schemas: unknown[] }>();
+  const tables = new Map<number, { id: number; name: string; schemas: SchemaHistory }>();
   const inOrder = [...found].sort((a, b) => a.properties.lastSequence - b.properties.lastSequence);
   for (const { id, name, schemas } of inOrder.flatMap(({ properties }) => properties.tables)) {
-    const table = tables.get(id) ?? { id, name, schemas: [] };
-    tables.set(id, table);
-    const known = new Set(table.schemas.map((schema) => JSON.stringify(schema)));
-    table.schemas.push(...schemas.filter((schema) => !known.has(JSON.stringify(schema))));
+    const before = tables.get(id)?.schemas ?? [];
+    const merged = (schemas as SchemaHistory).reduce(withSchema, before);
+    tables.set(id, { id, name, schemas: merged });
   }
   return [...tables.values()].sort((a, b) => a.id - b.id);
 }

@@ -1,5 +1,7 @@
 /** The types a field can have, as builder functions from which TypeScript infers the row type. */
+import { HoldfastError } from "../base/errors.js";
 import type { Decimal } from "./decimal.js";
+import { show } from "./text.js";
 
 /** A type as data: what the codec is compiled from, and what stands in a schema description. */
 export type TypeNode =
@@ -16,6 +18,8 @@ export interface FieldNode {
   readonly type: TypeNode;
   /** What a put fills in where the field is left out; undefined: it may not be left out. */
   readonly defaultValue: unknown;
+  /** The name that it had in the version before. */
+  readonly was?: string;
 }
 
 declare const TYPES: unique symbol;
@@ -35,6 +39,7 @@ export class FieldType<Value, Input = Value, HasDefault extends boolean = boolea
   constructor(
     readonly node: TypeNode,
     readonly defaultValue: unknown = undefined,
+    readonly was: string | undefined = undefined,
   ) {
     Object.freeze(node);
     Object.freeze(this);
@@ -123,7 +128,7 @@ export function enumeration<const Values extends readonly string[]>(
 export function list<Value, Input>(
   item: FieldType<Value, Input, false>,
 ): FieldType<readonly Value[], readonly Input[], false> {
-  return new FieldType({ kind: "list", item: item?.node });
+  return new FieldType({ kind: "list", item: itemNode(item) });
 }
 
 /**
@@ -133,7 +138,7 @@ export function list<Value, Input>(
 export function map<Value, Input>(
   item: FieldType<Value, Input, false>,
 ): FieldType<Readonly<Record<string, Value>>, Readonly<Record<string, Input>>, false> {
-  return new FieldType({ kind: "map", item: item?.node });
+  return new FieldType({ kind: "map", item: itemNode(item) });
 }
 
 /** A record inside a record. */
@@ -147,7 +152,7 @@ export function record<const F extends Fields>(
 export function nullable<Value, Input>(
   type: FieldType<Value, Input, false>,
 ): FieldType<Value | null, Input | null, false> {
-  return new FieldType({ kind: "nullable", item: type?.node });
+  return new FieldType({ kind: "nullable", item: itemNode(type) });
 }
 
 /**
@@ -158,14 +163,38 @@ export function withDefault<Value, Input>(
   type: FieldType<Value, Input, false>,
   value: NoInfer<Input>,
 ): FieldType<Value, Input, true> {
-  return new FieldType(type?.node, value);
+  return new FieldType(type?.node, value, type?.was);
+}
+
+/**
+ * A field that had another name in the version before: rows of that version keep their value under
+ * the new name. Without it a new name is a new field. It goes around the whole type of a field.
+ */
+export function was<Value, Input, HasDefault extends boolean>(
+  type: FieldType<Value, Input, HasDefault>,
+  name: string,
+): FieldType<Value, Input, HasDefault> {
+  return new FieldType(type?.node, type?.defaultValue, name);
+}
+
+function itemNode(item: FieldType<unknown, unknown> | undefined): TypeNode {
+  if (item?.was === undefined) return (item as FieldType<unknown, unknown>)?.node;
+  throw new HoldfastError(
+    "INVALID_SCHEMA",
+    `was(..., ${show(item.was)}) goes around the whole type of a field, not around a part of it`,
+  );
 }
 
 /** The fields as data, in their order. Checked by `defineTable`, not here. */
 export function fieldNodes(fields: Fields): readonly FieldNode[] {
   return Object.freeze(
     Object.entries(fields ?? {}).map(([name, type]) =>
-      Object.freeze({ name, type: type?.node, defaultValue: type?.defaultValue }),
+      Object.freeze({
+        name,
+        type: type?.node,
+        defaultValue: type?.defaultValue,
+        ...(type?.was !== undefined && { was: type.was }),
+      }),
     ),
   );
 }

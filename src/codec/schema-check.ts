@@ -93,19 +93,34 @@ function checkFields(
     );
   }
   const names = new Set<string>();
-  const checked = fields.map(({ name, type, defaultValue }) => {
+  const before = new Set<string>();
+  const checked = fields.map(({ name, type, defaultValue, was }) => {
     checkFieldName(table, prefix, name);
     const path = prefix + name;
     if (names.has(name)) throw schemaError(table, path, "the name is used twice");
     names.add(name);
     const node = checkType(table, path, type, depth);
-    return Object.freeze({
+    const field = {
       name,
       type: node,
       defaultValue: checkDefault(table, path, node, defaultValue),
-    });
+    };
+    if (was === undefined) return Object.freeze(field);
+    checkFieldName(table, prefix, was);
+    if (was === name) throw schemaError(table, path, "it was called the same before");
+    if (before.has(was)) throw schemaError(table, path, `another field was "${was}", too`);
+    before.add(was);
+    return Object.freeze({ ...field, was });
   });
   return Object.freeze(checked);
+}
+
+/** Names of fields that a version drops, with those of the records around them: "inner.note". */
+export function checkDrops(table: string, drops: unknown): readonly string[] {
+  const isPath = (path: unknown) =>
+    typeof path === "string" && path.split(".").every((name) => FIELD_NAME.test(name));
+  if (Array.isArray(drops) && drops.every(isPath)) return Object.freeze([...new Set(drops)]);
+  throw schemaError(table, undefined, `drops is a list of names of fields, got ${show(drops)}`);
 }
 
 function checkFieldName(table: string, prefix: string, name: unknown): void {

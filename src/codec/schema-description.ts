@@ -22,6 +22,7 @@ export interface FieldDescription {
   readonly name: string;
   readonly type: TypeDescription;
   readonly default?: Json;
+  readonly was?: string;
 }
 
 /** A table as plain JSON: everything but its checks, which are functions. */
@@ -31,6 +32,14 @@ export interface SchemaDescription {
   readonly tier: Tier;
   readonly key: KeyNode | readonly KeyNode[];
   readonly fields: readonly FieldDescription[];
+  /** Fields of the version before that were given up. */
+  readonly drops?: readonly string[];
+  /** Rows of the version before become those of this one by the code's `up`, not by the rules. */
+  readonly up?: true;
+  /** When this was declared there were rows of no other version. */
+  readonly migrated?: true;
+  /** The store is on its way back from this version: no row is made into one of it by itself. */
+  readonly back?: true;
 }
 
 /** The description of a table. Its members always stand in the same order. */
@@ -41,6 +50,8 @@ export function describeSchema(table: TableDefinition): SchemaDescription {
     tier: table.tier,
     key: Array.isArray(table.key) ? table.key.map(describeKey) : describeKey(table.key as KeyNode),
     fields: table.fields.map(describeField),
+    ...(table.step.drops.length > 0 && { drops: [...table.step.drops] }),
+    ...(table.step.up !== undefined && { up: true }),
   };
 }
 
@@ -48,10 +59,13 @@ function describeKey({ kind }: KeyNode): KeyNode {
   return { kind };
 }
 
-function describeField({ name, type, defaultValue }: FieldNode): FieldDescription {
-  return defaultValue === undefined
-    ? { name, type: describeType(type) }
-    : { name, type: describeType(type), default: toJson(type, defaultValue) };
+function describeField({ name, type, defaultValue, was }: FieldNode): FieldDescription {
+  return {
+    name,
+    type: describeType(type),
+    ...(defaultValue !== undefined && { default: toJson(type, defaultValue) }),
+    ...(was !== undefined && { was }),
+  };
 }
 
 function describeType(type: TypeNode): TypeDescription {
@@ -78,8 +92,13 @@ function describeType(type: TypeNode): TypeDescription {
  * INVALID_SCHEMA.
  */
 export function parseSchema(json: unknown): TableDefinition {
-  const { name, version, tier, key, fields } = members(json, "a schema", SCHEMA_MEMBERS);
+  const parsed = members(json, "a schema", SCHEMA_MEMBERS);
+  const { name, version, tier, key, fields, drops = [] } = parsed;
   checkTableName(name);
+  for (const flag of ["up", "migrated", "back"]) {
+    if (parsed[flag] === undefined || parsed[flag] === true) continue;
+    throw schemaError(name, undefined, `${flag} is true or left out, got ${show(parsed[flag])}`);
+  }
   try {
     return makeTable({
       name,
@@ -88,11 +107,20 @@ export function parseSchema(json: unknown): TableDefinition {
       key: Array.isArray(key) ? key.map(parseKey) : parseKey(key),
       fields: parseFields(fields, 1),
       checks: {},
+      drops,
     });
   } catch (error) {
     if (error instanceof ValueProblem) throw schemaError(name, undefined, error.message);
     throw error;
   }
+}
+
+/** The one form of a description. Throws INVALID_SCHEMA for what is none. */
+export function normalSchema(json: unknown): SchemaDescription {
+  const { up, migrated, back } = json as Partial<SchemaDescription>;
+  const description = describeSchema(parseSchema(json));
+  const flags = { ...(up && { up }), ...(migrated && { migrated }), ...(back && { back }) };
+  return { ...description, ...flags };
 }
 
 /** True for two descriptions of the same schema, to the last default. */
@@ -102,11 +130,44 @@ export function sameSchema(a: SchemaDescription, b: SchemaDescription): boolean 
 
 /** The one JSON text of a schema. Throws INVALID_SCHEMA for what is none. */
 export function canonicalSchema(description: SchemaDescription): string {
-  return JSON.stringify(describeSchema(parseSchema(description)));
+  return JSON.stringify(normalSchema(description));
 }
 
-const SCHEMA_MEMBERS = ["name", "version", "tier", "key", "fields"];
-const FIELD_MEMBERS = ["name", "type", "default"];
+/**
+ * What rows and keys of a version are like, as one text: all of a schema but its tier and how rows
+ * of the version before become its own. Throws INVALID_SCHEMA.
+ */
+export function rowsOfSchema(description: SchemaDescription): string {
+  const { key, fields } = normalSchema(description);
+  return JSON.stringify({ key, fields: fields.map(withoutWas) });
+}
+
+function withoutWas({ was: _, ...field }: FieldDescription): FieldDescription {
+  return { ...field, type: typeWithoutWas(field.type) };
+}
+
+function typeWithoutWas(type: TypeDescription): TypeDescription {
+  switch (type.kind) {
+    case "list":
+    case "map":
+    case "nullable":
+      return { kind: type.kind, item: typeWithoutWas(type.item) };
+    case "record":
+      return { kind: type.kind, fields: type.fields.map(withoutWas) };
+    default:
+      return type;
+  }
+}
+
+/** Goes up when a description can say more: each has a store in test/fixtures. */
+export const SCHEMA_GENERATION = 2;
+
+/** What a description of a table, and of a field, can say. */
+export const SCHEMA_MEMBERS = [
+  ...["name", "version", "tier", "key", "fields"],
+  ...["drops", "up", "migrated", "back"],
+];
+export const FIELD_MEMBERS = ["name", "type", "default", "was"];
 
 /** An object of these members and no others. */
 function members(
@@ -139,6 +200,7 @@ function parseFields(json: unknown, depth: number): readonly FieldNode[] {
       name: parsed.name as string,
       type,
       defaultValue: given === undefined ? undefined : fromJson(type, given),
+      ...(parsed.was !== undefined && { was: parsed.was as string }),
     };
   });
 }

@@ -9,12 +9,15 @@ import {
   type RowOfFields,
 } from "./field-types.js";
 import {
+  checkDrops,
   checkedFields,
   checkKey,
   checkTableName,
   checkTier,
   checkVersion,
 } from "./schema-check.js";
+
+import { checkStep } from "./schema-step.js";
 
 export * from "./field-types.js";
 
@@ -33,6 +36,19 @@ export interface TableCheck<Key, Row> {
   holds(row: Row, key: Key): boolean | string;
 }
 
+/** Makes a row of another version of the schema of a row, as it is read, and its key. */
+export type Migrate = (row: never, key: never) => unknown;
+
+/** How rows of the version before become those of a version. */
+export interface SchemaStep {
+  /** Fields of the version before that are given up. */
+  readonly drops: readonly string[];
+  /** The version that `up` is from and `down` leads to. */
+  readonly previous: TableDefinition | undefined;
+  readonly up: Migrate | undefined;
+  readonly down: Migrate | undefined;
+}
+
 declare const TYPES: unique symbol;
 
 /** A table as `defineTable` makes it. Frozen, all of it. */
@@ -47,6 +63,7 @@ export interface TableDefinition<Key = unknown, Row = unknown, Input = unknown> 
   readonly checks: readonly TableCheck<Key, Row>[];
   /** All rows stay in memory: no read of the table ever waits for the disk. */
   readonly resident: boolean;
+  readonly step: SchemaStep;
   /** Exists for type inference only. */
   readonly [TYPES]?: { readonly key: Key; readonly row: Row; readonly input: Input };
 }
@@ -78,7 +95,12 @@ export type KeyOfTypes<K extends KeyTypes> = K extends readonly unknown[]
   : KeyPartOf<K>;
 
 /** What `defineTable` takes. */
-export interface TableOptions<K extends KeyTypes, F extends Fields> {
+export interface TableOptions<
+  K extends KeyTypes,
+  F extends Fields,
+  PreviousRow = unknown,
+  PreviousInput = unknown,
+> {
   /** Letters, digits, "_", "." and "-"; begins with a letter or "_". */
   readonly name: string;
   /** From 1; goes up by one with every change of key or fields. */
@@ -96,15 +118,47 @@ export interface TableOptions<K extends KeyTypes, F extends Fields> {
   readonly checks?: Readonly<
     Record<string, (row: RowOfFields<NoInfer<F>>, key: KeyOfTypes<NoInfer<K>>) => boolean | string>
   >;
+  /**
+   * Fields of the version before that this one gives up with what is in them; one that is in a
+   * record as "record.field". A field that is only missing is not dropped: see docs/schemas.md.
+   */
+  readonly drops?: readonly string[] | undefined;
+  /** The definition of the version before; needed for `up` and `down`. */
+  readonly previous?: TableDefinition<unknown, PreviousRow, PreviousInput> | undefined;
+  /**
+   * Makes a row of this version of one of the version before, where the rules of docs/schemas.md
+   * do not. The same row must always give the same; it must read and change nothing else. What it
+   * returns is checked as a put is.
+   */
+  readonly up?:
+    | ((row: NoInfer<PreviousRow>, key: KeyOfTypes<NoInfer<K>>) => InputOfFields<NoInfer<F>>)
+    | undefined;
+  /** Makes a row of the version before of one of this version, for going back; as `up`. */
+  readonly down?:
+    | ((row: RowOfFields<NoInfer<F>>, key: KeyOfTypes<NoInfer<K>>) => NoInfer<PreviousInput>)
+    | undefined;
 }
 
-const OPTION_NAMES = ["name", "version", "tier", "key", "fields", "checks", "resident"];
+/** A step is that of one version: what is left of a definition that was spread is passed over. */
+const OPTION_NAMES = [
+  ...["name", "version", "tier", "key", "fields", "checks", "resident"],
+  ...["drops", "previous", "up", "down", "step"],
+];
 
-/** Defines a table. Throws INVALID_SCHEMA, naming table and field, for what cannot be stored. */
-export function defineTable<const K extends KeyTypes, const F extends Fields>(
-  options: TableOptions<K, F>,
+/**
+ * Defines a table. Throws INVALID_SCHEMA, naming table and field, for what cannot be stored, and
+ * for a version that rows of the one before cannot become.
+ */
+export function defineTable<
+  const K extends KeyTypes,
+  const F extends Fields,
+  PreviousRow = unknown,
+  PreviousInput = unknown,
+>(
+  options: TableOptions<K, F, PreviousRow, PreviousInput>,
 ): TableDefinition<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>> {
   const { name, version, tier = "critical", key, fields, checks = {}, resident = false } = options;
+  const { drops = [], previous, up, down } = options;
   checkTableName(name);
   for (const option of Object.keys(options)) {
     if (OPTION_NAMES.includes(option)) continue;
@@ -116,7 +170,12 @@ export function defineTable<const K extends KeyTypes, const F extends Fields>(
     ? key.map((part: KeyFieldType<unknown> | undefined) => part?.node)
     : (key as KeyFieldType<unknown> | undefined)?.node;
   const unchecked = { name, version, tier, key: parts, fields: fieldNodes(fields), checks };
-  return makeTable({ ...unchecked, resident });
+  const table = makeTable<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>>({
+    ...unchecked,
+    ...{ resident, drops, previous, up, down },
+  });
+  checkStep(table);
+  return table;
 }
 
 /** A table from data that is not checked yet: from `defineTable`, or from a description. */
@@ -128,6 +187,10 @@ export interface UncheckedTable {
   readonly fields: readonly FieldNode[];
   readonly checks: Readonly<Record<string, unknown>>;
   readonly resident?: boolean;
+  readonly drops?: unknown;
+  readonly previous?: unknown;
+  readonly up?: unknown;
+  readonly down?: unknown;
 }
 
 /** Checks and freezes a table. Throws INVALID_SCHEMA. */
@@ -161,5 +224,11 @@ export function makeTable<Key, Row, Input>(
     fields: checkedFields(name, table.fields),
     checks: Object.freeze(checks),
     resident,
+    step: Object.freeze({
+      drops: checkDrops(name, table.drops ?? []),
+      previous: table.previous as TableDefinition | undefined,
+      up: table.up as Migrate | undefined,
+      down: table.down as Migrate | undefined,
+    }),
   });
 }

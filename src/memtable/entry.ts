@@ -22,6 +22,8 @@ export interface Version {
   bytes: Uint8Array | undefined;
   start: number;
   end: number;
+  /** Of the table, in which the row is. */
+  schemaVersion: number;
   /** Memory it is thought to take, in bytes. */
   size: number;
   /** What was there before, where a view may ask for it. */
@@ -35,6 +37,7 @@ export class Entry<K> implements Version {
   bytes: Uint8Array | undefined;
   start = 0;
   end = 0;
+  schemaVersion = 0;
   size = 0;
   older: Version | undefined;
   /** Asked for since the sweep last came by. */

@@ -41,6 +41,8 @@ export class Memtable<K> {
   #complete = true;
   /** Of rows that come in from now on. */
   footprint: Footprint;
+  /** The same: the version of the table's schema that they are in, unless it is given. */
+  schemaVersion = 1;
   /** Rows that had to leave, since only a run has to have them. */
   evicted = 0;
 
@@ -106,6 +108,7 @@ export class Memtable<K> {
     if (!isLive(entry)) this.#live++;
     entry.row = row;
     entry.bytes = undefined;
+    entry.schemaVersion = this.schemaVersion;
     this.#relieve();
   }
 
@@ -117,6 +120,7 @@ export class Memtable<K> {
     start: number,
     end: number,
     sequence: number,
+    schemaVersion = this.schemaVersion,
   ): void {
     const entry = this.#change(mapKey, key, sequence, sizeOfRow(this.footprint, end - start));
     if (!isLive(entry)) this.#live++;
@@ -124,6 +128,7 @@ export class Memtable<K> {
     entry.bytes = bytes;
     entry.start = start;
     entry.end = end;
+    entry.schemaVersion = schemaVersion;
   }
 
   /** The transaction `sequence` deleted a key: remembered, since a run may hold it. */
@@ -134,11 +139,18 @@ export class Memtable<K> {
     entry.bytes = undefined;
   }
 
-  /** Keeps a row of a run, until its room is needed. The key must not be there. */
-  load(mapKey: MapKey, key: K, row: unknown, encodedBytes: number): Entry<K> {
+  /** Keeps a row of a run, packed or not, until its room is needed. The key must not be there. */
+  load(
+    mapKey: MapKey,
+    key: K,
+    row: unknown,
+    encodedBytes: number,
+    schemaVersion = this.schemaVersion,
+  ): Entry<K> {
     const entry = new Entry(key);
     entry.sequence = FROM_RUN;
     entry.row = row;
+    entry.schemaVersion = schemaVersion;
     entry.size = sizeOfRow(this.footprint, encodedBytes);
     this.#entries.set(mapKey, entry);
     this.#account(entry.size);
@@ -168,8 +180,8 @@ export class Memtable<K> {
     }
     this.#live += Number(isLive(version)) - Number(isLive(entry));
     this.#account(totalSize(version) - totalSize(entry));
-    const { sequence, row, bytes, start, end, size, older } = version;
-    Object.assign(entry, { sequence, row, bytes, start, end, size, older });
+    const { sequence, row, bytes, start, end, schemaVersion, size, older } = version;
+    Object.assign(entry, { sequence, row, bytes, start, end, schemaVersion, size, older });
   }
 
   // ---- views -----------------------------------------------------------------------------------
@@ -304,8 +316,8 @@ export class Memtable<K> {
 }
 
 function copyOf(version: Version, older: Version | undefined): Version {
-  const { sequence, row, bytes, start, end, size } = version;
-  return { sequence, row, bytes, start, end, size, older };
+  const { sequence, row, bytes, start, end, schemaVersion, size } = version;
+  return { sequence, row, bytes, start, end, schemaVersion, size, older };
 }
 
 function totalSize(version: Version): number {

@@ -1,10 +1,14 @@
-/** From several runs to one: for each key the newest row, in all keys or a range of them. */
+/**
+ * From several runs to one: for each key the newest row, in all keys or a range of them; of the
+ * version in force, as far as that takes no code.
+ */
 import { fromHex } from "../base/bytes.js";
 import type { ManifestFile, ManifestRun } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { checkCancelled, describeFailure, type JobContext, pause } from "./context.js";
 import type { MergeJob, MergeResult } from "./jobs.js";
+import { RowUpgrader } from "./row-upgrader.js";
 import { type RunOutput, withOutput } from "./run-output.js";
 
 /** Every block is read once, in order: what is kept is only where each input stands. */
@@ -113,6 +117,7 @@ async function copyRows(
   });
   // Reading is counted as it goes, in proportion to the rows, of which there may be fewer.
   const bytesPerRow = inputs.rows === 0 ? 0 : inputs.bytes / inputs.rows;
+  const upgrader = new RowUpgrader(job.tables);
   let counted = 0;
   let since = 0;
   while (cursor.next()) {
@@ -120,7 +125,15 @@ async function copyRows(
     if (rowEnd >= 0 || !job.dropTombstones) {
       let { writer } = output;
       if (writer === undefined) writer = await output.open();
-      writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
+      const tableId = ((key[keyStart] as number) << 8) | (key[keyStart + 1] as number);
+      const upgraded =
+        rowEnd < 0 ? undefined : upgrader.upgrade(tableId, schemaVersion, row, rowStart, rowEnd);
+      if (upgraded === undefined) {
+        writer.add(key, keyStart, keyEnd, schemaVersion, row, rowStart, rowEnd);
+      } else {
+        const { version, bytes, length } = upgraded;
+        writer.add(key, keyStart, keyEnd, version, bytes, 0, length);
+      }
     }
     if (++since < ROWS_PER_PAUSE && !output.due) continue;
     const bytes = Math.min(inputs.bytes - counted, Math.round(since * bytesPerRow));

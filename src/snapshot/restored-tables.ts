@@ -5,9 +5,13 @@
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunProperties } from "../run/properties.js";
 
+/** More than there are. */
+const SCHEMA_VERSIONS = 65_536;
+
 interface Schema {
   readonly name: string;
   readonly version: number;
+  readonly migrated?: unknown;
 }
 
 export class RestoredTables {
@@ -15,6 +19,8 @@ export class RestoredTables {
   readonly #all = new Map<number, { readonly name: string; readonly schemas: Schema[] }>();
   /** Versions that the snapshot has, by table. */
   readonly #known = new Map<number, Set<number>>();
+  /** Versions in the order in which they were last declared, as far as that is known. */
+  readonly #order = new Map<number, { createdMicros: number; versions: number[] }>();
   #lastTable = -1;
   #lastVersion = -1;
 
@@ -25,11 +31,13 @@ export class RestoredTables {
   }
 
   /** What a file of a run says: it was made before the snapshot was. */
-  addFile({ tables }: RunProperties): void {
+  addFile({ tables, createdMicros }: RunProperties): void {
     for (const { id, schemas } of tables) {
-      for (const schema of schemas) {
-        if (isSchema(schema)) this.#add(id, schema);
-      }
+      const known = schemas.filter(isSchema);
+      for (const schema of known) this.#add(id, schema);
+      const order = this.#order.get(id);
+      if (order !== undefined && order.createdMicros >= createdMicros) continue;
+      this.#order.set(id, { createdMicros, versions: known.map(({ version }) => version) });
     }
   }
 
@@ -43,6 +51,10 @@ export class RestoredTables {
     }
     if (!isSchema(schema)) return false;
     this.#add(tableId, schema);
+    const { version } = schema;
+    const order = this.#order.get(tableId);
+    if (order === undefined) this.#order.set(tableId, { createdMicros: 0, versions: [version] });
+    else order.versions = [...order.versions.filter((one) => one !== version), version];
     return true;
   }
 
@@ -61,11 +73,28 @@ export class RestoredTables {
   get list(): ManifestTable[] {
     const tables: ManifestTable[] = [];
     for (const [id, { name, schemas }] of this.#all) {
-      const known = this.#known.get(id);
-      const kept = schemas.filter(({ version }) => known?.has(version));
+      const kept = this.#ordered(id, schemas);
       if (kept.length > 0) tables.push({ id, name, schemas: kept });
     }
     return tables;
+  }
+
+  /**
+   * Those up to the newest that the snapshot has: rows may have to go through all of them. That
+   * there were once rows of one version only is forgotten: the snapshot may be from before.
+   */
+  #ordered(id: number, schemas: readonly Schema[]): Schema[] {
+    const newest = Math.max(0, ...(this.#known.get(id) ?? []));
+    const { versions: order = [] } = this.#order.get(id) ?? {};
+    const declared = Math.max(0, ...order);
+    const rank = ({ version }: Schema): number => {
+      if (order.includes(version)) return order.indexOf(version);
+      return version < declared ? version - SCHEMA_VERSIONS : SCHEMA_VERSIONS + version;
+    };
+    return schemas
+      .filter(({ version }) => version <= newest)
+      .sort((a, b) => rank(a) - rank(b))
+      .map(({ migrated: _, ...schema }) => schema);
   }
 
   #add(id: number, schema: Schema): void {

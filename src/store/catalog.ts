@@ -4,12 +4,16 @@ import { SCHEMA_BYTES_MAX, SCHEMAS_BYTES_MAX, TABLES_MAX } from "../base/limits.
 import type { TableDefinition } from "../codec/schema.js";
 import {
   describeSchema,
+  normalSchema,
   parseSchema,
   type SchemaDescription,
-  sameSchema,
 } from "../codec/schema-description.js";
+import type { SchemaHistory } from "../codec/schema-history.js";
+import type { LogWriter } from "../log/writer.js";
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunSet } from "../run/run-set.js";
+import { appendDeclarations } from "./declare.js";
+import { planEvolution } from "./evolution.js";
 import type { Layers } from "./layers.js";
 import { TableState } from "./table-state.js";
 
@@ -19,12 +23,20 @@ export interface Declaration {
   readonly description: SchemaDescription;
 }
 
+interface PendingHistory {
+  readonly table: TableState;
+  readonly history: SchemaHistory;
+  readonly isDurable: () => boolean;
+}
+
 export class Catalog {
   readonly layers: Layers;
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();
   #list: readonly ManifestTable[] | undefined;
+  /** What the log has, but perhaps not durably: a manifest must not say it yet. */
+  readonly #pending: PendingHistory[] = [];
 
   constructor(layers: Layers) {
     this.layers = layers;
@@ -55,17 +67,57 @@ export class Catalog {
   /** A schema that the store holds: from its manifest or its log. Known ones change nothing. */
   declare(id: number, description: unknown): void {
     const definition = parseSchema(description);
-    const schema = describeSchema(definition);
     let table = this.#byId.get(id);
     if (table === undefined) {
       table = new TableState(id, definition, this.layers);
       this.#byId.set(id, table);
       this.#byName.set(table.name, table);
-    } else if (table.schemas.some((known) => sameSchema(known, schema))) {
-      return;
     }
-    table.schemas.push(schema);
+    if (!table.declare(normalSchema(description), definition)) return;
+    table.published = table.history;
     this.#list = undefined;
+  }
+
+  /** The declarations that put another version of a table into force. Errors as for `bind`. */
+  planEvolution(table: TableState, definition: TableDefinition): Declaration[] {
+    const { id, history } = table;
+    const added = planEvolution(history, definition);
+    const declarations = added.map((description) => ({ id, description }));
+    this.#assertRoomFor(declarations);
+    return declarations;
+  }
+
+  /** Uses another version of a table, whose declarations the log has. */
+  evolve(
+    table: TableState,
+    definition: TableDefinition,
+    declarations: readonly Declaration[],
+    isDurable: () => boolean,
+  ): void {
+    for (const { description } of declarations) table.declare(description, definition);
+    table.bind(definition);
+    this.#byDefinition.set(definition, table);
+    this.#pending.push({ table, history: table.history, isDurable });
+  }
+
+  /** Declares a version that is known again, with more to be said of it. */
+  async declareInForce(
+    table: TableState,
+    description: SchemaDescription,
+    writer: LogWriter,
+  ): Promise<void> {
+    const sequence = appendDeclarations(writer, [{ id: table.id, description }]);
+    table.declare(description, table.definition);
+    const isDurable = () => writer.durableSequence >= sequence;
+    this.#pending.push({ table, history: table.history, isDurable });
+    writer.flushSoon();
+    await writer.durable(sequence);
+  }
+
+  /** Rows are made into those of a version before the one in force, by the code's `down`. */
+  turnBack(table: TableState, target: TableDefinition): void {
+    table.bind(target, table.definition);
+    this.#byDefinition.set(target, table);
   }
 
   /**
@@ -76,40 +128,40 @@ export class Catalog {
     const declarations: Declaration[] = [];
     let nextId = Math.max(0, ...this.#byId.keys()) + 1;
     for (const definition of definitions) {
-      const stored = this.#byName.get(definition.name)?.schemas.at(-1);
-      if (stored !== undefined) assertSameSchema(stored, describeSchema(definition));
+      const table = this.#byName.get(definition.name);
+      const added =
+        table === undefined
+          ? [describeSchema(definition)]
+          : planEvolution(table.history, definition);
+      const id = table === undefined ? nextId++ : table.id;
+      for (const description of added) declarations.push({ id, description });
     }
-    this.#assertRoomFor(definitions.filter(({ name }) => !this.#byName.has(name)));
+    this.#assertRoomFor(declarations);
+    for (const { id, description } of declarations) this.declare(id, description);
     for (const definition of definitions) {
-      let table = this.#byName.get(definition.name);
-      if (table === undefined) {
-        const description = describeSchema(definition);
-        declarations.push({ id: nextId, description });
-        this.declare(nextId, description);
-        table = this.#byId.get(nextId) as TableState;
-        nextId++;
-      }
+      const table = this.#byName.get(definition.name) as TableState;
       table.bind(definition);
       this.#byDefinition.set(definition, table);
     }
     return declarations;
   }
 
-  #assertRoomFor(added: readonly TableDefinition[]): void {
-    if (this.#byId.size + added.length > TABLES_MAX) {
+  #assertRoomFor(added: readonly Declaration[]): void {
+    const tables = new Set([...this.#byId.keys(), ...added.map(({ id }) => id)]).size;
+    if (tables > TABLES_MAX) {
       throw new HoldfastError(
         "INVALID_ARGUMENT",
         `a store has at most ${TABLES_MAX} tables; this one has ${this.#byId.size}, and ` +
-          `${added.length} more are declared`,
+          `${tables - this.#byId.size} more are declared`,
       );
     }
     let total = 0;
-    for (const { schemas } of this.#byId.values()) {
-      for (const schema of schemas) total += sizeOf(schema);
+    for (const { history } of this.#byId.values()) {
+      for (const schema of history) total += sizeOf(schema);
     }
-    for (const definition of added) {
-      const { name } = definition;
-      const bytes = sizeOf(describeSchema(definition));
+    for (const { description } of added) {
+      const { name } = description;
+      const bytes = sizeOf(description);
       total += bytes;
       if (bytes > SCHEMA_BYTES_MAX || total > SCHEMAS_BYTES_MAX) {
         throw new HoldfastError(
@@ -124,8 +176,11 @@ export class Catalog {
 
   /** The state of a table that the code declared at opening. */
   of<Key, Row, Input>(definition: TableDefinition<Key, Row, Input>): TableState<Key, Row, Input> {
-    const table = this.#byDefinition.get(definition);
-    if (table !== undefined) return table as TableState<Key, Row, Input>;
+    const table = this.#byDefinition.get(definition) as TableState<Key, Row, Input> | undefined;
+    if (table !== undefined) {
+      table.assertInForce(definition);
+      return table;
+    }
     const name = (definition as { name?: unknown } | undefined)?.name;
     throw new HoldfastError(
       "INVALID_ARGUMENT",
@@ -135,10 +190,15 @@ export class Catalog {
 
   /** For the manifest; the same list until a schema comes in. */
   list(): readonly ManifestTable[] {
-    this.#list ??= [...this.#byId.values()].map(({ id, name, schemas }) => ({
+    while (this.#pending[0]?.isDurable()) {
+      const { table, history } = this.#pending.shift() as PendingHistory;
+      table.published = history;
+      this.#list = undefined;
+    }
+    this.#list ??= [...this.#byId.values()].map(({ id, name, published }) => ({
       id,
       name,
-      schemas: [...schemas],
+      schemas: published,
     }));
     return this.#list;
   }
@@ -146,36 +206,4 @@ export class Catalog {
 
 function sizeOf(schema: SchemaDescription): number {
   return Buffer.byteLength(JSON.stringify(schema));
-}
-
-/** A tier is a matter of the code, not of the rows; anything else must be the same. */
-function assertSameSchema(stored: SchemaDescription, declared: SchemaDescription): void {
-  if (sameSchema(stored, { ...declared, tier: stored.tier })) return;
-  const { name } = declared;
-  const how =
-    stored.version === declared.version
-      ? `both are version ${stored.version}, but they differ: a changed schema needs a new version`
-      : `the store holds version ${stored.version}, the code declares version ${declared.version}`;
-  throw new HoldfastError(
-    "SCHEMA_MISMATCH",
-    `table "${name}": ${how} (${differences(stored, declared).join("; ")}). Nothing was changed`,
-    { table: name },
-  );
-}
-
-function differences(stored: SchemaDescription, declared: SchemaDescription): string[] {
-  const found: string[] = [];
-  const text = (value: unknown) => JSON.stringify(value);
-  if (text(stored.key) !== text(declared.key)) {
-    found.push(`key: stored ${text(stored.key)}, declared ${text(declared.key)}`);
-  }
-  const before = new Map(stored.fields.map((field) => [field.name, text(field)]));
-  for (const field of declared.fields) {
-    const was = before.get(field.name);
-    before.delete(field.name);
-    if (was === undefined) found.push(`field "${field.name}" is not stored`);
-    else if (was !== text(field)) found.push(`field "${field.name}": stored ${was}`);
-  }
-  for (const name of before.keys()) found.push(`stored field "${name}" is not declared`);
-  return found.length > 0 ? found : ["only the order of the fields or the version differs"];
 }

@@ -3,9 +3,21 @@ import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/
 import type { LogWriter } from "../log/writer.js";
 import type { Declaration } from "./catalog.js";
 
-/** Returns when they are durable. In as few transactions as they fit into: mostly one. */
+/** Returns when they are durable. */
 export function writeDeclarations(writer: LogWriter, declarations: readonly Declaration[]): void {
   if (declarations.length === 0) return;
+  appendDeclarations(writer, declarations);
+  writer.flushSync();
+}
+
+/**
+ * In as few transactions as they fit into: mostly one. Returns the sequence of the last one; when
+ * it is durable, all are.
+ */
+export function appendDeclarations(
+  writer: LogWriter,
+  declarations: readonly Declaration[],
+): number {
   const { frame } = writer;
   writer.beginRecord();
   for (const { id, description } of declarations) {
@@ -30,6 +42,5 @@ export function writeDeclarations(writer: LogWriter, declarations: readonly Decl
     frame.position = position + bytes;
     frame.operationCount++;
   }
-  writer.commitRecord();
-  writer.flushSync();
+  return writer.commitRecord();
 }

@@ -14,6 +14,8 @@ export class Layers {
   runs: RunSet | undefined;
   /** Told of what a read of the runs has thrown, before its caller is. */
   onReadError: (error: unknown) => void = () => {};
+  /** Code that makes rows of older versions new runs twice, to see whether it gives the same. */
+  upgradeTwice = false;
   /** For the full key of a lookup; its user must be done with it before it returns. */
   readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
 

@@ -138,11 +138,13 @@ function* walk<Key, Row, T>(
   take: (key: Key, row: Row | undefined) => T,
 ): Generator<T, void, undefined> {
   const { table } = source;
+  const { definition } = table;
   const memory = table.rows.cursor(range);
   const runs = new RunWalk(source, range);
   const compare = (a: Key, b: Key) => table.key.compare(a, b) * (range.reverse ? -1 : 1);
   try {
     for (let left = limit; left > 0; ) {
+      table.assertInForce(definition);
       const entry = memory.peek();
       const hasRun = runs.peek();
       if (entry === undefined && !hasRun) return;
@@ -163,7 +165,7 @@ function* walk<Key, Row, T>(
       if (version === undefined) continue;
       if (order === 0) runs.pass();
       if (!isLive(version)) continue;
-      const row = wantsRow ? table.row.copyOut(table.rowOf(version)) : undefined;
+      const row = wantsRow ? table.row.copyOut(table.rowOf(version, entry.key)) : undefined;
       yield take(entry.key, row);
       left--;
     }

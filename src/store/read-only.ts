@@ -11,7 +11,7 @@ import { assertIsStore } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { IoBudget } from "../snapshot/budget.js";
-import { LogCursor } from "../snapshot/log-cursor.js";
+import { type LoadedFrame, LogCursor } from "../snapshot/log-cursor.js";
 import { Catalog } from "./catalog.js";
 import { Layers } from "./layers.js";
 import type { Options } from "./options.js";
@@ -61,6 +61,36 @@ export async function openSnapshot(
   }
 }
 
+/**
+ * Opens the state as it is now, as far as that can be told without the lock: all that is durable,
+ * and what the log has behind it. Changes nothing. `upgradeTwice`: see `Layers`. Errors: those of
+ * `openSnapshot`.
+ */
+export async function openNewest(
+  disk: Disk,
+  directory: string,
+  options: Options,
+  upgradeTwice: boolean,
+): Promise<ReadOnlyStore> {
+  for (let attempt = 1; ; attempt++) {
+    const manifest = await readManifest(disk, directory);
+    checkEnvironment(manifest, directory, options);
+    const { state, segments } = manifest;
+    const newest: ManifestSnapshot = {
+      name: "",
+      sequence: Number.POSITIVE_INFINITY,
+      createdMicros: disk.clock.nowMicros(),
+      state,
+      segments: segments.map(({ id }) => id),
+    };
+    try {
+      return await openAt(disk, directory, manifest, newest, options, upgradeTwice);
+    } catch (error) {
+      if (attempt >= ATTEMPTS || !mayHaveChanged(error)) throw error;
+    }
+  }
+}
+
 /** A file that is not there or not what was expected: it may have been replaced just now. */
 function mayHaveChanged(error: unknown): boolean {
   if (errnoCode(error) === "ENOENT") return true;
@@ -106,8 +136,10 @@ async function openAt(
   manifest: Manifest,
   snapshot: ManifestSnapshot,
   options: Options,
+  upgradeTwice = false,
 ): Promise<ReadOnlyStore> {
   const layers = new Layers(options.cacheBytes);
+  layers.upgradeTwice = upgradeTwice;
   const catalog = new Catalog(layers);
   for (const table of manifest.tables) {
     for (const schema of table.schemas) catalog.declare(table.id, schema);
@@ -120,28 +152,29 @@ async function openAt(
     files: manifest.files,
     cache: new BlockCache(options.cacheBytes),
   });
+  let last: number;
   try {
     catalog.openRuns(runs, snapshot.state.runsThrough);
-    await replayTail(disk, directory, manifest, snapshot, new Replayer(catalog));
+    last = await replayTail(disk, directory, manifest, snapshot, new Replayer(catalog));
     catalog.bind(options.tables);
     loadResident(catalog);
   } catch (error) {
     await runs.release();
     throw error;
   }
-  return new OpenedSnapshot(catalog, snapshot, runs);
+  return new OpenedSnapshot(catalog, { ...snapshot, sequence: last }, runs);
 }
 
-/** The log behind the runs, up to the snapshot's last transaction. */
+/** The log behind the runs, up to the snapshot's last transaction; returns that. */
 async function replayTail(
   disk: Disk,
   directory: string,
   manifest: Manifest,
   snapshot: ManifestSnapshot,
   replayer: Replayer,
-): Promise<void> {
+): Promise<number> {
   const { state, sequence } = snapshot;
-  if (sequence === state.runsThrough) return;
+  if (sequence === state.runsThrough) return sequence;
   const named = new Set(snapshot.segments);
   const unlimited = { bytesPerSecond: Number.POSITIVE_INFINITY, burstBytes: 1 };
   const cursor = new LogCursor(
@@ -160,8 +193,8 @@ async function replayTail(
   );
   try {
     while (cursor.position.sequence <= sequence) {
-      const frame = await cursor.peek();
-      if (frame === undefined) throw cursor.corrupt("the log ends before the snapshot does");
+      const frame = await peekOrEnd(cursor, sequence, manifest.durableThrough);
+      if (frame === undefined) break;
       const { bytes, view, position, header } = frame;
       const wrong = walkRecords(bytes, view, position, header, (record) => {
         const wanted = record.sequence > state.runsThrough && record.sequence <= sequence;
@@ -170,8 +203,31 @@ async function replayTail(
       if (wrong !== undefined) throw cursor.corrupt(wrong);
       cursor.advance(header);
     }
+    return Math.min(sequence, cursor.position.sequence - 1);
   } finally {
     await cursor.close();
+  }
+}
+
+/**
+ * The next frame of a log that goes up to that sequence at least. Where it goes to no one knows, it
+ * ends at the first place behind what is known to be durable that is no frame.
+ */
+async function peekOrEnd(
+  cursor: LogCursor,
+  sequence: number,
+  durableThrough: number,
+): Promise<LoadedFrame | undefined> {
+  const mayEnd = !Number.isFinite(sequence) && cursor.position.sequence > durableThrough;
+  try {
+    const frame = await cursor.peek();
+    if (frame === undefined && !mayEnd) {
+      throw cursor.corrupt("the log ends before the snapshot does");
+    }
+    return frame;
+  } catch (error) {
+    if (mayEnd && isHoldfastError(error, "CORRUPT_LOG")) return undefined;
+    throw error;
   }
 }
 

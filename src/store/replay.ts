@@ -48,7 +48,8 @@ export class Replayer {
       return;
     }
     // The row stays where it was read to, until it is asked for or its memory is needed.
-    table.rows.putBytes(mapKey, key, record.bytes, keyEnd, rowEnd, record.sequence);
+    const { bytes, sequence } = record;
+    table.rows.putBytes(mapKey, key, bytes, keyEnd, rowEnd, sequence, operation.schemaVersion);
   };
 
   #parse(record: LogRecord, from: number, to: number): unknown {

@@ -22,8 +22,8 @@ function load(table: TableState): void {
     const key = table.key.decode(cursor.key, start, cursor.keyEnd);
     const mapKey = table.key.mapKey(key);
     if (table.rows.get(mapKey) !== undefined) continue;
-    const row = table.row.decode(cursor.row, cursor.rowStart, cursor.rowEnd);
-    table.rows.load(mapKey, key, row, cursor.rowEnd - cursor.rowStart);
+    const { row, rowStart, rowEnd, schemaVersion } = cursor;
+    table.keep(mapKey, key, schemaVersion, row, rowStart, rowEnd);
   }
   table.rows.complete = true;
 }

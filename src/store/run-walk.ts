@@ -1,5 +1,6 @@
 /** Goes through the rows that runs have of a range of a table's keys. */
 import { KEY_BYTES_MAX } from "../base/limits.js";
+import type { MapKey } from "../memtable/entry.js";
 import type { KeyRange } from "../memtable/ordered-index.js";
 import type { RunCursor } from "../run/run-cursor.js";
 import type { RunSet } from "../run/run-set.js";
@@ -48,14 +49,19 @@ export class RunWalk<Key, Row> {
 
   /** The row that `peek` found; to be asked for before anything else is read. */
   row(): Row {
-    const cursor = this.#cursor as RunCursor;
-    return this.#source.table.row.decode(cursor.row, cursor.rowStart, cursor.rowEnd);
+    const { row, rowStart, rowEnd, schemaVersion } = this.#cursor as RunCursor;
+    return this.#source.table.decode(schemaVersion, row, rowStart, rowEnd, this.key);
   }
 
-  /** Length of that row, encoded. */
-  get rowBytes(): number {
-    const cursor = this.#cursor as RunCursor;
-    return cursor.rowEnd - cursor.rowStart;
+  /** Of that row. */
+  get schemaVersion(): number {
+    return (this.#cursor as RunCursor).schemaVersion;
+  }
+
+  /** Keeps that row in memory, which must not have one of its key. */
+  keep(mapKey: MapKey): void {
+    const { row, rowStart, rowEnd, schemaVersion } = this.#cursor as RunCursor;
+    this.#source.table.keep(mapKey, this.key, schemaVersion, row, rowStart, rowEnd);
   }
 
   pass(): void {

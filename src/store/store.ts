@@ -7,10 +7,13 @@ import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
-import type { Options, StoreCheck } from "./options.js";
+import { evolveTable } from "./evolve.js";
+import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
+import type { Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
+import { StoreChecks } from "./store-checks.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
@@ -48,7 +51,7 @@ export class Store {
   readonly #writer: LogWriter;
   readonly #runner: TransactionRunner;
   readonly #cached: CachedRows;
-  readonly #checks: readonly (StoreCheck & { readonly names: ReadonlySet<string> })[];
+  readonly #checks: StoreChecks;
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   #closing: Promise<void> | undefined;
@@ -69,11 +72,7 @@ export class Store {
       delayMicros: parts.options.cachedDelayMicros,
       isShort: parts.background.isShort,
     });
-    this.#checks = parts.options.checks.map((check) => ({
-      ...check,
-      holds: check.holds.bind(check),
-      names: new Set(check.tables.map((table) => table.name)),
-    }));
+    this.#checks = new StoreChecks(parts.options.checks);
   }
 
   /** Number of the last transaction; 0 before the first. */
@@ -209,6 +208,20 @@ export class Store {
   }
 
   /**
+   * Rewrites all rows of older versions, in small transactions beside whatever else goes on; what
+   * was done stays done where it is stopped. Resolves with what became of each table that had such
+   * rows; where a row cannot be rewritten, that and the others of its table go on being read as
+   * they were. Errors: those of a write, CORRUPT_RUN, and the signal's reason.
+   */
+  async migrate(options: MigrateOptions = {}): Promise<MigratedTable[]> {
+    this.#assertOpen();
+    this.#runner.assertNotActive();
+    const assertOpen = () => this.#assertOpen();
+    const flush = () => this.flush();
+    return migrateStore({ ...this.#parts, runner: this.#runner, assertOpen, flush }, options);
+  }
+
+  /**
    * Makes everything durable, seals the log and gives the directory back. Idempotent. Rejects if
    * something could not be made durable (OUTCOME_UNKNOWN, POISONED, DISK_FULL); the store is closed
    * and the lock released all the same. Throws NESTED_TRANSACTION inside a transaction.
@@ -241,27 +254,12 @@ export class Store {
         );
       }
       runner.assertWhole();
-      if (this.#checks.length > 0) this.#runChecks();
+      if (this.#checks.any) this.#checks.run(runner);
       this.#finish(toLog);
       return result;
     } catch (error) {
       if (runner.active) runner.rollback();
       throw error;
-    }
-  }
-
-  #runChecks(): void {
-    const runner = this.#runner;
-    for (const check of this.#checks) {
-      if (!runner.touches(check.names)) continue;
-      runner.readOnly(() => {
-        const held = check.holds(runner, runner.changes());
-        if (held === true) return;
-        const why = typeof held === "string" ? `: ${held}` : "";
-        throw new HoldfastError("CHECK_FAILED", `check "${check.name}" failed${why}`, {
-          check: check.name,
-        });
-      });
     }
   }
 
@@ -303,18 +301,28 @@ export class Store {
     const { definition } = state;
     const read = <T>(result: () => T): T => {
       this.#assertOpen();
+      state.assertInForce(definition);
       return result();
+    };
+    const inForce = (): TableState<K, R, I> => {
+      state.assertInForce(definition);
+      return state;
     };
     return {
       name: state.name,
       get: (key) => read(() => state.get(key)),
       has: (key) => read(() => state.has(key)),
       count: () => read(() => countOf(state)),
-      put: (key, row) => this.#put(state, key, row),
-      putSync: (key, row) => this.#putSync(state, key, row),
+      put: (key, row) => this.#put(inForce(), key, row),
+      putSync: (key, row) => this.#putSync(inForce(), key, row),
       update: (key, change) => this.transact(() => runner.update(definition, key, change)),
-      delete: (key) => this.transact(() => runner.deleteRow(state, key)),
-      deleteSync: (key) => this.transactSync(() => runner.deleteRow(state, key)),
+      delete: (key) => this.transact(() => runner.deleteRow(inForce(), key)),
+      deleteSync: (key) => this.transactSync(() => runner.deleteRow(inForce(), key)),
+      evolve: async (next) => {
+        runner.assertNotActive();
+        await evolveTable(read(inForce), next, this.#parts, () => this.#cached.flush());
+        return this.table(next);
+      },
       entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
       keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
@@ -324,7 +332,7 @@ export class Store {
   #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {
     this.#runner.assertNotActive();
     try {
-      if (this.#checks.length > 0) this.#run(() => this.#runner.putRow(state, key, row), false);
+      if (this.#checks.any) this.#run(() => this.#runner.putRow(state, key, row), false);
       else this.#putAlone(state, key, row);
     } catch (error) {
       return Promise.reject(error);
@@ -334,7 +342,7 @@ export class Store {
 
   #putSync<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
     // A cached table's row would stay in memory; as a transaction it goes to the log.
-    if (this.#checks.length > 0 || state.rank === TIER_RANK.cached) {
+    if (this.#checks.any || state.rank === TIER_RANK.cached) {
       this.transactSync(() => this.#runner.putRow(state, key, row));
       return;
     }

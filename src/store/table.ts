@@ -1,4 +1,5 @@
 /** A table of an open store, as callers see it. */
+import type { TableDefinition } from "../codec/schema.js";
 import type { RangeOptions } from "./range.js";
 
 /**
@@ -47,4 +48,16 @@ export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
   delete(key: Key): Promise<boolean>;
   /** As `delete`, but returns when it is durable; the event loop waits. */
   deleteSync(key: Key): boolean;
+  /**
+   * Puts another version of the table into force, while the store is running: a declaration in the
+   * log, and no row is touched. Resolves with the table of the new version when that is durable;
+   * it is in force when the method returns. What was made with the definition of before throws
+   * SCHEMA_MISMATCH from then on: this `Table`, iterators, and transactions that name it.
+   *
+   * Errors: SCHEMA_MISMATCH as for `open`; INVALID_ARGUMENT for another table, one that would
+   * become resident, and one that a check of the store is about; TOO_LARGE; and those of a write.
+   */
+  evolve<NextRow, NextInput>(
+    next: TableDefinition<Key, NextRow, NextInput>,
+  ): Promise<Table<Key, NextRow, NextInput>>;
 }

@@ -8,6 +8,7 @@ import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
 import type { Catalog } from "./catalog.js";
+import { checkRow } from "./check-row.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 
@@ -222,10 +223,15 @@ export class TransactionRunner implements Transaction {
     const key = table.key.validate(rawKey, table.name);
     const row = this.#normalize(table, key, input);
     this.#check(table as TableState, key, row);
-    this.#write(table as TableState, OPERATION.put, key, row);
+    this.storeRow(table as TableState, key, row, packed);
+  }
+
+  /** Puts a row that is normal, whatever checks would say: it may be there already. */
+  storeRow(table: TableState, key: unknown, row: unknown, packed = true): void {
+    this.#write(table, OPERATION.put, key, row);
     const mapKey = table.key.mapKey(key);
     const kept = packed ? this.#packedRow() : row;
-    this.#remember(table as TableState, mapKey, key);
+    this.#remember(table, mapKey, key);
     table.rows.put(mapKey, key, kept, this.#sequence, this.#rowBytes);
   }
 
@@ -271,7 +277,7 @@ export class TransactionRunner implements Transaction {
     const entry = table.rows.get(mapKey);
     if (entry === undefined || !isLive(entry)) {
       this.#write(table, OPERATION.delete, key, undefined);
-    } else this.#write(table, OPERATION.put, key, table.rowOf(entry));
+    } else this.#write(table, OPERATION.put, key, table.rowOf(entry, key));
   }
 
   #check(table: TableState, key: unknown, row: unknown): void {
@@ -280,7 +286,7 @@ export class TransactionRunner implements Transaction {
 
   /** Apart from `#check`, which runs for every put: a closure would cost it its variables' heap. */
   #runChecks(table: TableState, key: unknown, row: unknown): void {
-    this.readOnly(() => table.check(key, row));
+    this.readOnly(() => checkRow(table.definition, key, row));
   }
 
   /** The row as it will be stored. */

@@ -48,6 +48,7 @@ export class StoreView implements View {
     const source = asOf(state, this.#runs, this.#mark);
     const read = <T>(result: () => T): T => {
       this.#assertOpen();
+      state.assertInForce(definition);
       return result();
     };
     return {
@@ -79,7 +80,7 @@ export class StoreView implements View {
     const entry = state.rows.get(state.key.mapKey(key));
     const version = entry === undefined ? undefined : Memtable.visible(entry, this.#mark);
     if (version !== undefined) {
-      return isLive(version) ? state.row.copyOut(state.rowOf(version)) : undefined;
+      return isLive(version) ? state.row.copyOut(state.rowOf(version, key)) : undefined;
     }
     return this.#runs === undefined ? undefined : state.rowIn(this.#runs, key);
   }

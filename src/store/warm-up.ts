@@ -44,9 +44,9 @@ export class WarmUp {
   }
 
   /** A row takes more in memory than in a run: a table whose own files do not fit is not begun. */
-  #mayFit({ id, rows }: TableState): boolean {
+  #mayFit({ id, rows, isBound }: TableState): boolean {
     const { runs, memory } = this.#catalog.layers;
-    if (rows.complete || runs === undefined) return false;
+    if (!isBound || rows.complete || runs === undefined) return false;
     return runs.bytesOfTable(id) <= memory.limitBytes * MEMORY_PART;
   }
 
@@ -98,9 +98,7 @@ export class WarmUp {
   #take({ table, rows }: Progress): void {
     const { key } = rows;
     const mapKey: MapKey = table.key.mapKey(key);
-    if (table.rows.get(mapKey) === undefined) {
-      table.rows.load(mapKey, key, rows.row(), rows.rowBytes);
-    }
+    if (table.rows.get(mapKey) === undefined) rows.keep(mapKey);
     rows.pass();
   }
 }

@@ -142,7 +142,7 @@ onEveryDisk((place) => {
       ["another type", define(1, { amount: float64(), note }), [/"amount": stored .*integer/]],
       ["another default", define(1, { amount: integer(), note: string() }), [/"note": stored/]],
       ["another order", define(1, { note, amount: integer() }), [/order/]],
-      ["another version", define(2, { amount: integer(), note }), [/version 1.*version 2/]],
+      ["an older version", define(1, { amount: integer() }), [/version 1, but they differ/]],
       [
         "another key",
         defineTable({
