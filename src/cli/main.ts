@@ -3,6 +3,8 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { registerDoctor } from "./doctor.js";
+import { registerExport } from "./export.js";
+import { registerImport } from "./import.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
@@ -25,6 +27,10 @@ Examples:
   holdfast restore state before there
                                    make a new store of it
   holdfast salvage state saved     make a new store of what a damaged one has left
+  holdfast export state positions.csv --table positions
+                                   the rows of a table as a file
+  holdfast import state positions.csv --table positions
+                                   and back, all of them or none
   holdfast doctor state            what durable writes cost in this directory
 
 inspect, log, verify and snapshot --list only read: they need neither the
@@ -51,6 +57,8 @@ function makeProgram(): Command {
   registerSnapshot(program);
   registerRestore(program);
   registerSalvage(program);
+  registerExport(program);
+  registerImport(program);
   registerDoctor(program);
   return program;
 }
