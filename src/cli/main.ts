@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { registerDoctor } from "./doctor.js";
 import { registerExport } from "./export.js";
+import { registerFork } from "./fork.js";
 import { registerImport } from "./import.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
@@ -56,6 +57,7 @@ function makeProgram(): Command {
   registerVerify(program);
   registerSnapshot(program);
   registerRestore(program);
+  registerFork(program);
   registerSalvage(program);
   registerExport(program);
   registerImport(program);
