@@ -127,11 +127,13 @@ class LogCopy {
     const output = this.#output as SegmentOutput;
     if (this.#isFirst) this.#link = frame.header.previousChecksum;
     this.#isFirst = false;
-    const from = this.#source.replayFrom;
-    const isStart =
-      from.segmentId === 0 ? this.#made.length === 0 && output.bytes === offset : undefined;
-    if (this.#replayFrom === undefined && (isStart ?? isAt(from, segmentId, offset))) {
-      this.#replayFrom = { ...from, segmentId, offset, frameChecksum: this.#link };
+    // By its number: where it did not fit, the place that replay is to begin at is the end of the
+    // segment before.
+    const { sequence } = this.#source.replayFrom;
+    if (this.#replayFrom === undefined && frame.header.firstSequence >= sequence) {
+      const { firstSequence } = frame.header;
+      const frameChecksum = this.#link;
+      this.#replayFrom = { segmentId, offset, sequence: firstSequence, frameChecksum };
     }
     await output.add(this.#rewritten(frame, output.segment.alignment));
   }
@@ -201,10 +203,6 @@ class LogCopy {
     this.#output = undefined;
     await output.file.close();
   }
-}
-
-function isAt({ segmentId, offset }: ReplayPosition, atSegment: number, at: number): boolean {
-  return segmentId === atSegment && offset === at;
 }
 
 class SegmentOutput {

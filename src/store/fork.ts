@@ -32,6 +32,7 @@ import { inOrder, normalizePosition } from "../snapshot/position.js";
 import { clearNewStore, makeNewStore } from "./new-store.js";
 import { mayHaveChanged, readManifest } from "./read-only.js";
 import { findSnapshot } from "./snapshots.js";
+import { asStoreError } from "./store-error.js";
 
 /** Whoever writes the parent may replace what is being shared: then it is begun anew. */
 const ATTEMPTS = 8;
@@ -105,7 +106,9 @@ export async function forkStore(
     });
   }
   // Before anything is made for what cannot be.
-  await point();
+  await point().catch((error: unknown) => {
+    throw asStoreError(error, directory, "forking");
+  });
   return makeNewStore(place, async () => {
     for (let attempt = 1; ; attempt++) {
       const from = await point();
