@@ -25,8 +25,9 @@ export function registerFork(program: Command): void {
     .description(
       "Makes a new, independent store of what a store holds now, or held when a snapshot was\n" +
         "taken. The files that never change are shared, by hard links where the file system has\n" +
-        "them; the log behind them is copied. Works beside whoever writes the store, and changes\n" +
-        "nothing in it, now or later. Exit codes: 0 done, 1 failed or damaged, 2 could not look.",
+        "them; the log behind them is copied. Works beside whoever writes the store, and\n" +
+        "changes nothing in it, now or later. Exit codes: 0 done, 1 failed or damaged, 2 could\n" +
+        "not look.",
     )
     .argument("<dir>", "directory of the store")
     .argument("<to>", "directory of the new store: absent or empty")

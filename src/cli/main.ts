@@ -2,6 +2,7 @@
 /** The `holdfast` command. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { registerCompare } from "./compare.js";
 import { registerDoctor } from "./doctor.js";
 import { registerExport } from "./export.js";
 import { registerFork } from "./fork.js";
@@ -58,6 +59,7 @@ function makeProgram(): Command {
   registerSnapshot(program);
   registerRestore(program);
   registerFork(program);
+  registerCompare(program);
   registerSalvage(program);
   registerExport(program);
   registerImport(program);

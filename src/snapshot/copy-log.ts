@@ -1,6 +1,6 @@
 /**
  * The log of one store as that of another: the same records in the same frames and places, under
- * another store's id, and chained anew. Never linked: a segment is written over when its time comes.
+ * another store's id, and chained anew. Never linked: segments are written over in time.
  */
 import { alignUp, setUint53, viewOf } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";

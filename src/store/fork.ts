@@ -3,13 +3,10 @@
  * log behind them, copied. Nothing that either of them does afterwards reaches the other: a shared
  * file is never written, and whoever removes it removes a name.
  */
+import { resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
-import {
-  FRAME_BYTES_MAX,
-  FRAMES_IN_FLIGHT_DEFAULT,
-  SEGMENT_BYTES_DEFAULT,
-} from "../base/limits.js";
+import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_DEFAULT, SEGMENT_BYTES_MIN } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
 import type { SegmentHeader } from "../log/format.js";
 import type { LogEnd } from "../log/pipeline.js";
@@ -30,6 +27,7 @@ import { IoBudget } from "../snapshot/budget.js";
 import { type CopiedLog, copyLog } from "../snapshot/copy-log.js";
 import { inOrder, normalizePosition } from "../snapshot/position.js";
 import { clearNewStore, makeNewStore } from "./new-store.js";
+import type { ForkOptions, Options } from "./options.js";
 import { mayHaveChanged, readManifest } from "./read-only.js";
 import { findSnapshot } from "./snapshots.js";
 import { asStoreError } from "./store-error.js";
@@ -92,8 +90,8 @@ export interface ForkInfo {
  * Changes nothing in `directory`; needs no lock. `point` is asked for again where files were
  * replaced meanwhile.
  *
- * Errors: INVALID_ARGUMENT if `to` is not empty, or lies in the parent; what `point` throws; LOCKED,
- * CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO. After any of them there is no store in `to`.
+ * Errors: INVALID_ARGUMENT if `to` is not empty, or lies in the parent; what `point` throws;
+ * LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO. After any of them there is no store in `to`.
  */
 export async function forkStore(
   place: ForkPlace,
@@ -120,6 +118,42 @@ export async function forkStore(
       }
     }
   });
+}
+
+/** Those that an open store makes, and which read its files. */
+export class Forks {
+  readonly #parts: ForkParts;
+  readonly #running = new Set<Promise<unknown>>();
+
+  constructor(parts: ForkParts) {
+    this.#parts = parts;
+  }
+
+  fork(directory: string, { at, environment }: ForkOptions): Promise<ForkInfo> {
+    const { disk, options, background } = this.#parts;
+    const to = options.disk === undefined ? resolve(directory) : directory;
+    const { writerId } = options;
+    const place = { disk, directory: this.#parts.directory, to, writerId, environment };
+    const forking = forkStore(place, async () => background.forkPoint(at));
+    const ended: Promise<unknown> = forking
+      .catch(() => {})
+      .finally(() => this.#running.delete(ended));
+    this.#running.add(ended);
+    return forking;
+  }
+
+  /** Resolves when none is under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+}
+
+/** What it needs of an open store. */
+interface ForkParts {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly options: Options;
+  readonly background: { forkPoint(at: string | undefined): ForkPoint };
 }
 
 /** The newest state of a directory, as its files have it, or that of a named snapshot. */
@@ -264,13 +298,13 @@ class Fork {
     const { disk, to, writerId } = this.#place;
     const { segments, epoch, archives } = this.#point.manifest;
     const { directAlignment, physicalBlockBytes } = await disk.describe(to);
-    const open = segments.findLast(({ state }) => state !== "sealed");
     return {
       storeId: this.#storeId,
       segmentId: Math.max(lastId(segments), ...archives.map(({ id }) => id)) + 1,
       epoch,
       alignment: Math.max(512, directAlignment, physicalBlockBytes),
-      segmentBytes: open?.bytes ?? SEGMENT_BYTES_DEFAULT,
+      // Small, since it is filled with zeros while somebody waits; the next ones are as ever.
+      segmentBytes: SEGMENT_BYTES_MIN,
       createdMicros: disk.clock.nowMicros(),
       writerId,
     };
@@ -334,7 +368,7 @@ class Fork {
   }
 }
 
-/** All of them have ended when this has, for good or ill: nothing writes behind the caller's back. */
+/** All of them have ended when this has, for good or ill. */
 async function settle<T extends readonly unknown[]>(
   work: readonly [...{ [I in keyof T]: Promise<T[I]> }],
 ): Promise<T> {

@@ -1,5 +1,4 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
-import { resolve } from "node:path";
 import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
@@ -8,7 +7,7 @@ import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
-import { type ForkInfo, forkStore } from "./fork.js";
+import { type ForkInfo, Forks } from "./fork.js";
 import { checkForkOptions, type ForkOptions, type Options, type StoreCheck } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
@@ -53,8 +52,7 @@ export class Store {
   readonly #checks: readonly (StoreCheck & { readonly names: ReadonlySet<string> })[];
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
-  /** Those under way, which read files of this store. */
-  readonly #forks = new Set<Promise<void>>();
+  readonly #forks: Forks;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -64,6 +62,7 @@ export class Store {
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
+    this.#forks = new Forks(parts);
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
     this.#cached = new CachedRows({
       catalog: parts.catalog,
@@ -201,10 +200,8 @@ export class Store {
   }
 
   /**
-   * Makes a new, independent store in another directory (absent or empty) of what this one holds
-   * now, or with `at` held when that snapshot was taken. It shares the immutable files, by hard
-   * links where the file system has them, and copies the log behind them; it has an id of its own
-   * and no snapshots. Neither store can change or remove anything of the other.
+   * Makes a new, independent store in a directory that is absent or empty, of what this one holds
+   * now, or with `at` held when that snapshot was taken: docs/fork.md.
    *
    * Errors: INVALID_ARGUMENT, SNAPSHOT_NOT_FOUND, LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO,
    * and those of `durable`. After any of them there is no store in the directory.
@@ -212,23 +209,9 @@ export class Store {
   async fork(directory: string, options: ForkOptions = {}): Promise<ForkInfo> {
     this.#assertOpen();
     this.#runner.assertNotActive();
-    const { at, environment } = checkForkOptions(directory, options);
-    if (at === undefined) await this.durable();
-    const { disk, options: own } = this.#parts;
-    const place = {
-      disk,
-      directory: this.#parts.directory,
-      to: own.disk === undefined ? resolve(directory) : directory,
-      writerId: own.writerId,
-      environment,
-    };
-    const forking = forkStore(place, async () => this.#parts.background.forkPoint(at));
-    const ended = forking.then(
-      () => {},
-      () => {},
-    );
-    this.#forks.add(ended);
-    return forking.finally(() => this.#forks.delete(ended));
+    checkForkOptions(directory, options);
+    if (options.at === undefined) await this.durable();
+    return this.#forks.fork(directory, options);
   }
 
   /**
@@ -401,7 +384,7 @@ export class Store {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
-    await Promise.all(this.#forks);
+    await this.#forks.settled();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
