@@ -28,6 +28,8 @@ Examples:
   holdfast snapshot state before   keep the state as it is now, as "before"
   holdfast restore state before there
                                    make a new store of it
+  holdfast fork state trial        a new store that shares the files of it
+  holdfast compare state trial     what differs between what two stores hold
   holdfast salvage state saved     make a new store of what a damaged one has left
   holdfast export state positions.csv --table positions
                                    the rows of a table as a file

@@ -203,8 +203,7 @@ export class Store {
    * Makes a new, independent store in a directory that is absent or empty, of what this one holds
    * now, or with `at` held when that snapshot was taken: docs/fork.md.
    *
-   * Errors: INVALID_ARGUMENT, SNAPSHOT_NOT_FOUND, LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO,
-   * and those of `durable`. After any of them there is no store in the directory.
+   * Errors: INVALID_ARGUMENT, SNAPSHOT_NOT_FOUND, LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO.
    */
   async fork(directory: string, options: ForkOptions = {}): Promise<ForkInfo> {
     this.#assertOpen();

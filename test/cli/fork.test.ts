@@ -1,4 +1,6 @@
 /** `holdfast fork`: beside a writer or without; and what the other commands make of a fork. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,7 +8,7 @@ import { runFileName } from "../../src/run/format.js";
 import { ensureBuilt } from "../support/built.js";
 import { copyOf, flip, makeDirectory, manifestOf, removeDirectories, verify } from "./frames.js";
 import { type KnownStore, makeRunStore, openRuns, read, steps } from "./run-stores.js";
-import { hashOf, holdfast } from "./stores.js";
+import { hashOf, holdfast, main } from "./stores.js";
 
 let known: KnownStore;
 
@@ -82,4 +84,25 @@ test("a place that is not empty, and a snapshot that is not there", async () => 
   expect(stderr).toContain("within the store");
   const to = join(await makeDirectory(), "fork");
   expect((await holdfast("fork", known.directory, to, "--at", "no")).code).toBe(1);
+});
+
+test("docs/fork.md: its commands do what it says", async () => {
+  const page = readFileSync(new URL("../../docs/fork.md", import.meta.url), "utf8");
+  const commands = /```sh\n([\s\S]*?)```/.exec(page)?.[1]?.trim().split("\n") ?? [];
+  const place = await makeDirectory();
+  const store = await openRuns(join(place, "state"));
+  await steps(store, 0, 20);
+  await store.snapshot("close");
+  await store.close();
+  for (const command of commands) {
+    const args = command.replace(/ +#.*/, "").split(" ").slice(1);
+    execFileSync(process.execPath, [main, ...args], { cwd: place });
+  }
+  expect(commands.length).toBeGreaterThan(2);
+  expect(await read(join(place, "trial"))).toEqual(await read(join(place, "monday")));
+  const compared = execFileSync(process.execPath, [main, "compare", "state", "trial"], {
+    cwd: place,
+    encoding: "utf8",
+  });
+  expect(compared).toContain("they hold the same");
 });

@@ -21,6 +21,8 @@ const COMMANDS = [
   "verify",
   "snapshot",
   "restore",
+  "fork",
+  "compare",
   "salvage",
   "export",
   "import",
