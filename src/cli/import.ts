@@ -104,8 +104,12 @@ async function importFile(
 
 function create(directory: string, table: TableDefinition, flags: Flags): Promise<Store> {
   const { environment } = flags;
-  const onWarning = () => {};
-  return open(directory, { tables: [table], onWarning, ...(environment && { environment }) });
+  return open(directory, {
+    tables: [table],
+    onWarning: () => {},
+    backgroundBytesPerSecond: Number.MAX_SAFE_INTEGER,
+    ...(environment && { environment }),
+  });
 }
 
 /** As the store has it, or else as the description says. */

@@ -21,6 +21,8 @@ function optionsFor({ environment, segments }: Manifest): OpenOptions {
     environment,
     history: "all",
     finalSnapshotMillis: 0,
+    // Nobody else is served by the store meanwhile.
+    backgroundBytesPerSecond: Number.MAX_SAFE_INTEGER,
     onWarning: () => {},
     ...(segmentBytes !== undefined && { segmentBytes }),
   };
