@@ -33,10 +33,12 @@ export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
+export type { ForkInfo } from "./store/fork.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
 export type {
   Backend,
+  ForkOptions,
   OpenOptions,
   SnapshotOpenOptions,
   StoreCheck,

@@ -2,6 +2,7 @@
 import { fromHex } from "../base/bytes.js";
 import { errnoCode } from "../base/errors.js";
 import type { Manifest, ManifestFile, ManifestRun } from "../manifest/format.js";
+import { makerOf } from "../manifest/named-files.js";
 import { Entries } from "../run/entries.js";
 import { decodeRunHeader } from "../run/file-header.js";
 import { BLOCK_KIND, RUN_FOOTER_BYTES, RUN_HEADER_BYTES, runFileName } from "../run/format.js";
@@ -97,7 +98,7 @@ export class RunChecker {
           onRefused("the device refuses a part of it that it has given before"),
         );
         const read = (offset: number, length: number) => reader.read(offset, length);
-        const place = { storeId, fileId: file.id };
+        const place = { storeId: makerOf(file, storeId), fileId: file.id };
         const header = decodeRunHeader(await read(0, RUN_HEADER_BYTES), place, checksum);
         if (!header.ok) return;
         const end = Math.min(file.bytes, await handle.size()) - RUN_FOOTER_BYTES;

@@ -33,6 +33,13 @@ export interface StoreReport {
   readonly notes: readonly string[];
   readonly environment: string | null;
   readonly storeId: string | null;
+  /** What it was forked from, the parent first. */
+  readonly lineage: readonly {
+    readonly storeId: string;
+    /** Both have every transaction up to this one. */
+    readonly sequence: number;
+    readonly forked: string;
+  }[];
   readonly formatVersions: { readonly log: number; readonly manifest: number };
   readonly created: string | null;
   readonly epoch: number | null;
@@ -154,6 +161,7 @@ type Head = Pick<
   StoreReport,
   | "environment"
   | "storeId"
+  | "lineage"
   | "formatVersions"
   | "created"
   | "epoch"
@@ -184,6 +192,11 @@ function headOf({ manifest, segments, slots, lock }: StoreView): Head {
   return {
     environment: manifest?.environment ?? null,
     storeId: manifest?.storeId ?? (first === undefined ? null : toHex(first.storeId)),
+    lineage: (manifest?.lineage ?? []).map(({ storeId, sequence, forkedMicros }) => ({
+      storeId,
+      sequence,
+      forked: formatTime(forkedMicros),
+    })),
     formatVersions: { log: LOG_FORMAT_VERSION, manifest: MANIFEST_FORMAT_VERSION },
     created: created === undefined ? null : formatTime(created),
     epoch: manifest?.epoch ?? last?.epoch ?? null,

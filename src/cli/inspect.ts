@@ -89,6 +89,13 @@ function headPart(report: StoreReport): string {
     ["store", report.directory],
     ["environment", report.environment ?? UNKNOWN],
     ["store id", report.storeId ?? UNKNOWN],
+    ...report.lineage.map(
+      ({ storeId, sequence, forked }, i) =>
+        [
+          i === 0 ? "forked from" : "and that from",
+          `${storeId}, through transaction ${sequence}, at ${forked}`,
+        ] as const,
+    ),
     ["formats", `log ${formatVersions.log}, manifest ${formatVersions.manifest}`],
     ["created", report.created ?? UNKNOWN],
     ["epoch", report.epoch === null ? UNKNOWN : `${report.epoch} (openings for writing so far)`],

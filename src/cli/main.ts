@@ -2,7 +2,11 @@
 /** The `holdfast` command. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { registerCompare } from "./compare.js";
 import { registerDoctor } from "./doctor.js";
+import { registerExport } from "./export.js";
+import { registerFork } from "./fork.js";
+import { registerImport } from "./import.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
 import { registerMigrate } from "./migrate.js";
@@ -25,9 +29,15 @@ Examples:
   holdfast snapshot state before   keep the state as it is now, as "before"
   holdfast restore state before there
                                    make a new store of it
+  holdfast fork state trial        a new store that shares the files of it
+  holdfast compare state trial     what differs between what two stores hold
   holdfast salvage state saved     make a new store of what a damaged one has left
   holdfast migrate state --module tables.mjs --check
                                    which rows a new version would fail on
+  holdfast export state positions.csv --table positions
+                                   the rows of a table as a file
+  holdfast import state positions.csv --table positions
+                                   and back, all of them or none
   holdfast doctor state            what durable writes cost in this directory
 
 inspect, log, verify and snapshot --list only read: they need neither the
@@ -53,8 +63,12 @@ function makeProgram(): Command {
   registerVerify(program);
   registerSnapshot(program);
   registerRestore(program);
+  registerFork(program);
+  registerCompare(program);
   registerSalvage(program);
   registerMigrate(program);
+  registerExport(program);
+  registerImport(program);
   registerDoctor(program);
   return program;
 }

@@ -74,7 +74,9 @@ async function fromFiles(store: StoreView): Promise<SalvageSource> {
     if (id === undefined) continue;
     const file = `${directory}/${name}`;
     const described = await withFile(disk, file, (handle) =>
-      describeRun(disk, handle, file, { storeId, fileId: id }),
+      describeShared(handle, storeId, (maker) =>
+        describeRun(disk, handle, file, { storeId: maker, fileId: id }),
+      ),
     );
     if (typeof described !== "string") found.push(described);
     else {
@@ -88,7 +90,9 @@ async function fromFiles(store: StoreView): Promise<SalvageSource> {
     if (id === undefined) continue;
     const file = `${directory}/${name}`;
     const archive = await withFile(disk, file, (handle) =>
-      describeArchive(disk, handle, { storeId, segmentId: id }),
+      describeShared(handle, storeId, (maker) =>
+        describeArchive(disk, handle, { storeId: maker, segmentId: id }),
+      ),
     );
     if (typeof archive !== "string") archives.push(archive);
     else unusable.push({ file, what: archive });
@@ -130,6 +134,28 @@ export async function findStoreId(store: StoreView): Promise<Uint8Array> {
     if (typeof found !== "string") return found;
   }
   return new Uint8Array(16);
+}
+
+/**
+ * A fork has files that name an ancestor, and its manifest, which says of which, is lost: what is
+ * whole and lies here is taken for one of these.
+ */
+export async function describeShared<T extends object>(
+  handle: DiskFile,
+  own: Uint8Array,
+  describe: (maker: Uint8Array) => Promise<T | string>,
+): Promise<T | string> {
+  const described = await describe(own);
+  if (typeof described !== "string") return described;
+  // Run and archive have it in the same place.
+  const bytes = Uint8Array.from(await handle.read(0, RUN_HEADER_BYTES));
+  const maker = bytes.slice(RUN_AT.storeId, RUN_AT.storeId + 16);
+  const shared = await describe(maker);
+  if (typeof shared === "string") return described;
+  const storeId = toHex(maker);
+  return "file" in shared
+    ? { ...shared, file: { ...(shared.file as object), storeId } }
+    : { ...shared, storeId };
 }
 
 /** What `read` gives, or why the file cannot be read. */

@@ -1,11 +1,11 @@
 /** `holdfast snapshot`: keeps the state of a store under a name, lists what is kept, drops it. */
 import type { Command } from "commander";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
-import { type OpenOptions, open, type Store } from "../index.js";
-import type { Manifest } from "../manifest/format.js";
+import type { Store } from "../index.js";
 import { findSnapshot } from "../store/snapshots.js";
+import { manifestOf, withStore as withStoreOf } from "./open-store.js";
 import { formatBytes, formatNumber, formatTable, formatTime, write, writeLine } from "./output.js";
-import { readStore, type StoreView } from "./read-store.js";
+import { readStore } from "./read-store.js";
 import { type SnapshotReport, snapshotsOf } from "./snapshot-report.js";
 
 interface Flags {
@@ -91,45 +91,13 @@ async function drop(directory: string, name: string, { json }: Flags): Promise<v
   else await writeLine(`dropped "${name}"; ${formatBytes(freed)} were kept for it alone`);
 }
 
-function manifestOf({ manifest, directory }: StoreView): Manifest {
-  if (manifest !== undefined) return manifest;
-  const message = `neither manifest of ${directory} can be read: "holdfast verify" tells more`;
-  throw new HoldfastError("CORRUPT_MANIFEST", message, { file: directory });
-}
-
-/**
- * As its own program would open it, as far as the manifest tells. That may keep the history:
- * nothing of it is to go because of a snapshot.
- */
-function optionsFor({ environment, segments }: Manifest): OpenOptions {
-  const segmentBytes = segments.findLast(({ state }) => state !== "sealed")?.bytes;
-  return {
-    environment,
-    history: "all",
-    finalSnapshotMillis: 0,
-    onWarning: () => {},
-    ...(segmentBytes !== undefined && { segmentBytes }),
-  };
-}
-
 /** Opens the store without tables of this program's. */
 async function withStore<T>(directory: string, use: (store: Store) => Promise<T>): Promise<T> {
-  const options = optionsFor(manifestOf(await readStore(directory)));
-  let store: Store;
   try {
-    store = await open(directory, options);
+    return await withStoreOf(directory, [], use);
   } catch (error) {
     throw isHoldfastError(error, "LOCKED") ? heldBy(error, directory) : error;
   }
-  let result: T;
-  try {
-    result = await use(store);
-  } catch (error) {
-    await store.close().catch(() => {});
-    throw error;
-  }
-  await store.close();
-  return result;
 }
 
 function heldBy(error: HoldfastError, directory: string): HoldfastError {

@@ -18,7 +18,7 @@ import { RunChecker } from "./check-runs.js";
 import { Coverage } from "./coverage.js";
 import { damage, type Finding, isSameFinding } from "./findings.js";
 import { readStore, type SegmentView, type StoreView } from "./read-store.js";
-import { describeRun, findStoreId } from "./salvage-source.js";
+import { describeRun, describeShared, findStoreId } from "./salvage-source.js";
 import { walkLog } from "./walk-log.js";
 
 /** What `verify FILE --json` prints. */
@@ -115,9 +115,9 @@ async function checkRun(store: StoreView, path: string, id: number): Promise<Che
   const known = store.manifest?.files.find((file) => file.id === id);
   const handle = await store.disk.open(path, { direct: true });
   const storeId = await findStoreId(store);
-  const described = await describeRun(store.disk, handle, path, { storeId, fileId: id }).finally(
-    () => handle.close(),
-  );
+  const described = await describeShared(handle, storeId, (maker) =>
+    describeRun(store.disk, handle, path, { storeId: maker, fileId: id }),
+  ).finally(() => handle.close());
   const file = known ?? (typeof described === "string" ? undefined : described.file);
   if (file === undefined) {
     const findings = [damage("run", path, 0, described as string)];
@@ -157,7 +157,9 @@ async function describe(
 ): Promise<ManifestArchive | string> {
   const handle = await disk.open(path, { direct: true });
   try {
-    return await describeArchive(disk, handle, { storeId, segmentId });
+    return await describeShared(handle, storeId, (maker) =>
+      describeArchive(disk, handle, { storeId: maker, segmentId }),
+    );
   } finally {
     await handle.close();
   }

@@ -272,7 +272,18 @@ export interface Disk {
   list(path: string): Promise<string[]>;
   open(path: string, options?: OpenOptions): Promise<DiskFile>;
   rename(from: string, to: string): Promise<void>;
+  /** Removes the name; the file stays under any other that it has. */
   remove(path: string): Promise<void>;
+  /**
+   * Gives a file a second name, where none may be yet. EXDEV between file systems; EPERM, EMLINK or
+   * ENOTSUP where the file system has no such thing, or not for this file.
+   */
+  link(from: string, to: string): Promise<void>;
+  /**
+   * Makes a durable file with the same content, where none may be yet; sharing its blocks where the
+   * file system can.
+   */
+  copy(from: string, to: string): Promise<void>;
   /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): Promise<void>;
   map(path: string): Promise<DiskMapping>;

@@ -41,6 +41,23 @@ export async function remove(path: string): Promise<void> {
   await fs.unlink(path);
 }
 
+export async function link(from: string, to: string): Promise<void> {
+  await fs.link(from, to);
+}
+
+/** By reflink where the file system has that. */
+export async function copy(from: string, to: string): Promise<void> {
+  await fs.copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  const handle = await fs.open(to, constants.O_RDWR);
+  try {
+    await handle.sync();
+  } catch (error) {
+    throw withPath(error, to);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Makes creations, renames and removals in a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
   // Windows opens no directories as files, and orders their changes by its own journal.

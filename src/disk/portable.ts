@@ -80,6 +80,14 @@ class PortableDisk implements Disk {
     return nodeFiles.remove(path);
   }
 
+  link(from: string, to: string): Promise<void> {
+    return nodeFiles.link(from, to);
+  }
+
+  copy(from: string, to: string): Promise<void> {
+    return nodeFiles.copy(from, to);
+  }
+
   syncDirectory(path: string): Promise<void> {
     return nodeFiles.syncDirectory(path);
   }

@@ -30,6 +30,7 @@ import {
   nullable,
   once,
   oneOf,
+  optional,
   text,
   unique,
 } from "./shape.js";
@@ -42,6 +43,7 @@ const count = integer(0);
 const id = integer(1);
 const sequence = integer(0);
 const uint32 = integer(0, 2 ** 32 - 1);
+const storeId = matching(/^[0-9a-f]{32}$/);
 const fullKey = binary(FULL_KEY_BYTES_MIN, FULL_KEY_BYTES_MAX);
 
 const segmentMembers = {
@@ -56,7 +58,7 @@ const segmentMembers = {
 /** What both versions have. */
 const commonMembers = {
   generation: count,
-  storeId: matching(/^[0-9a-f]{32}$/),
+  storeId,
   environment: text(0),
   createdMicros: count,
   epoch: uint32,
@@ -121,6 +123,7 @@ const shape: Check = members({
         firstKey: fullKey,
         lastKey: fullKey,
         checksum: uint32,
+        storeId: optional(storeId),
       }),
       inKeyOrder,
     ),
@@ -147,11 +150,13 @@ const shape: Check = members({
         bytes: integer(1),
         epoch: uint32,
         alignment,
+        storeId: optional(storeId),
       }),
       atItsEnd,
     ),
     unique("id", "an archive"),
   ),
+  lineage: optional(list(members({ storeId, sequence, forkedMicros: count }))),
 });
 
 /** A list that may be long, and is mostly what it was in the manifest before. */
@@ -183,6 +188,7 @@ export function manifestProblem(value: unknown, before?: Manifest): string | und
     stateProblem(manifest.state, parts, "state") ??
     replayProblem(manifest, parts) ??
     mergeProblem(manifest.merge, manifest.state.runs) ??
+    makerProblem(manifest) ??
     snapshotProblem(manifest.snapshots, parts)
   );
 }
@@ -282,6 +288,13 @@ function replayProblem({ state: { replayFrom }, segments }: Manifest, { segments
   }
   const open = segments.find((one) => one.id < segmentId && one.state !== "sealed");
   return open && `segment ${open.id} is not sealed, and replay begins behind it`;
+}
+
+/** Only ancestors may have made what is not the store's own. */
+function makerProblem({ files, archives, lineage = [] }: Manifest): string | undefined {
+  const known = new Set<string | undefined>([undefined, ...lineage.map((one) => one.storeId)]);
+  const stranger = [...files, ...archives].find((one) => !known.has(one.storeId));
+  return stranger && `file ${stranger.id} is of a store that is no ancestor`;
 }
 
 /** Only a row of runs right above the last one may go into it: newer rows must not pass older. */

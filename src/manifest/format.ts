@@ -14,7 +14,7 @@ import { manifestProblem } from "./check.js";
 import { type Content, encodeContent, putPieces } from "./encode.js";
 import { fromVersion1 } from "./version1.js";
 
-export const MANIFEST_FORMAT_VERSION = 2;
+export const MANIFEST_FORMAT_VERSION = 3;
 
 /** "HFMF" as little-endian uint32. */
 export const MANIFEST_MAGIC = 0x464d4648;
@@ -81,6 +81,8 @@ export interface ManifestFile {
   readonly lastKey: Uint8Array;
   /** Of its footer: tells it from any other file of that name. */
   readonly checksum: number;
+  /** 32 hex digits, where an ancestor made it: the file names that store. */
+  readonly storeId?: string;
 }
 
 /** The newest rows of the keys that a range of transactions changed. */
@@ -124,6 +126,17 @@ export interface ManifestArchive {
   readonly bytes: number;
   readonly epoch: number;
   readonly alignment: number;
+  /** As of a run file. */
+  readonly storeId?: string;
+}
+
+/** A store that this one was forked from, directly or not. */
+export interface ManifestAncestor {
+  /** 32 hex digits. */
+  readonly storeId: string;
+  /** Both have every transaction up to this one. */
+  readonly sequence: number;
+  readonly forkedMicros: number;
 }
 
 /** A merge into the last run that is half done. */
@@ -195,6 +208,8 @@ export interface Manifest {
   readonly merge: ManifestMerge | null;
   readonly snapshots: readonly ManifestSnapshot[];
   readonly archives: readonly ManifestArchive[];
+  /** What it was forked from, the parent first; absent where it was not. */
+  readonly lineage?: readonly ManifestAncestor[];
 }
 
 /**
@@ -268,7 +283,7 @@ export function decodeManifest(bytes: Uint8Array, checksum: Checksum): ManifestR
   const header = decodeHeader(bytes, checksum);
   if (typeof header === "string") return damaged(header);
   const { version, end } = header;
-  if (version !== MANIFEST_FORMAT_VERSION && version !== 1) {
+  if (version < 1 || version > MANIFEST_FORMAT_VERSION) {
     return { ok: false, why: "version", detail: `it is of format version ${version}` };
   }
   if (end > bytes.length || end > MANIFEST_BYTES_MAX) return damaged("it is cut off");

@@ -1,4 +1,5 @@
 /** Which files the states of a manifest name: the live one, and those of all snapshots. */
+import { fromHex } from "../base/bytes.js";
 import type { Manifest, ManifestSnapshot, ManifestState } from "./format.js";
 
 /** By the list of snapshots, which is the same from one manifest to the next most of the time. */
@@ -38,4 +39,9 @@ function addFiles(named: Set<number>, { runs }: ManifestState): void {
   for (const { files } of runs) {
     for (const fileId of files) named.add(fileId);
   }
+}
+
+/** The id that a file names: that of the store, or of the ancestor that made it. */
+export function makerOf(file: { readonly storeId?: string }, own: Uint8Array): Uint8Array {
+  return file.storeId === undefined ? own : (fromHex(file.storeId) as Uint8Array);
 }

@@ -54,6 +54,11 @@ export function nullable(check: Check): Check {
   return (value, at) => (value === null ? undefined : check(value, at));
 }
 
+/** A member that may be absent. */
+export function optional(check: Check): Check {
+  return (value, at) => (value === undefined ? undefined : check(value, at));
+}
+
 /** A power of two, at least that of a sector. */
 export const alignment: Check = (value, at) => {
   const wrong = integer(512, 2 ** 30)(value, at);

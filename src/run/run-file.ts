@@ -3,6 +3,7 @@ import { assert } from "../base/assert.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import type { Disk, DiskMapping } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
+import { makerOf } from "../manifest/named-files.js";
 import type { BlockCache } from "./block-cache.js";
 import { BlockReader } from "./block-reader.js";
 import { corruptRun, systemRefused } from "./errors.js";
@@ -83,7 +84,7 @@ export class RunFile {
 
   #check(): FileParts {
     const { disk, file, storeId, cache } = this.#options;
-    const place = { storeId, fileId: file.id };
+    const place = { storeId: makerOf(file, storeId), fileId: file.id };
     const ends = readEnds(this.path, this.#mapping, place, file, disk.checksum);
     const reader = new BlockReader(this.path, file.id, ends.seed, this.#mapping, disk, cache);
     this.#checked = new FileParts(ends.layout, reader);

@@ -2,6 +2,7 @@
 import { errnoCode } from "../base/errors.js";
 import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
+import { makerOf } from "../manifest/named-files.js";
 import { checkAgreement } from "./agreement.js";
 import type { BlockTools } from "./block.js";
 import { readUint32 } from "./entries.js";
@@ -35,7 +36,7 @@ export async function verifyRunFile(
   onProblem: (problem: RunProblem) => void,
 ): Promise<RunVerdict> {
   const path = `${directory}/${runFileName(file.id)}`;
-  const place = { storeId, fileId: file.id };
+  const place = { storeId: makerOf(file, storeId), fileId: file.id };
   const reporter = new ProblemReporter(path, file, onProblem);
   const nothing = { rows: 0, tombstones: 0, blocks: 0 };
   const handle = await openOrUndefined(disk, path);

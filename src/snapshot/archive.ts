@@ -1,6 +1,6 @@
 /** From a sealed segment to its archive: the same frames without their padding, compressed. */
 import { fromHex } from "../base/bytes.js";
-import { HoldfastError } from "../base/errors.js";
+import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { DiskFile } from "../disk/disk.js";
 import {
@@ -62,11 +62,13 @@ class Archiver {
   async run(): Promise<Omit<ArchiveResult, "totalMicros">> {
     const { disk } = this.#context;
     const { segment } = this.#job;
-    const file = await disk.open(this.#path, { write: true, create: true });
+    // What an attempt that was cut short has left. Never cut off: a file may have other names.
+    await disk.remove(this.#path).catch((error: unknown) => {
+      if (errnoCode(error) !== "ENOENT") throw error;
+    });
+    const file = await disk.open(this.#path, { write: true, create: true, exclusive: true });
     let bytesRead: number;
     try {
-      // What an attempt that was cut short has left.
-      await file.truncate(0);
       bytesRead = await this.#copy(file);
       await file.sync();
     } finally {

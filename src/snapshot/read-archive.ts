@@ -15,6 +15,7 @@ import {
 } from "../log/format.js";
 import { type LogRecord, walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
+import { makerOf } from "../manifest/named-files.js";
 import { claimedBlockBytes, decodeBlock } from "../run/block.js";
 import { BLOCK_HEADER_BYTES, BLOCK_KIND } from "../run/format.js";
 import { ARCHIVE_HEADER_BYTES, archiveFileName, decodeArchiveHeader } from "./archive-format.js";
@@ -96,8 +97,9 @@ class ArchiveReader {
     this.#o = options;
     this.#path = path;
     this.#file = file;
-    const id = fromHex(storeId);
-    assert(id !== undefined, "a store id is hex digits");
+    const own = fromHex(storeId);
+    assert(own !== undefined, "a store id is hex digits");
+    const id = makerOf(archive, own);
     this.#place = {
       storeId: id,
       segmentId: archive.id,

@@ -8,6 +8,7 @@
 import { fromHex } from "../base/bytes.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
 import type { ManifestFile } from "../manifest/format.js";
+import { makerOf } from "../manifest/named-files.js";
 import { Entries, readUint32 } from "../run/entries.js";
 import { corruptRun } from "../run/errors.js";
 import { decodeRunHeader } from "../run/file-header.js";
@@ -70,7 +71,7 @@ export async function beginWalk(
   const read = (offset: number, length: number) => reader.read(offset, length);
   const end = Math.min(file.bytes - RUN_FOOTER_BYTES, await handle.size());
   const header = await read(0, RUN_HEADER_BYTES);
-  const place = { storeId: fromHex(storeId) as Uint8Array, fileId: file.id };
+  const place = { storeId: makerOf(file, fromHex(storeId) as Uint8Array), fileId: file.id };
   const decoded = decodeRunHeader(header, place, checksum);
   const walk = (seed: number): WalkOptions => ({
     file: path,

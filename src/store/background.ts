@@ -15,6 +15,7 @@ import type { Pressure } from "../snapshot/trigger.js";
 import { WorkerRunner } from "../snapshot/worker-runner.js";
 import { backgroundBounds } from "./bounds.js";
 import type { Catalog } from "./catalog.js";
+import { type ForkPoint, pointOfSnapshot } from "./fork.js";
 import type { StoreLedger } from "./ledger.js";
 import type { Options } from "./options.js";
 import {
@@ -187,6 +188,15 @@ export class Background {
     });
     // As it was made: it may have been dropped with the same publication.
     return infoOf(made?.snapshots.at(-1) as ManifestSnapshot);
+  }
+
+  /** What all is in that is durable at this moment; or what a named snapshot shows. */
+  forkPoint(at: string | undefined): ForkPoint {
+    const { writer, ledger } = this.#o;
+    const manifest = ledger.current;
+    if (at !== undefined) return pointOfSnapshot(manifest, at);
+    const { durableSequence: sequence, durableEnd: end } = writer;
+    return { manifest, state: manifest.state, sequence, end };
   }
 
   snapshots(): SnapshotInfo[] {

@@ -87,6 +87,11 @@ async function makeStore<T>(
   }
 }
 
+/** Begins anew: what was put into the marked place is removed again. */
+export async function clearNewStore(disk: Disk, to: string): Promise<void> {
+  await removeAll(disk, to, await disk.list(to));
+}
+
 /** A segment, then the manifest, which makes a store of the files that are there already. */
 export async function publishContent(place: NewStore, content: NewContent): Promise<void> {
   const { disk, to } = place;

@@ -111,6 +111,14 @@ export interface SnapshotOpenOptions extends OpenOptions {
   readonly at: string;
 }
 
+/** How to fork a store. */
+export interface ForkOptions {
+  /** Name of the snapshot that it begins with. Default: what the store holds now. */
+  readonly at?: string;
+  /** Environment of the new store. Default: that of the store. */
+  readonly environment?: string;
+}
+
 export type Backend = "auto" | "native" | "io_uring" | "threads" | "portable";
 
 export interface StoreWarning {
@@ -206,6 +214,19 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
+  return options;
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function checkForkOptions(directory: unknown, options: ForkOptions): ForkOptions {
+  if (typeof directory !== "string" || directory === "") throw invalid("the directory is a path");
+  if (typeof options !== "object" || options === null) throw invalid("the options are an object");
+  for (const name of Object.keys(options)) {
+    if (name !== "at" && name !== "environment") throw invalid(`unknown option "${name}"`);
+  }
+  const { at, environment } = options;
+  if (at !== undefined) checkSnapshotName(at);
+  if (environment !== undefined) checkName("environment", environment);
   return options;
 }
 

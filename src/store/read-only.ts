@@ -92,14 +92,14 @@ export async function openNewest(
 }
 
 /** A file that is not there or not what was expected: it may have been replaced just now. */
-function mayHaveChanged(error: unknown): boolean {
+export function mayHaveChanged(error: unknown): boolean {
   if (errnoCode(error) === "ENOENT") return true;
   return (
     isHoldfastError(error) && ["MISSING_FILE", "CORRUPT_RUN", "CORRUPT_LOG"].includes(error.code)
   );
 }
 
-async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
+export async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
   let names: string[];
   try {
     names = await disk.list(directory);
@@ -166,7 +166,7 @@ async function openAt(
 }
 
 /** The log behind the runs, up to the snapshot's last transaction; returns that. */
-async function replayTail(
+export async function replayTail(
   disk: Disk,
   directory: string,
   manifest: Manifest,

@@ -8,8 +8,9 @@ import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import { evolveTable } from "./evolve.js";
+import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
-import type { Options } from "./options.js";
+import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
@@ -54,6 +55,7 @@ export class Store {
   readonly #checks: StoreChecks;
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
+  readonly #forks: Forks;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -63,6 +65,7 @@ export class Store {
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
+    this.#forks = new Forks(parts);
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
     this.#cached = new CachedRows({
       catalog: parts.catalog,
@@ -193,6 +196,20 @@ export class Store {
     this.#assertOpen();
     checkSnapshotName(name);
     await this.#parts.background.dropSnapshot(name);
+  }
+
+  /**
+   * Makes a new, independent store in a directory that is absent or empty, of what this one holds
+   * now, or with `at` held when that snapshot was taken: docs/fork.md.
+   *
+   * Errors: INVALID_ARGUMENT, SNAPSHOT_NOT_FOUND, LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO.
+   */
+  async fork(directory: string, options: ForkOptions = {}): Promise<ForkInfo> {
+    this.#assertOpen();
+    this.#runner.assertNotActive();
+    checkForkOptions(directory, options);
+    if (options.at === undefined) await this.durable();
+    return this.#forks.fork(directory, options);
   }
 
   /**
@@ -374,6 +391,7 @@ export class Store {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
+    await this.#forks.settled();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));

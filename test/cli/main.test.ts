@@ -14,7 +14,21 @@ beforeAll(async () => {
 });
 afterAll(() => stores.end());
 
-const COMMANDS = "replay inspect log verify snapshot restore salvage migrate doctor".split(" ");
+const COMMANDS = [
+  "replay",
+  "inspect",
+  "log",
+  "verify",
+  "snapshot",
+  "restore",
+  "fork",
+  "compare",
+  "salvage",
+  "migrate",
+  "export",
+  "import",
+  "doctor",
+];
 
 test("--help names every command in the order of a first acquaintance, with examples", async () => {
   const { code, stdout, stderr } = await holdfast("--help");

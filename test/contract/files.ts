@@ -300,6 +300,28 @@ export function filesContract(make: MakeDisk): void {
       await file.close();
     });
 
+    test("link gives a second name; removing one of them leaves the other", async () => {
+      const [a, b] = [`${directory}/a`, `${directory}/b`];
+      await writeFileWith(disk, a, pattern(10));
+      await disk.link(a, b);
+      await expect(disk.link(a, b)).rejects.toMatchObject({ code: "EEXIST" });
+      await disk.remove(a);
+      expect(await disk.list(directory)).toEqual(["b"]);
+      expect(same(await readFileOf(disk, b), pattern(10))).toBe(true);
+      await expect(disk.link(a, `${directory}/c`)).rejects.toMatchObject({ code: "ENOENT" });
+    });
+
+    test("copy makes another file, and replaces none", async () => {
+      const [a, b] = [`${directory}/a`, `${directory}/b`];
+      await writeFileWith(disk, a, pattern(10, 1));
+      await disk.copy(a, b);
+      const file = await disk.open(a, { write: true });
+      await file.write(0, pattern(10, 2));
+      await file.close();
+      expect(same(await readFileOf(disk, b), pattern(10, 1))).toBe(true);
+      await expect(disk.copy(a, b)).rejects.toMatchObject({ code: "EEXIST" });
+    });
+
     test("rename works between directories", async () => {
       await disk.createDirectory(`${directory}/d`);
       await writeFileWith(disk, `${directory}/a`, pattern(10, 1));

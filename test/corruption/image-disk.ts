@@ -108,6 +108,14 @@ export class ImageDisk implements Disk {
     });
   }
 
+  link(from: string, to: string): Promise<void> {
+    return this.#soon(() => this.#set(to, this.#bytesOf(from)));
+  }
+
+  copy(from: string, to: string): Promise<void> {
+    return this.link(from, to);
+  }
+
   rename(from: string, to: string): Promise<void> {
     return this.#soon(() => {
       this.#set(to, this.#bytesOf(from));

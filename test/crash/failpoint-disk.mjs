@@ -109,6 +109,14 @@ class WatchedDisk {
     return this.#point.around("rename", from, () => this.#disk.rename(from, to));
   }
 
+  link(from, to) {
+    return this.#point.around("link", from, () => this.#disk.link(from, to));
+  }
+
+  copy(from, to) {
+    return this.#point.around("copy", from, () => this.#disk.copy(from, to));
+  }
+
   remove(path) {
     return this.#point.around("remove", path, () => this.#disk.remove(path));
   }

@@ -5,6 +5,7 @@ import { portableChecksum } from "../../src/disk/checksum.js";
 import {
   MANIFEST_AT,
   MANIFEST_BLOCK_BYTES,
+  MANIFEST_FORMAT_VERSION,
   MANIFEST_HEADER_BYTES,
   MANIFEST_MAGIC,
   type Manifest,
@@ -101,7 +102,7 @@ export const manifest: Manifest = {
 };
 
 /** A slot with good checksums over any content. */
-export function slotOf(content: unknown, version = 2): Uint8Array {
+export function slotOf(content: unknown, version = MANIFEST_FORMAT_VERSION): Uint8Array {
   const payload = encode(content);
   const used = MANIFEST_HEADER_BYTES + payload.length;
   const bytes = new Uint8Array(Math.ceil(used / MANIFEST_BLOCK_BYTES) * MANIFEST_BLOCK_BYTES);

@@ -11,6 +11,7 @@ import {
   decodeManifest,
   encodeManifest,
   MANIFEST_AT,
+  MANIFEST_FORMAT_VERSION,
   MANIFEST_HEADER_BYTES,
   type Manifest,
   type ManifestSnapshot,
@@ -108,7 +109,9 @@ test("a manifest that is cut off anywhere is damage", () => {
 });
 
 test("a newer format is told apart from damage", () => {
-  expect(decodeManifest(slotOf(manifest, 3), portableChecksum)).toMatchObject({ why: "version" });
+  expect(
+    decodeManifest(slotOf(manifest, MANIFEST_FORMAT_VERSION + 1), portableChecksum),
+  ).toMatchObject({ why: "version" });
 });
 
 test("a good header before the content of another manifest is damage", () => {

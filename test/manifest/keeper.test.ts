@@ -4,6 +4,7 @@ import { viewOf } from "../../src/base/bytes.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import {
   MANIFEST_AT,
+  MANIFEST_FORMAT_VERSION,
   MANIFEST_HEADER_BYTES,
   MANIFEST_SLOT_BYTES,
 } from "../../src/manifest/format.js";
@@ -318,7 +319,7 @@ test("a newer format is refused, even in one slot, and nothing is touched", asyn
   const machine = await closedStore(5);
   machine.mutate(SLOTS[1], (bytes) => {
     const view = viewOf(bytes);
-    view.setUint32(MANIFEST_AT.formatVersion, 3, true);
+    view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION + 1, true);
     const sum = portableChecksum.crc32c(bytes, MANIFEST_AT.formatVersion, MANIFEST_HEADER_BYTES);
     view.setUint32(MANIFEST_AT.headerChecksum, sum, true);
     return bytes;

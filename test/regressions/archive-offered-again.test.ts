@@ -22,7 +22,8 @@ test.each(["write", "sync", "read"] as const)(
       });
       await fill(machine, store, 0, 30, 3000);
       const begun = machine.addFault({
-        operation: "truncate",
+        // What each making of one begins with.
+        operation: "remove",
         path: ".archive",
         stallMicros: 1,
         times: Number.POSITIVE_INFINITY,

@@ -10,7 +10,7 @@ const BACKGROUND_STEPS = [
   ["map", ".run"],
   ["remove", ".run"],
   ["open", ".archive"],
-  ["truncate", ".archive"],
+  ["close", ".archive"],
   ["write", ".archive"],
   ["sync", ".archive"],
   ["read", ".archive"],

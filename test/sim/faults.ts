@@ -14,6 +14,7 @@ export const OPERATIONS = [
   "list",
   "createDirectory",
   "rename",
+  "link",
   "remove",
   "syncDirectory",
   "map",

@@ -128,6 +128,22 @@ export class SimulatedDisk implements Disk {
     });
   }
 
+  link(from: string, to: string): Promise<void> {
+    return this.change({ operation: "link", path: from }, "link", () => {
+      this.machine.trace.foldText(to);
+      this.machine.tree.link(from, to);
+    });
+  }
+
+  async copy(from: string, to: string): Promise<void> {
+    const source = await this.open(from);
+    const target = await this.open(to, { write: true, create: true, exclusive: true });
+    await target.write(0, await source.read(0, await source.size()));
+    await target.sync();
+    await source.close();
+    await target.close();
+  }
+
   remove(path: string): Promise<void> {
     return this.change({ operation: "remove", path }, "unlink", () =>
       this.machine.tree.remove(path),

@@ -106,6 +106,15 @@ export class SimulatedTree {
     if (node instanceof SimulatedFile) this.#journal?.named(node, from, to);
   }
 
+  link(from: string, to: string): void {
+    const node = this.getFile(from, "link");
+    const target = this.#place(to, "link");
+    if (target.directory.entries.has(target.name)) throw systemError("EEXIST", "link", to);
+    target.directory.entries.set(target.name, node);
+    this.#note(node, undefined, target);
+    this.#journal?.named(node, undefined, to);
+  }
+
   remove(path: string): void {
     const node = this.getFile(path, "unlink");
     const from = this.#place(path, "unlink");

@@ -8,6 +8,7 @@ import { verifyFile } from "../../src/cli/verify-file.js";
 import { type Verification, verifyStore } from "../../src/cli/verify-store.js";
 import { open, type Store } from "../../src/index.js";
 import { readManifestSlots } from "../../src/manifest/manifest.js";
+import { forkStore, pointOf } from "../../src/store/fork.js";
 import { restoreSnapshot } from "../../src/store/restore.js";
 import type { SimulatedMachine } from "../sim/disk.js";
 import { compareStates, type State } from "../sim/model.js";
@@ -17,6 +18,7 @@ import { openStore, type Program, SMALL, stateOf } from "../support/program.js";
 import { ALL, flush, opened, rest, type Scenario, type Steps, scenario } from "./scenario.js";
 
 const RESTORED = "/data/restored";
+const FORKED = "/data/forked";
 /** The lists beside the new store go to real files, so this is a directory on both machines. */
 export const SALVAGED = mkdtempSync(join(tmpdir(), "holdfast-sweep-"));
 
@@ -26,6 +28,18 @@ const restore: Steps = async (program) => {
   if (newest === undefined) throw new HoldfastError("CORRUPT_MANIFEST", "no manifest");
   const options = { disk, directory: DIRECTORY, manifest: newest, writerId: "sweep" };
   await restoreSnapshot({ ...options, name: "base", to: RESTORED });
+};
+
+/** As the command does it, beside or without a writer. */
+const fork: Steps = async ({ machine }) => {
+  const disk = machine.boot();
+  const place = { disk, directory: DIRECTORY, to: FORKED, writerId: "sweep" };
+  await forkStore(place, () => pointOf(disk, DIRECTORY, undefined));
+};
+
+/** As the program does it. */
+const forkStores: Steps = async ({ store }) => {
+  await store.fork(FORKED);
 };
 
 const salvage: Steps = async ({ machine }) => {
@@ -77,6 +91,11 @@ async function isRestored(machine: SimulatedMachine): Promise<void> {
   const snapshot = await open(DIRECTORY, { ...options, at: "base" });
   assertSame(readState(snapshot, DEFINITIONS.plain, TABLE_NAMES), await stateIn(machine, RESTORED));
   await snapshot.close();
+}
+
+/** A fork has what the store has, which nobody has written to since. */
+async function isForked(machine: SimulatedMachine, store: Store): Promise<void> {
+  assertSame(stateOf(store), await stateIn(machine, FORKED));
 }
 
 async function isSalvaged(machine: SimulatedMachine, store: Store): Promise<void> {
@@ -132,6 +151,8 @@ export const COPY_SCENARIOS: readonly Scenario[] = [
   scenario("restore", "closed", restore, { made: isRestored }),
   scenario("restore beside its store", "several runs", opened(restore), { made: isRestored }),
   scenario("restore of what was killed", "killed", restore, { made: isRestored }),
+  scenario("fork of what was torn", "torn", fork, { made: isForked }),
+  scenario("fork with archives", "archives", opened(forkStores), { made: isForked, options: ALL }),
   scenario("salvage", "closed", salvage, { made: isSalvaged }),
   scenario("salvage of what was torn", "torn", salvage, { made: isSalvaged }),
   scenario("salvage with archives", "archives", salvage, { made: isSalvaged, options: ALL }),
