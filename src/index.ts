@@ -24,6 +24,9 @@ export {
   withDefault,
 } from "./codec/schema.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
+export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
+export type { Moment } from "./history/moments.js";
+export type { StoredRow } from "./history/stored-tables.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
@@ -32,6 +35,7 @@ export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
+export type { RowChange } from "./store/key-history.js";
 export { open } from "./store/open.js";
 export type {
   Backend,
@@ -40,11 +44,19 @@ export type {
   StoreCheck,
   StoreWarning,
 } from "./store/options.js";
+export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
+export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
 export type { Store } from "./store/store.js";
+export type {
+  ChangesOptions,
+  DiffOptions,
+  HistoryRange,
+  PastPoint,
+} from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";
 export type { View } from "./store/view.js";

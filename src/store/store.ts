@@ -2,6 +2,7 @@
 import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
+import type { LogSource } from "../history/log-source.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
@@ -11,10 +12,12 @@ import type { Options, StoreCheck } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
+import { StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
 import { StoreView, type View } from "./view.js";
+import { WithHistory } from "./with-history.js";
 
 /** What `open` hands over. */
 export interface StoreParts {
@@ -29,6 +32,8 @@ export interface StoreParts {
   readonly writer: LogWriter;
   readonly recovery: RecoveryReport;
   readonly background: Background;
+  /** For those who read the history. */
+  readonly source: LogSource;
   /** Gives everything back; called once, after the log is drained or has failed. */
   readonly release: (clean: boolean) => Promise<void>;
 }
@@ -40,7 +45,7 @@ const RESOLVED: Promise<void> = Promise.resolve();
  *
  * Writes happen at once in memory, in the order of the calls; promises tell when they are durable.
  */
-export class Store {
+export class Store extends WithHistory {
   /** What opening found and did. */
   readonly recovery: RecoveryReport;
   readonly #parts: StoreParts;
@@ -56,6 +61,7 @@ export class Store {
 
   /** @internal */
   constructor(parts: StoreParts) {
+    super(new StoreHistory({ source: parts.source, ...parts.options }));
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
@@ -132,7 +138,7 @@ export class Store {
    * Errors: OUTCOME_UNKNOWN, POISONED; INVALID_ARGUMENT for a sequence that is not yet there.
    */
   async durable(sequence?: number): Promise<number> {
-    this.#assertOpen();
+    this.assertOpen();
     if (sequence === undefined) this.#cached.flush();
     const wanted = sequence === undefined ? this.#writer.lastSequence : sequence;
     if (!Number.isSafeInteger(wanted) || wanted < 0 || wanted > this.#writer.lastSequence) {
@@ -157,7 +163,7 @@ export class Store {
    * into the log.
    */
   view(): View {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
     this.#cached.flush();
     const view: StoreView = new StoreView(this.#catalog, this.#writer.lastSequence, () => {
@@ -176,7 +182,7 @@ export class Store {
    * IO, and those of `durable`.
    */
   async snapshot(name?: string): Promise<SnapshotInfo> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
     if (name !== undefined) checkSnapshotName(name);
     this.#cached.flush();
@@ -185,13 +191,13 @@ export class Store {
 
   /** The named snapshots there are, the oldest first. */
   snapshots(): SnapshotInfo[] {
-    this.#assertOpen();
+    this.assertOpen();
     return this.#parts.background.snapshots();
   }
 
   /** Forgets a snapshot; what only it needed is removed. Errors: SNAPSHOT_NOT_FOUND, IO. */
   async dropSnapshot(name: string): Promise<void> {
-    this.#assertOpen();
+    this.assertOpen();
     checkSnapshotName(name);
     await this.#parts.background.dropSnapshot(name);
   }
@@ -201,7 +207,7 @@ export class Store {
    * The store does this by itself as often as `recoveryBudgetMillis` asks for.
    */
   async flush(): Promise<void> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#cached.flush();
     const sequence = this.#writer.lastSequence;
     await this.#writer.durable(sequence);
@@ -226,7 +232,7 @@ export class Store {
   // ---- transactions ----------------------------------------------------------------------------
 
   #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
-    this.#assertOpen();
+    this.assertOpen();
     const runner = this.#runner;
     this.#parts.background.assertRoom();
     runner.begin();
@@ -302,7 +308,7 @@ export class Store {
     const runner = this.#runner;
     const { definition } = state;
     const read = <T>(result: () => T): T => {
-      this.#assertOpen();
+      this.assertOpen();
       return result();
     };
     return {
@@ -318,6 +324,7 @@ export class Store {
       entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
       keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
+      history: (key, range) => read(() => this.past.ofKey(state.name, key, range)),
     };
   }
 
@@ -343,7 +350,7 @@ export class Store {
   }
 
   #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
-    this.#assertOpen();
+    this.assertOpen();
     this.#parts.background.assertRoom();
     this.#runner.putAlone(state, key, row);
     if (this.#runner.rank === TIER_RANK.cached) this.#cached.flushLater();
@@ -366,6 +373,7 @@ export class Store {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
+    this.past.close();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
@@ -373,7 +381,8 @@ export class Store {
     if (failure !== undefined) throw failure;
   }
 
-  #assertOpen(): void {
+  /** @internal */
+  protected override assertOpen(): void {
     if (this.#closed || this.#closing !== undefined) {
       throw new HoldfastError("CLOSED", "the store is closed");
     }

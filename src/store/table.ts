@@ -1,5 +1,7 @@
 /** A table of an open store, as callers see it. */
+import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
+import type { HistoryRange } from "./store-history.js";
 
 /**
  * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a
@@ -47,4 +49,11 @@ export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
   delete(key: Key): Promise<boolean>;
   /** As `delete`, but returns when it is durable; the event loop waits. */
   deleteSync(key: Key): boolean;
+  /**
+   * Every durable change of a key in a range of transactions, the oldest first. Reads the log of
+   * that range, and back to the last run before it.
+   *
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, INVALID_KEY, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE, IO.
+   */
+  history(key: Key, range?: HistoryRange): AsyncGenerator<RowChange, void, undefined>;
 }
