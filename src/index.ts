@@ -37,6 +37,7 @@ export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
 export type { RowChange } from "./store/key-history.js";
 export { open } from "./store/open.js";
+export { openHistory } from "./store/open-history.js";
 export type {
   Backend,
   OpenOptions,
@@ -56,6 +57,7 @@ export type {
   DiffOptions,
   HistoryRange,
   PastPoint,
+  StoreHistory,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";

@@ -3,8 +3,8 @@
  * segments, and of the one that is being written. What is let go of while it is read is looked for
  * in what there is now.
  *
- * Only what is durable is given. Beside the writer that is what a later frame, or the manifest, says
- * to be durable: the last transactions before a pause come with the seal that follows them.
+ * Only what is durable is given. Beside the writer that is what a later frame, or the manifest,
+ * says to be durable: the last transactions before a pause come with the seal that follows them.
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { FrameHeader } from "../log/format.js";
@@ -20,10 +20,8 @@ import { type LoadedFrame, LogCursor } from "../snapshot/log-cursor.js";
 import { normalizePosition } from "../snapshot/position.js";
 import { readArchive } from "../snapshot/read-archive.js";
 import type { LogSource } from "./log-source.js";
-import { idOf, lastOf, oldestOf, type Piece, piecesOf, writerOf } from "./pieces.js";
-
-/** Readings of what is there now before damage is believed to be damage. */
-const ATTEMPTS = 6;
+import { ATTEMPTS, hasMoved, mayHaveMoved } from "./moving.js";
+import { lastOf, oldestOf, type Piece, piecesOf, writerOf } from "./pieces.js";
 
 /** Some transactions that follow one another. */
 export interface LogBatch {
@@ -50,7 +48,7 @@ export class LogReader {
   #position: ReplayPosition | undefined;
   readonly #writers = new Map<string, string>();
 
-  constructor(source: LogSource, from: number, signal = new AbortController().signal) {
+  constructor(source: LogSource, from: number, signal: AbortSignal = new AbortController().signal) {
     this.#source = source;
     this.#next = from;
     this.#signal = signal;
@@ -278,19 +276,6 @@ export function provenBy({ segments, archives, durableThrough }: Manifest): numb
   const sealed = segments.filter(({ state }) => state === "sealed");
   const lasts = [...sealed, ...archives].map(({ lastSequence }) => lastSequence);
   return Math.max(durableThrough, ...lasts);
-}
-
-function mayHaveMoved(error: unknown): boolean {
-  return (
-    isHoldfastError(error) && ["MISSING_FILE", "CORRUPT_LOG", "HISTORY_GONE"].includes(error.code)
-  );
-}
-
-/** Segments are let go of only with a manifest that is without them. */
-function hasMoved(before: Manifest, now: Manifest): boolean {
-  if (before.generation !== now.generation) return true;
-  const ids = (manifest: Manifest) => piecesOf(manifest).map(idOf).join();
-  return ids(before) !== ids(now);
 }
 
 /** `oldest`: the first transaction there is; undefined if there is none. */

@@ -1,10 +1,12 @@
 /** Places in the history: transactions by their number, and by the time. */
 import { HoldfastError } from "../base/errors.js";
+import type { Manifest } from "../manifest/format.js";
 import { historyGone, LogReader, provenBy } from "./log-reader.js";
 import type { LogSource } from "./log-source.js";
+import { look } from "./moving.js";
 import { lastOf, oldestOf, piecesOf, startOf } from "./pieces.js";
 
-/** A transaction by its sequence, or the last one up to a time: microseconds since 1970, or a Date. */
+/** A sequence, or the last one up to a time: microseconds since 1970, or a Date. */
 export type Moment = number | { readonly time: number | Date };
 
 /** Throws INVALID_ARGUMENT for what is none. */
@@ -42,14 +44,14 @@ export async function lastDurable(source: LogSource): Promise<number> {
   if (manifest.closed) return manifest.durableThrough;
   // What a manifest says is old: the log itself knows more.
   const known = provenBy(manifest);
-  const reader = new LogReader(source, Math.max(1, known));
+  const reader = new LogReader(source, known + 1);
   for await (const _ of reader.read(Number.MAX_SAFE_INTEGER - 1));
   return Math.max(known, reader.next - 1);
 }
 
 /** The first transaction from which the log is there without a gap; undefined if there is none. */
 export async function oldest(source: LogSource): Promise<number | undefined> {
-  return oldestOf(source.disk, source.directory, await source.manifest());
+  return look(source, (manifest) => oldestOf(source.disk, source.directory, manifest));
 }
 
 /**
@@ -63,7 +65,7 @@ export async function sequenceAt(source: LogSource, timeMicros: number): Promise
     if (last === 0) return 0;
     throw historyGone(last, undefined);
   }
-  const from = await searchFrom(source, first, timeMicros);
+  const from = await look(source, (now) => searchFrom(source, now, first, timeMicros));
   const reader = new LogReader(source, from);
   let found = from - 1;
   search: for await (const { records } of reader.read(await lastDurable(source))) {
@@ -77,9 +79,12 @@ export async function sequenceAt(source: LogSource, timeMicros: number): Promise
 }
 
 /** A transaction from which on to look for a time: that of the last piece that begins before it. */
-async function searchFrom(source: LogSource, first: number, timeMicros: number): Promise<number> {
-  const { disk, directory } = source;
-  const manifest = await source.manifest();
+async function searchFrom(
+  { disk, directory }: LogSource,
+  manifest: Manifest,
+  first: number,
+  timeMicros: number,
+): Promise<number> {
   for (const piece of piecesOf(manifest).reverse()) {
     if (lastOf(piece) < first) break;
     if (piece.kind === "archive") {

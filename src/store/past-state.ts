@@ -131,8 +131,8 @@ export interface PastOptions {
 }
 
 /**
- * Opens the state after `sequence`, which is durable. Throws HISTORY_GONE, CORRUPT_LOG, CORRUPT_RUN,
- * MISSING_FILE, SCHEMA_MISMATCH or IO.
+ * Opens the state after `sequence`, which is durable. Throws HISTORY_GONE, CORRUPT_LOG,
+ * CORRUPT_RUN, MISSING_FILE, SCHEMA_MISMATCH or IO.
  */
 export async function openPast(
   source: LogSource,

@@ -69,7 +69,8 @@ function mayHaveChanged(error: unknown): boolean {
   );
 }
 
-async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
+/** Throws NOT_A_STORE, CORRUPT_MANIFEST or FORMAT_VERSION. */
+export async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
   let names: string[];
   try {
     names = await disk.list(directory);
@@ -90,7 +91,8 @@ async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
   return slots.newest as Manifest;
 }
 
-function checkEnvironment(manifest: Manifest, directory: string, options: Options): void {
+/** Throws WRONG_ENVIRONMENT. */
+export function checkEnvironment(manifest: Manifest, directory: string, options: Options): void {
   if (manifest.environment === options.environment || options.allowEnvironmentChange) return;
   throw new HoldfastError(
     "WRONG_ENVIRONMENT",

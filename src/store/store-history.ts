@@ -1,6 +1,7 @@
 /** What can be asked of the history of a store, by the program that writes it or by another. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
+import { parseSchema } from "../codec/schema-description.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
 import { decodeTransaction, type LoggedTransaction } from "../history/logged-transaction.js";
@@ -72,6 +73,12 @@ export class StoreHistory {
     return openPast(this.#source, await this.#sequenceOf(point), this.#o);
   }
 
+  /** The tables of the store, each by the last version that its manifest knows. */
+  async tables(): Promise<readonly AnyTable[]> {
+    const { tables } = await this.#source.manifest();
+    return tables.map(({ schemas }) => parseSchema(schemas.at(-1)));
+  }
+
   /** See `Store.transactions`. */
   async *transactions(
     range: HistoryRange = {},
@@ -115,7 +122,7 @@ export class StoreHistory {
   }
 
   /** See `Table.history`. */
-  async *ofKey(
+  async *history(
     tableName: string,
     key: unknown,
     range: HistoryRange = {},

@@ -324,7 +324,7 @@ export class Store extends WithHistory {
       entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
       keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
-      history: (key, range) => read(() => this.past.ofKey(state.name, key, range)),
+      history: (key, range) => read(() => this.past.history(state.name, key, range)),
     };
   }
 

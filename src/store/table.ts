@@ -53,7 +53,8 @@ export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
    * Every durable change of a key in a range of transactions, the oldest first. Reads the log of
    * that range, and back to the last run before it.
    *
-   * Errors: HISTORY_GONE, INVALID_ARGUMENT, INVALID_KEY, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE, IO.
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, INVALID_KEY, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE,
+   * IO.
    */
   history(key: Key, range?: HistoryRange): AsyncGenerator<RowChange, void, undefined>;
 }

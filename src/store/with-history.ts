@@ -33,8 +33,8 @@ export abstract class WithHistory {
   }
 
   /**
-   * The durable transactions of a range, the oldest first: who wrote what, and when. Without a lower
-   * bound it begins with the oldest there is.
+   * The durable transactions of a range, the oldest first: who wrote what, and when. Without a
+   * lower bound it begins with the oldest there is.
    *
    * Errors: HISTORY_GONE, INVALID_ARGUMENT, CORRUPT_LOG, MISSING_FILE, IO.
    */
@@ -47,8 +47,8 @@ export abstract class WithHistory {
    * Transactions from one on, and then each new one when it is durable: exactly once, in order, and
    * no faster than they are taken. Ends when the signal is given or the store is closed.
    *
-   * Errors: as for `transactions`; HISTORY_GONE also where it is taken so slowly that the log is let
-   * go of before.
+   * Errors: as for `transactions`; HISTORY_GONE also where it is taken so slowly that the log is
+   * let go of before.
    */
   changes(options?: ChangesOptions): AsyncGenerator<LoggedTransaction, void, undefined> {
     this.assertOpen();

@@ -14,7 +14,20 @@ beforeAll(async () => {
 });
 afterAll(() => stores.end());
 
-const COMMANDS = ["replay", "inspect", "log", "verify", "snapshot", "restore", "salvage", "doctor"];
+const COMMANDS = [
+  "replay",
+  "inspect",
+  "log",
+  "verify",
+  "at",
+  "history",
+  "diff",
+  "tail",
+  "snapshot",
+  "restore",
+  "salvage",
+  "doctor",
+];
 
 test("--help names every command in the order of a first acquaintance, with examples", async () => {
   const { code, stdout, stderr } = await holdfast("--help");

@@ -88,14 +88,15 @@ export class ModelledStore {
   transact(): Promise<unknown> {
     const { store, random } = this;
     const done = store.transact((t) => {
-      const count = random.between(1, 5);
+      const count = 1 + random.below(5);
       for (let i = 0; i < count; i++) {
-        const key = random.between(0, 40);
-        const text = "x".repeat(random.between(0, 300));
+        const key = random.below(40);
+        const text = "x".repeat(random.below(300));
         this.#stamp++;
-        if (random.chance(0.25)) t.delete(numbers, key);
-        else if (random.chance(0.6)) t.put(numbers, key, { value: this.#stamp, text });
-        else if (random.chance(0.3)) t.delete(names, ["a", key]);
+        const choice = random.below(8);
+        if (choice < 2) t.delete(numbers, key);
+        else if (choice < 5) t.put(numbers, key, { value: this.#stamp, text });
+        else if (choice === 5) t.delete(names, ["a", key]);
         else t.put(names, ["a", key], { text: `${this.#stamp}` });
       }
     });
@@ -108,8 +109,9 @@ export class ModelledStore {
   async upkeep(): Promise<void> {
     const { store, random } = this;
     const names = store.snapshots().map(({ name }) => name);
-    if (random.chance(0.5)) await store.flush();
-    else if (names.length > 3 && random.chance(0.5)) await store.dropSnapshot(names[0] as string);
-    else await store.snapshot();
+    const choice = random.below(4);
+    if (choice < 2) return store.flush();
+    if (choice === 2 && names.length > 2) return store.dropSnapshot(random.pick(names));
+    await store.snapshot();
   }
 }
