@@ -117,7 +117,9 @@ export class StoreHistory {
         if (signal.aborted && isHoldfastError(error, "CLOSED")) return;
         throw error;
       }
-      if (reader.next === since) await this.#source.more(signal);
+      // What has become durable since it was read has woken nobody.
+      const isMore = (this.#source.durable()?.sequence ?? 0) >= reader.next;
+      if (reader.next === since && !isMore) await this.#source.more(signal);
     }
   }
 
