@@ -48,7 +48,10 @@ await timed(`${total} transactions`, async () => {
     msgpackBytes += encode({ key, ...row }).length;
     await table.put(key, row);
     if (i % 500 === 499) await store.durable();
-    if (i % (total / 4) === total / 4 - 1) await store.snapshot();
+    if (i % (total / 4) === total / 4 - 1) {
+      await store.flush();
+      await store.snapshot();
+    }
   }
   await store.flush();
   return "";
