@@ -20,8 +20,8 @@ export function registerTail(program: Command): void {
     .description(
       "Prints each transaction once it is durable, in order, and waits for the next; --from\n" +
         "begins earlier. It follows a store that another process writes: it takes no lock and\n" +
-        "changes nothing. Ends with an interrupt, or after --limit transactions. Exit codes: 0 ended,\n" +
-        "1 failed, 2 could not look.",
+        "changes nothing. Ends with an interrupt, or after --limit transactions. Exit codes:\n" +
+        "0 ended, 1 failed, 2 could not look.",
     )
     .argument("<dir>", "directory of the store")
     .option("--from <moment>", "begin with this sequence or time", momentOf)
