@@ -25,6 +25,9 @@ export {
   withDefault,
 } from "./codec/schema.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
+export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
+export type { Moment } from "./history/moments.js";
+export type { StoredRow } from "./history/stored-tables.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
@@ -34,8 +37,10 @@ export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
 export type { ForkInfo } from "./store/fork.js";
+export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
+export { openHistory } from "./store/open-history.js";
 export type {
   Backend,
   ForkOptions,
@@ -44,11 +49,20 @@ export type {
   StoreCheck,
   StoreWarning,
 } from "./store/options.js";
+export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
+export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
 export type { Store } from "./store/store.js";
+export type {
+  ChangesOptions,
+  DiffOptions,
+  HistoryRange,
+  PastPoint,
+  StoreHistory,
+} from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";
 export type { View } from "./store/view.js";

@@ -17,11 +17,12 @@ const RANKS: Readonly<Record<string, number>> = {
   run: 3,
   recovery: 4,
   snapshot: 4,
-  store: 5,
-  "index.ts": 6,
-  replay: 7,
-  trading: 7,
-  cli: 8,
+  history: 5,
+  store: 6,
+  "index.ts": 7,
+  replay: 8,
+  trading: 8,
+  cli: 9,
 };
 
 /** log, manifest and memtable use the disk's types; nobody else skips a neighbour's door. */

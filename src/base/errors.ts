@@ -17,6 +17,7 @@ export const ERROR_CODES = [
   "CLOSED",
   "SNAPSHOT_EXISTS",
   "SNAPSHOT_NOT_FOUND",
+  "HISTORY_GONE",
   // The store has more to do than it can; nothing was written.
   "OVERLOADED",
   // The store cannot be opened as asked; nothing was changed.
@@ -58,6 +59,8 @@ export interface ErrorData {
   readonly sequence?: number;
   /** Last sequence concerned. */
   readonly lastSequence?: number;
+  /** For HISTORY_GONE: the first transaction that there still is; not set if there is none. */
+  readonly oldestSequence?: number;
   readonly table?: string;
   readonly key?: unknown;
   readonly field?: string;

@@ -2,10 +2,13 @@
 /** The `holdfast` command. */
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { registerAt } from "./at.js";
 import { registerCompare } from "./compare.js";
+import { registerDiff } from "./diff.js";
 import { registerDoctor } from "./doctor.js";
 import { registerExport } from "./export.js";
 import { registerFork } from "./fork.js";
+import { registerHistory } from "./history.js";
 import { registerImport } from "./import.js";
 import { registerInspect } from "./inspect.js";
 import { registerLog } from "./log.js";
@@ -15,6 +18,7 @@ import { registerReplay } from "./replay.js";
 import { registerRestore } from "./restore.js";
 import { registerSalvage } from "./salvage.js";
 import { registerSnapshot } from "./snapshot.js";
+import { registerTail } from "./tail.js";
 import { registerVerify } from "./verify.js";
 
 const EXAMPLES = `
@@ -24,6 +28,11 @@ Examples:
   holdfast inspect state           what the store consists of
   holdfast log state --from 100 --limit 5
                                    five transactions, as rows
+  holdfast at state 1200 orders    the rows of a table after transaction 1,200
+  holdfast history state orders o-17
+                                   every change of one key
+  holdfast diff state 1200 before  what differs: a transaction and a snapshot
+  holdfast tail state              transactions as they happen
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
   holdfast snapshot state before   keep the state as it is now, as "before"
@@ -40,8 +49,8 @@ Examples:
                                    and back, all of them or none
   holdfast doctor state            what durable writes cost in this directory
 
-inspect, log, verify and snapshot --list only read: they need neither the
-lock nor the application, and work on a damaged store and on one in use.
+inspect, log, at, history, diff, tail, verify and snapshot --list only read: they need
+neither the lock nor the application, and work on a damaged store and on one in use.
 restore and salvage only read the store that they are given. doctor leaves nothing
 behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
 
@@ -61,6 +70,10 @@ function makeProgram(): Command {
   registerInspect(program);
   registerLog(program);
   registerVerify(program);
+  registerAt(program);
+  registerHistory(program);
+  registerDiff(program);
+  registerTail(program);
   registerSnapshot(program);
   registerRestore(program);
   registerFork(program);

@@ -23,6 +23,7 @@ import { writeDeclarations } from "./declare.js";
 import { DirectoryWatch } from "./directory-watch.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
+import { liveSource } from "./live-source.js";
 import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
 import { checkPlace, syncAncestors } from "./place.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
@@ -248,7 +249,10 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
       },
       segments: supply,
       onRotate: (id, lastSequence, bytes) => ledger.rotated(id, lastSequence, bytes),
-      onDurable: () => background.check(),
+      onDurable: () => {
+        background.check();
+        source.wake();
+      },
       onPoison: (error) => options.onWarning({ code: "POISONED", message: error.message }),
       onSlowWrite: (micros) =>
         options.onWarning({
@@ -258,6 +262,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     },
     log.lastTimeMicros,
   );
+  const source = liveSource({ disk, directory, ledger, writer });
   const { operationsReplayed: operations, bytesReplayed: bytes } = log.report;
   const background: Background = new Background({
     disk,
@@ -291,6 +296,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     writer,
     recovery: log.report,
     background,
+    source,
     release: (clean) =>
       release({ ...parts, keeper: log.keeper, watch, supply, queue, ledger, writer }, clean),
   });

@@ -99,6 +99,7 @@ export function mayHaveChanged(error: unknown): boolean {
   );
 }
 
+/** Throws NOT_A_STORE, CORRUPT_MANIFEST or FORMAT_VERSION. */
 export async function readManifest(disk: Disk, directory: string): Promise<Manifest> {
   let names: string[];
   try {
@@ -120,7 +121,8 @@ export async function readManifest(disk: Disk, directory: string): Promise<Manif
   return slots.newest as Manifest;
 }
 
-function checkEnvironment(manifest: Manifest, directory: string, options: Options): void {
+/** Throws WRONG_ENVIRONMENT. */
+export function checkEnvironment(manifest: Manifest, directory: string, options: Options): void {
   if (manifest.environment === options.environment || options.allowEnvironmentChange) return;
   throw new HoldfastError(
     "WRONG_ENVIRONMENT",

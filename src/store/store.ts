@@ -2,6 +2,7 @@
 import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
+import type { LogSource } from "../history/log-source.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
@@ -15,10 +16,12 @@ import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from 
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
+import { StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
 import { StoreView, type View } from "./view.js";
+import { WithHistory } from "./with-history.js";
 
 /** What `open` hands over. */
 export interface StoreParts {
@@ -33,6 +36,8 @@ export interface StoreParts {
   readonly writer: LogWriter;
   readonly recovery: RecoveryReport;
   readonly background: Background;
+  /** For those who read the history. */
+  readonly source: LogSource;
   /** Gives everything back; called once, after the log is drained or has failed. */
   readonly release: (clean: boolean) => Promise<void>;
 }
@@ -44,7 +49,7 @@ const RESOLVED: Promise<void> = Promise.resolve();
  *
  * Writes happen at once in memory, in the order of the calls; promises tell when they are durable.
  */
-export class Store {
+export class Store extends WithHistory {
   /** What opening found and did. */
   readonly recovery: RecoveryReport;
   readonly #parts: StoreParts;
@@ -61,6 +66,7 @@ export class Store {
 
   /** @internal */
   constructor(parts: StoreParts) {
+    super(new StoreHistory({ source: parts.source, ...parts.options }));
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
@@ -134,7 +140,7 @@ export class Store {
    * Errors: OUTCOME_UNKNOWN, POISONED; INVALID_ARGUMENT for a sequence that is not yet there.
    */
   async durable(sequence?: number): Promise<number> {
-    this.#assertOpen();
+    this.assertOpen();
     if (sequence === undefined) this.#cached.flush();
     const wanted = sequence === undefined ? this.#writer.lastSequence : sequence;
     if (!Number.isSafeInteger(wanted) || wanted < 0 || wanted > this.#writer.lastSequence) {
@@ -159,7 +165,7 @@ export class Store {
    * into the log.
    */
   view(): View {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
     this.#cached.flush();
     const view: StoreView = new StoreView(this.#catalog, this.#writer.lastSequence, () => {
@@ -178,7 +184,7 @@ export class Store {
    * IO, and those of `durable`.
    */
   async snapshot(name?: string): Promise<SnapshotInfo> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
     if (name !== undefined) checkSnapshotName(name);
     this.#cached.flush();
@@ -187,13 +193,13 @@ export class Store {
 
   /** The named snapshots there are, the oldest first. */
   snapshots(): SnapshotInfo[] {
-    this.#assertOpen();
+    this.assertOpen();
     return this.#parts.background.snapshots();
   }
 
   /** Forgets a snapshot; what only it needed is removed. Errors: SNAPSHOT_NOT_FOUND, IO. */
   async dropSnapshot(name: string): Promise<void> {
-    this.#assertOpen();
+    this.assertOpen();
     checkSnapshotName(name);
     await this.#parts.background.dropSnapshot(name);
   }
@@ -205,7 +211,7 @@ export class Store {
    * Errors: INVALID_ARGUMENT, SNAPSHOT_NOT_FOUND, LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO.
    */
   async fork(directory: string, options: ForkOptions = {}): Promise<ForkInfo> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
     checkForkOptions(directory, options);
     if (options.at === undefined) await this.durable();
@@ -217,7 +223,7 @@ export class Store {
    * The store does this by itself as often as `recoveryBudgetMillis` asks for.
    */
   async flush(): Promise<void> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#cached.flush();
     const sequence = this.#writer.lastSequence;
     await this.#writer.durable(sequence);
@@ -231,9 +237,9 @@ export class Store {
    * they were. Errors: those of a write, CORRUPT_RUN, and the signal's reason.
    */
   async migrate(options: MigrateOptions = {}): Promise<MigratedTable[]> {
-    this.#assertOpen();
+    this.assertOpen();
     this.#runner.assertNotActive();
-    const assertOpen = () => this.#assertOpen();
+    const assertOpen = () => this.assertOpen();
     const flush = () => this.flush();
     return migrateStore({ ...this.#parts, runner: this.#runner, assertOpen, flush }, options);
   }
@@ -256,7 +262,7 @@ export class Store {
   // ---- transactions ----------------------------------------------------------------------------
 
   #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
-    this.#assertOpen();
+    this.assertOpen();
     const runner = this.#runner;
     this.#parts.background.assertRoom();
     runner.begin();
@@ -317,7 +323,7 @@ export class Store {
     const runner = this.#runner;
     const { definition } = state;
     const read = <T>(result: () => T): T => {
-      this.#assertOpen();
+      this.assertOpen();
       state.assertInForce(definition);
       return result();
     };
@@ -343,6 +349,7 @@ export class Store {
       entries: (range?: RangeOptions<K>) => read(() => entriesOf(newest(state), range)),
       keys: (range?: RangeOptions<K>) => read(() => keysOf(newest(state), range)),
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
+      history: (key, range) => read(() => this.past.history(state.name, key, range)),
     };
   }
 
@@ -368,7 +375,7 @@ export class Store {
   }
 
   #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
-    this.#assertOpen();
+    this.assertOpen();
     this.#parts.background.assertRoom();
     this.#runner.putAlone(state, key, row);
     if (this.#runner.rank === TIER_RANK.cached) this.#cached.flushLater();
@@ -392,6 +399,7 @@ export class Store {
     this.#cached.stop();
     for (const view of this.#views) view.release();
     await this.#forks.settled();
+    this.past.close();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
@@ -399,7 +407,8 @@ export class Store {
     if (failure !== undefined) throw failure;
   }
 
-  #assertOpen(): void {
+  /** @internal */
+  protected override assertOpen(): void {
     if (this.#closed || this.#closing !== undefined) {
       throw new HoldfastError("CLOSED", "the store is closed");
     }

@@ -1,6 +1,8 @@
 /** A table of an open store, as callers see it. */
 import type { TableDefinition } from "../codec/schema.js";
+import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
+import type { HistoryRange } from "./store-history.js";
 
 /**
  * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a
@@ -60,4 +62,12 @@ export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
   evolve<NextRow, NextInput>(
     next: TableDefinition<Key, NextRow, NextInput>,
   ): Promise<Table<Key, NextRow, NextInput>>;
+  /**
+   * Every durable change of a key in a range of transactions, the oldest first. Reads the log of
+   * that range, and back to the last run before it.
+   *
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, INVALID_KEY, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE,
+   * IO.
+   */
+  history(key: Key, range?: HistoryRange): AsyncGenerator<RowChange, void, undefined>;
 }

@@ -1,0 +1,93 @@
+/** What became of one key, transaction by transaction. */
+
+import type { LogSource } from "../history/log-source.js";
+import { eachOperation } from "../history/logged-transaction.js";
+import type { StoredRow, StoredTable, StoredTables } from "../history/stored-tables.js";
+import { OPERATION } from "../log/format.js";
+import type { LogRecord } from "../log/record.js";
+import { compareBytes } from "../run/entries.js";
+import { newRowPlace } from "../run/run-file.js";
+import { TABLE_ID_BYTES, writeTableId } from "./layers.js";
+import { openBase } from "./past-state.js";
+
+/** The key is looked up in runs once, and never again. */
+const CACHE_BYTES = 1024 * 1024;
+
+/** One change of one key. */
+export interface RowChange {
+  /** Of the transaction that made it. */
+  readonly sequence: number;
+  /** Microseconds since 1970. */
+  readonly timeMicros: number;
+  readonly writer: string;
+  /** Undefined if there was no row. */
+  readonly before: StoredRow | undefined;
+  /** False where what was before is not in the history that is kept: `before` says nothing then. */
+  readonly beforeIsKnown: boolean;
+  /** Undefined if it was deleted. */
+  readonly after: StoredRow | undefined;
+}
+
+export class KeyHistory {
+  readonly #tables: StoredTables;
+  readonly #table: StoredTable;
+  /** With the table's id in front. */
+  readonly #fullKey: Uint8Array;
+  #row: StoredRow | undefined;
+  #isKnown = true;
+
+  constructor(tables: StoredTables, table: StoredTable, fullKey: Uint8Array) {
+    this.#tables = tables;
+    this.#table = table;
+    this.#fullKey = fullKey;
+    writeTableId(fullKey, table.id);
+  }
+
+  /**
+   * Finds the row before transaction `from`, as far as it can be told; `oldest` is the first one of
+   * the log. Returns the transaction with which reading the log has to begin.
+   */
+  async begin(source: LogSource, from: number, oldest: number | undefined): Promise<number> {
+    const { runs, through } = await openBase(source, from - 1, CACHE_BYTES);
+    try {
+      if (through + 1 < from && (oldest === undefined || oldest > through + 1)) {
+        this.#isKnown = false;
+        return from;
+      }
+      const place = newRowPlace();
+      const key = this.#fullKey;
+      if (runs.get(key, key.length, place) && place.end >= 0) {
+        const { block, start, end, schemaVersion } = place;
+        this.#row = this.#tables.decodeRow(this.#table, schemaVersion, block, start, end);
+      }
+      return through + 1;
+    } finally {
+      await runs.release();
+    }
+  }
+
+  /** The changes that a transaction makes; of those of one transaction the last one counts. */
+  take(record: LogRecord, writer: string): RowChange[] {
+    let after: StoredRow | undefined;
+    let touched = false;
+    eachOperation(record, this.#tables, (table, operation) => {
+      const { kind, keyStart, keyEnd, rowEnd, schemaVersion } = operation;
+      if (table !== this.#table || kind === OPERATION.declare) return;
+      const key = this.#fullKey;
+      const { bytes } = record;
+      if (compareBytes(bytes, keyStart, keyEnd, key, TABLE_ID_BYTES, key.length) !== 0) return;
+      touched = true;
+      after =
+        kind === OPERATION.put
+          ? this.#tables.decodeRow(table, schemaVersion, bytes, keyEnd, rowEnd)
+          : undefined;
+    });
+    if (!touched) return [];
+    const before = this.#row;
+    const beforeIsKnown = this.#isKnown;
+    this.#row = after;
+    this.#isKnown = true;
+    const { sequence, timeMicros } = record;
+    return [{ sequence, timeMicros, writer, before, beforeIsKnown, after }];
+  }
+}

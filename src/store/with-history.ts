@@ -1,0 +1,73 @@
+/** What an open store tells of its past. */
+import type { LoggedTransaction } from "../history/logged-transaction.js";
+import type { PastState } from "./past-state.js";
+import type { RowDifference } from "./state-difference.js";
+import type {
+  ChangesOptions,
+  DiffOptions,
+  HistoryRange,
+  PastPoint,
+  StoreHistory,
+} from "./store-history.js";
+
+export abstract class WithHistory {
+  /** @internal */
+  protected readonly past: StoreHistory;
+
+  /** @internal */
+  constructor(past: StoreHistory) {
+    this.past = past;
+  }
+
+  /**
+   * The whole state as it was after a transaction: by its sequence, a time, or the name of a
+   * snapshot. To be closed; it lives on when the store is closed. What it takes is in
+   * docs/history.md.
+   *
+   * Errors: HISTORY_GONE; INVALID_ARGUMENT for a sequence that is not yet durable;
+   * SNAPSHOT_NOT_FOUND, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE, IO.
+   */
+  async at(point: PastPoint): Promise<PastState> {
+    this.assertOpen();
+    return this.past.at(point);
+  }
+
+  /**
+   * The durable transactions of a range, the oldest first: who wrote what, and when. Without a
+   * lower bound it begins with the oldest there is.
+   *
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, CORRUPT_LOG, MISSING_FILE, IO.
+   */
+  transactions(range?: HistoryRange): AsyncGenerator<LoggedTransaction, void, undefined> {
+    this.assertOpen();
+    return this.past.transactions(range);
+  }
+
+  /**
+   * Transactions from one on, and then each new one when it is durable: exactly once, in order, and
+   * no faster than they are taken. Ends when the signal is given or the store is closed.
+   *
+   * Errors: as for `transactions`; HISTORY_GONE also where it is taken so slowly that the log is
+   * let go of before.
+   */
+  changes(options?: ChangesOptions): AsyncGenerator<LoggedTransaction, void, undefined> {
+    this.assertOpen();
+    return this.past.changes(options);
+  }
+
+  /**
+   * What differs between two states of the past: rows added, removed and changed, field by field.
+   * Goes through both states. Errors: as for `at`.
+   */
+  diff(
+    a: PastPoint,
+    b: PastPoint,
+    options?: DiffOptions,
+  ): AsyncGenerator<RowDifference, void, undefined> {
+    this.assertOpen();
+    return this.past.diff(a, b, options);
+  }
+
+  /** Throws CLOSED. @internal */
+  protected abstract assertOpen(): void;
+}
