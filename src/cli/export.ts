@@ -45,22 +45,35 @@ export function registerExport(program: Command): void {
     .option("--json", "tell what a file got as one JSON object")
     .action(async (directory: string, file: string | undefined, flags: Flags) => {
       const disk = chooseDisk("auto", () => {});
-      await using state = await openStoredState(disk, resolve(directory), flags.at);
-      const table = tableOf(state, directory, flags.table);
-      if (flags.schema === true) {
-        const text = `${JSON.stringify(describeSchema(table), null, 2)}\n`;
-        await toFile(file, (sink) => sink(text));
-        return;
+      const state = await openStoredState(disk, resolve(directory), flags.at);
+      try {
+        await exportTable(state, directory, file, flags);
+      } finally {
+        await state.close();
       }
-      const format = file === undefined ? (flags.format ?? "jsonl") : flags.format;
-      const text = new RowText(table, flags.key?.split(","));
-      const rows = rowsOf(state.table(table), text, rowFormat(format, file));
-      const count = await toFile(file, (sink) => writeRows(rows, sink));
-      if (file === undefined) return;
-      const { sequence } = state;
-      if (flags.json === true) await writeLine(JSON.stringify({ file, rows: count, sequence }));
-      else await writeLine(`${formatNumber(count)} rows are in ${file}`);
     });
+}
+
+async function exportTable(
+  state: StoredState,
+  directory: string,
+  file: string | undefined,
+  flags: Flags,
+): Promise<void> {
+  const table = tableOf(state, directory, flags.table);
+  if (flags.schema === true) {
+    const text = `${JSON.stringify(describeSchema(table), null, 2)}\n`;
+    await toFile(file, (sink) => sink(text));
+    return;
+  }
+  const format = file === undefined ? (flags.format ?? "jsonl") : flags.format;
+  const text = new RowText(table, flags.key?.split(","));
+  const rows = rowsOf(state.table(table), text, rowFormat(format, file));
+  const count = await toFile(file, (sink) => writeRows(rows, sink));
+  if (file === undefined) return;
+  const { sequence } = state;
+  if (flags.json === true) await writeLine(JSON.stringify({ file, rows: count, sequence }));
+  else await writeLine(`${formatNumber(count)} rows are in ${file}`);
 }
 
 function tableOf(state: StoredState, directory: string, name: string): TableDefinition {

@@ -120,14 +120,14 @@ async function tableOf(
 ): Promise<TableDefinition> {
   const described = schema === undefined ? undefined : await readSchema(schema, name);
   if (isThere) {
-    await using state = await openStoredState(
-      chooseDisk("auto", () => {}),
-      directory,
-    );
-    const stored = state.tables.get(name);
+    const disk = chooseDisk("auto", () => {});
+    const state = await openStoredState(disk, directory);
+    const { tables } = state;
+    await state.close();
+    const stored = tables.get(name);
     // Whether it is the same as the one described, opening the store says.
     if (stored !== undefined || described !== undefined) return described ?? (stored as never);
-    const names = [...state.tables.keys()].map((one) => JSON.stringify(one)).join(", ");
+    const names = [...tables.keys()].map((one) => JSON.stringify(one)).join(", ");
     const message = `${directory} has no table "${name}" (it has ${names}): --schema can add one`;
     throw new HoldfastError("INVALID_ARGUMENT", message, { table: name });
   }

@@ -8,6 +8,7 @@ import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
+import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
@@ -18,7 +19,7 @@ import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
 import { StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
-import { type TableState, TIER_RANK } from "./table-state.js";
+import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
 import { StoreView, type View } from "./view.js";
 import { WithHistory } from "./with-history.js";
@@ -42,8 +43,6 @@ export interface StoreParts {
   readonly release: (clean: boolean) => Promise<void>;
 }
 
-const RESOLVED: Promise<void> = Promise.resolve();
-
 /**
  * An open store. Made by `open`.
  *
@@ -57,7 +56,7 @@ export class Store extends WithHistory {
   readonly #writer: LogWriter;
   readonly #runner: TransactionRunner;
   readonly #cached: CachedRows;
-  readonly #checks: StoreChecks;
+  readonly #commits: Commits;
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
@@ -81,7 +80,14 @@ export class Store extends WithHistory {
       delayMicros: parts.options.cachedDelayMicros,
       isShort: parts.background.isShort,
     });
-    this.#checks = new StoreChecks(parts.options.checks);
+    this.#commits = new Commits({
+      runner: this.#runner,
+      writer: parts.writer,
+      cached: this.#cached,
+      checks: new StoreChecks(parts.options.checks),
+      background: parts.background,
+      assertOpen: () => this.assertOpen(),
+    });
   }
 
   /** Number of the last transaction; 0 before the first. */
@@ -118,19 +124,17 @@ export class Store extends WithHistory {
     this.#runner.assertNotActive();
     let result: T;
     try {
-      result = this.#run(work, false);
+      result = this.#commits.run(work, false);
     } catch (error) {
       return Promise.reject(error);
     }
-    const durable = this.#acknowledgement();
+    const durable = this.#commits.acknowledgement();
     return durable === RESOLVED ? Promise.resolve(result) : durable.then(() => result);
   }
 
   /** As `transact`, but returns when the transaction is on disk; the event loop waits. */
   transactSync<T>(work: (transaction: Transaction) => T): T {
-    const result = this.#run(work, true);
-    this.#writer.flushSync();
-    return result;
+    return this.#commits.runSync(work);
   }
 
   /**
@@ -259,64 +263,6 @@ export class Store extends WithHistory {
     return this.close();
   }
 
-  // ---- transactions ----------------------------------------------------------------------------
-
-  #run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
-    this.assertOpen();
-    const runner = this.#runner;
-    this.#parts.background.assertRoom();
-    runner.begin();
-    try {
-      const result = work(runner);
-      if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
-        // Whatever it throws later comes of this refusal.
-        Promise.resolve(result).catch(() => {});
-        throw new HoldfastError(
-          "INVALID_ARGUMENT",
-          "the function of a transaction must be synchronous; it returned a promise",
-        );
-      }
-      runner.assertWhole();
-      if (this.#checks.any) this.#checks.run(runner);
-      this.#finish(toLog);
-      return result;
-    } catch (error) {
-      if (runner.active) runner.rollback();
-      throw error;
-    }
-  }
-
-  /** Gives the transaction its place in the log, unless it concerns cached tables only. */
-  #finish(toLog: boolean): void {
-    const runner = this.#runner;
-    if (runner.operations === 0) {
-      runner.rollback();
-    } else if (runner.rank > TIER_RANK.cached || toLog) {
-      this.#writer.commitRecord();
-      runner.settleCached(true);
-      runner.end();
-    } else {
-      this.#writer.abandonRecord();
-      runner.settleCached(false);
-      runner.end();
-      this.#cached.flushLater();
-    }
-  }
-
-  /** Resolves when the transaction that has just ended is durable for its tier. */
-  #acknowledgement(): Promise<void> {
-    const { rank, operations } = this.#runner;
-    if (operations === 0) return RESOLVED;
-    const { gate } = this.#parts.background;
-    if (rank === TIER_RANK.critical) {
-      this.#writer.flushSoon();
-      const durable = this.#writer.fillingPromise;
-      return gate === undefined ? durable : durable.then(() => gate);
-    }
-    if (rank === TIER_RANK.important) this.#writer.flushLater();
-    return gate ?? RESOLVED;
-  }
-
   // ---- tables ----------------------------------------------------------------------------------
 
   #makeTable<K, R, I>(state: TableState<K, R, I>): Table<K, R, I> {
@@ -336,8 +282,8 @@ export class Store extends WithHistory {
       get: (key) => read(() => state.get(key)),
       has: (key) => read(() => state.has(key)),
       count: () => read(() => countOf(state)),
-      put: (key, row) => this.#put(inForce(), key, row),
-      putSync: (key, row) => this.#putSync(inForce(), key, row),
+      put: (key, row) => this.#commits.put(inForce(), key, row),
+      putSync: (key, row) => this.#commits.putSync(inForce(), key, row),
       update: (key, change) => this.transact(() => runner.update(definition, key, change)),
       delete: (key) => this.transact(() => runner.deleteRow(inForce(), key)),
       deleteSync: (key) => this.transactSync(() => runner.deleteRow(inForce(), key)),
@@ -351,34 +297,6 @@ export class Store extends WithHistory {
       values: (range?: RangeOptions<K>) => read(() => valuesOf(newest(state), range)),
       history: (key, range) => read(() => this.past.history(state.name, key, range)),
     };
-  }
-
-  #put<K, R, I>(state: TableState<K, R, I>, key: K, row: I): Promise<void> {
-    this.#runner.assertNotActive();
-    try {
-      if (this.#checks.any) this.#run(() => this.#runner.putRow(state, key, row), false);
-      else this.#putAlone(state, key, row);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#acknowledgement();
-  }
-
-  #putSync<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
-    // A cached table's row would stay in memory; as a transaction it goes to the log.
-    if (this.#checks.any || state.rank === TIER_RANK.cached) {
-      this.transactSync(() => this.#runner.putRow(state, key, row));
-      return;
-    }
-    this.#putAlone(state, key, row);
-    this.#writer.flushSync();
-  }
-
-  #putAlone<K, R, I>(state: TableState<K, R, I>, key: K, row: I): void {
-    this.assertOpen();
-    this.#parts.background.assertRoom();
-    this.#runner.putAlone(state, key, row);
-    if (this.#runner.rank === TIER_RANK.cached) this.#cached.flushLater();
   }
 
   // ---- closing ---------------------------------------------------------------------------------
