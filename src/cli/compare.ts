@@ -77,8 +77,24 @@ function countOf(text: string): number {
 
 async function compare(directory: string, other: string, flags: Flags): Promise<number> {
   const disk = chooseDisk("auto", () => {});
-  await using first = await openStoredState(disk, resolve(directory), flags.at);
-  await using second = await openStoredState(disk, resolve(other), flags.otherAt);
+  const first = await openStoredState(disk, resolve(directory), flags.at);
+  try {
+    const second = await openStoredState(disk, resolve(other), flags.otherAt);
+    try {
+      return await compareStates(first, second, flags);
+    } finally {
+      await second.close();
+    }
+  } finally {
+    await first.close();
+  }
+}
+
+async function compareStates(
+  first: StoredState,
+  second: StoredState,
+  flags: Flags,
+): Promise<number> {
   const names = [...new Set([...first.tables.keys(), ...second.tables.keys()])].sort();
   const counts: TableCounts[] = [];
   for (const name of names) {
