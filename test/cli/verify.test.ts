@@ -6,7 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { verifyStore } from "../../src/cli/verify-store.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import { FRAME_HEADER_BYTES } from "../../src/log/format.js";
-import { MANIFEST_AT, MANIFEST_HEADER_BYTES } from "../../src/manifest/format.js";
+import {
+  MANIFEST_AT,
+  MANIFEST_FORMAT_VERSION,
+  MANIFEST_HEADER_BYTES,
+} from "../../src/manifest/format.js";
 import { ensureBuilt } from "../support/built.js";
 import {
   copied,
@@ -165,7 +169,7 @@ describe("could not look: exit 2", () => {
     const { directory } = await copied(healthy);
     for (const slot of [0, 1]) {
       await edit(join(directory, `manifest.${slot}`), (bytes) => {
-        bytes.writeUInt32LE(3, MANIFEST_AT.formatVersion);
+        bytes.writeUInt32LE(MANIFEST_FORMAT_VERSION + 1, MANIFEST_AT.formatVersion);
         const sum = portableChecksum.crc32c(
           bytes,
           MANIFEST_AT.formatVersion,
