@@ -19,7 +19,7 @@ import { diskOf, KILL_BACKENDS, type KillBackend } from "./disks.js";
 import { checkHistory, checkQuotes, historyTables, writeTransaction } from "./history.mjs";
 import { keepTakingSnapshots } from "./snapshots.mjs";
 
-const { HOLDFAST_COPIES: copiesText = "12", HOLDFAST_KILL_SEED: seedText } = process.env;
+const { HOLDFAST_COPIES: copiesText = "6", HOLDFAST_KILL_SEED: seedText } = process.env;
 const COPIES = Number(copiesText);
 const seed = seedText === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedText);
 const SNAPSHOT_MILLIS = 10;

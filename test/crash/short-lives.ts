@@ -28,7 +28,7 @@ const KILLS_A_ROUND = 25;
 /** Of so many processes one ends itself, or is asked to end. */
 const ENDS_CHANCE = 0.08;
 /** Of so many the newest snapshot is opened: a second opening, and by far the dearest look. */
-const LOOK_CHANCE = 0.5;
+const LOOK_CHANCE = 0.25;
 const LATER_MILLIS_MAX = 60;
 /** A failpoint that has not come by then is not to come in this process. */
 const FAILPOINT_MILLIS_MAX = 120;

@@ -91,7 +91,7 @@ export const KINDS: readonly Kind[] = [
 ];
 
 /** Of one worker, of two: so many kinds, 1,000 times each. */
-export const KINDS_MIN = 45;
+export const KINDS_MIN = 36;
 export const FIRED_MIN = 500;
 
 /** How often each kind has happened. */
