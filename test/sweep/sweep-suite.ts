@@ -20,6 +20,28 @@ const CODES: readonly ErrorCode[] = [
   "CORRUPT_MANIFEST",
 ];
 
+/**
+ * What others take the most of: left to `HOLDFAST_SWEEP=all`, as in `npm run test:nightly`, so that
+ * the rest fits.
+ */
+const AT_NIGHT: ReadonlySet<string> = new Set([
+  "create",
+  "create and close",
+  "open, close, open",
+  "open with larger blocks",
+  "open with larger blocks, fill a segment",
+  "rotate twice",
+  "flush twice",
+  "merge twice",
+  "archive twice",
+  "archive behind archives",
+  "fork with archives",
+  "restore beside its store",
+  "verify beside its store",
+  "verify each file",
+]);
+const ALL = process.env.HOLDFAST_SWEEP === "all";
+
 interface Row {
   readonly scenario: string;
   readonly operations: number;
@@ -34,7 +56,10 @@ interface Row {
 export async function sweep(part: number, parts: number, runsMin: number): Promise<void> {
   const rows: Row[] = [];
   const effects: Record<string, number> = {};
-  for (const [number, scenario] of SCENARIOS.entries()) {
+  const scenarios = SCENARIOS.filter(({ name }) => ALL || !AT_NIGHT.has(name));
+  if (!ALL) console.log(`left to the nightly run: ${[...AT_NIGHT].join("; ")}`);
+  expect(SCENARIOS.filter(({ name }) => AT_NIGHT.has(name)).length).toBe(AT_NIGHT.size);
+  for (const [number, scenario] of scenarios.entries()) {
     if (number % parts !== part) continue;
     rows.push(await sweepScenario(scenario, effects));
   }
