@@ -3,6 +3,7 @@
  * rewrite each row anyway. Where a version is made by code the row stays below that version; what
  * does not become a row is left as it is, for whoever asks for it to be told.
  */
+
 import { isHoldfastError } from "../base/errors.js";
 import { ROW_BYTES_MAX } from "../base/limits.js";
 import { compileRow } from "../codec/row.js";
@@ -11,6 +12,7 @@ import { SCHEMA_VERSION_MAX } from "../codec/schema-check.js";
 import { compareSchemas } from "../codec/schema-compare.js";
 import { parseSchema } from "../codec/schema-description.js";
 import { lineage, type SchemaHistory } from "../codec/schema-history.js";
+import { ValueProblem } from "../codec/value-problem.js";
 import type { ManifestTable } from "../manifest/format.js";
 
 /** Valid until the next row. */
@@ -57,7 +59,10 @@ export class RowUpgrader {
       const length = way.write(row, start, end, this.#target);
       if (length >= 0) return { version: way.version, bytes: this.#target, length };
     } catch (error) {
-      if (!isHoldfastError(error)) throw error;
+      // A damaged row, or a number of more digits than there are: whoever reads it is told.
+      const isOfRow = error instanceof ValueProblem || isHoldfastError(error);
+      /* v8 ignore next -- @preserve: a mistake of ours; no row is known that leads there */
+      if (!isOfRow) throw error;
     }
     return undefined;
   }

@@ -247,6 +247,9 @@ const WRONG: Readonly<Record<string, Change>> = {
   }),
   "a snapshot with a hole": snapshotState({ runsThrough: 61 }),
   "a snapshot without a replay": snapshotState({ replayFrom: undefined } as never),
+  "a file of a store that is no ancestor": withFile({
+    storeId: "00112233445566778899aabbccddeeff",
+  }),
   "an archive twice": { archives: [...archives, ...archives] },
   "an archive that ends before it begins": { archives: [{ ...archives[0], firstSequence: 32 }] },
   "an archive without a time": { archives: [{ ...archives[0], lastMicros: undefined }] },

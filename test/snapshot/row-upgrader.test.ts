@@ -1,12 +1,15 @@
 /** Merges make rows of older versions rows of newer ones, as far as that takes no code. */
+import { ExtData, encode } from "@msgpack/msgpack";
 import { expect, test } from "vitest";
 import { fromHex } from "../../src/base/bytes.js";
+import { ROW_BYTES_MAX } from "../../src/base/limits.js";
 import { describeSchema } from "../../src/codec/schema-description.js";
 import { decimal, defineTable, int64, integer, string, was, withDefault } from "../../src/index.js";
 import { readManifestSlots } from "../../src/manifest/manifest.js";
 import { BlockCache } from "../../src/run/block-cache.js";
 import { RunSet } from "../../src/run/run-set.js";
 import { merge } from "../../src/snapshot/merge.js";
+import { RowUpgrader } from "../../src/snapshot/row-upgrader.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { DIRECTORY, fill, items, openOn } from "../support/simulated-store.js";
 import { contextOn } from "./rows.js";
@@ -105,4 +108,22 @@ test("one that does not become a row stays as it is", async () => {
     [wider, describeSchema(v3)].map((one, i) => ({ ...one, version: i + 1 })),
   );
   expect(new Set(versions)).toEqual(new Set([1, 2]));
+});
+
+test("a row that the rules make too large, or a number of too many digits, stays what it is", () => {
+  const fields = { text: string(), amount: decimal(0) };
+  const longer = { ...fields, more: withDefault(string(), "m".repeat(1000)) };
+  const wider = { ...fields, amount: decimal(18) };
+  const upgraded = (text: string, digits: number, later: typeof fields) => {
+    const versions = [fields, later].map((of, i) =>
+      describeSchema(defineTable({ ...{ name, version: i + 1, key }, fields: of })),
+    );
+    const unscaled = (10n ** BigInt(digits - 1)).toString(16).padStart(32, "0");
+    const row = encode([text, new ExtData(1, Buffer.from(unscaled, "hex"))]);
+    return new RowUpgrader([{ id: 1, name, schemas: versions }]).upgrade(1, 1, row, 0, row.length);
+  };
+  expect(upgraded("short", 20, longer)).toMatchObject({ version: 2 });
+  expect(upgraded("x".repeat(ROW_BYTES_MAX - 500), 20, longer)).toBe(undefined);
+  expect(upgraded("short", 20, wider)).toMatchObject({ version: 2 });
+  expect(upgraded("short", 21, wider)).toBe(undefined);
 });

@@ -1,12 +1,21 @@
 /** A fork begins with what its parent holds, and neither reaches the other afterwards. */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import { portableDisk } from "../../src/disk/portable.js";
-import { open, type Store } from "../../src/index.js";
+import { bytes, defineTable, integer, open, type Store } from "../../src/index.js";
+import { segmentFileName } from "../../src/log/format.js";
 import { decodeManifest, type Manifest } from "../../src/manifest/format.js";
 import { forkStore, pointOf } from "../../src/store/fork.js";
 import { openRuns, type State, stateOf, steps } from "../cli/run-stores.js";
@@ -252,4 +261,83 @@ test("of an empty store, and of one whose all is in its log", async () => {
   expect(stateOf(empty)).toEqual({});
   expect(stateOf(fork)).toEqual(stateOf(store));
   await Promise.all([store, empty, fork].map((one) => one.close()));
+});
+
+describe("the log that is copied", () => {
+  const blobs = defineTable({
+    name: "blobs",
+    version: 1,
+    key: integer(),
+    fields: { content: bytes() },
+  });
+  const options = {
+    backend: "portable",
+    tables: [blobs],
+    recoveryBudgetMillis: 60_000,
+    finalSnapshotMillis: 0,
+    onWarning: () => {},
+  } as const;
+
+  test("may be several megabytes", async () => {
+    const store = await open(join(place, "large"), options);
+    for (let key = 0; key < 5; key++) {
+      await store.table(blobs).put(key, { content: new Uint8Array(900_000).fill(key) });
+    }
+    const { logBytes } = await store.fork(join(place, "copy"));
+    await store.close();
+    expect(logBytes).toBeGreaterThan(4_000_000);
+    const copy = await open(join(place, "copy"), options);
+    for (let key = 0; key < 5; key++) {
+      const content = copy.table(blobs).get(key)?.content as Uint8Array;
+      expect([content.length, content[0], content.at(-1)]).toEqual([900_000, key, key]);
+    }
+    await copy.close();
+  });
+
+  test("may be none: a snapshot that is all in runs", async () => {
+    const store = await open(join(place, "small"), options);
+    await store.table(blobs).put(1, { content: new Uint8Array(10) });
+    await store.flush();
+    await store.snapshot("flushed");
+    await store.table(blobs).put(2, { content: new Uint8Array(10) });
+    await store.fork(join(place, "copy"), { at: "flushed" });
+    await store.close();
+    const copy = await open(join(place, "copy"), options);
+    expect([...copy.table(blobs).keys()]).toEqual([1]);
+    await copy.close();
+  });
+
+  /** A snapshot with a tail in the log, of a store that nobody has open; the segment of the tail. */
+  async function kept(): Promise<string> {
+    const store = await open(join(place, "kept"), options);
+    for (let key = 0; key < 3; key++) {
+      await store.table(blobs).put(key, { content: new Uint8Array(10) });
+    }
+    await store.snapshot("kept");
+    await store.close();
+    const [{ segments = [] } = {}] = manifestOf(join(place, "kept")).snapshots;
+    return join(place, "kept", segmentFileName(segments[0] as number));
+  }
+
+  test.each([
+    ["whose header is damaged", 0, /damaged header/],
+    ["that lacks what the snapshot has", 4096, /no frame, and it was durable/],
+  ])("of a segment %s is refused, and no store is left", async (_, from, why) => {
+    const segment = await kept();
+    const content = readFileSync(segment);
+    content.fill(0, from, from === 0 ? 256 : content.length);
+    writeFileSync(segment, content);
+    const disk = portableDisk();
+    const [directory, to] = [join(place, "kept"), join(place, "copy")];
+    const forking = forkStore({ disk, directory, to, writerId: "test" }, () =>
+      pointOf(disk, directory, "kept"),
+    );
+    await expect(forking).rejects.toMatchObject({
+      code: "CORRUPT_LOG",
+      message: expect.stringMatching(why),
+    });
+    await expect(
+      open(to, { ...options, backend: "portable" }).then((s) => s.close()),
+    ).resolves.toBe(undefined);
+  });
 });
