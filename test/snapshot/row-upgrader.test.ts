@@ -126,4 +126,10 @@ test("a row that the rules make too large, or a number of too many digits, stays
   expect(upgraded("x".repeat(ROW_BYTES_MAX - 500), 20, longer)).toBe(undefined);
   expect(upgraded("short", 20, wider)).toMatchObject({ version: 2 });
   expect(upgraded("short", 21, wider)).toBe(undefined);
+  const damaged = Uint8Array.of(0xc1);
+  const versions = [1, 2].map((version) =>
+    describeSchema(defineTable({ name, version, key, fields: version === 1 ? fields : longer })),
+  );
+  const upgrader = new RowUpgrader([{ id: 1, name, schemas: versions }]);
+  expect(upgrader.upgrade(1, 1, damaged, 0, 1)).toBe(undefined);
 });
