@@ -2,7 +2,7 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { livingVersions } from "../codec/schema-history.js";
-import type { RangeSource } from "./range.js";
+import { EVERYTHING, type RangeSource } from "./range.js";
 import { RunWalk } from "./run-walk.js";
 import type { StoreParts } from "./store.js";
 import type { TableState } from "./table-state.js";
@@ -50,14 +50,6 @@ const ROWS_PER_TURN = 200;
 const BYTES_PER_TURN = 64 * 1024;
 
 const FAILURES_MAX = 1000;
-
-const EVERYTHING = {
-  lower: undefined,
-  lowerExclusive: false,
-  upper: undefined,
-  upperExclusive: false,
-  reverse: false,
-} as const;
 
 export async function migrateStore(
   parts: MigrateParts,

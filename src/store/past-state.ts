@@ -14,10 +14,10 @@ import type { Manifest, ManifestRun } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { Catalog } from "./catalog.js";
+import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
 import { Replayer } from "./replay.js";
 import type { ReadTable } from "./table.js";
-import { StoreView } from "./view.js";
 
 /** Whoever writes the store may replace what is being opened: then it is tried again. */
 const ATTEMPTS = 5;
@@ -165,33 +165,11 @@ export async function openPast(
   }
 }
 
-class OpenedPast implements PastState {
+class OpenedPast extends HeldState implements PastState {
   readonly tables: readonly AnyTable[];
-  readonly #view: StoreView;
-  readonly #runs: RunSet;
-  #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, sequence: number, runs: RunSet, tables: readonly AnyTable[]) {
+    super(catalog, sequence, runs);
     this.tables = tables;
-    this.#view = new StoreView(catalog, sequence, () => {});
-    this.#runs = runs;
-  }
-
-  get sequence(): number {
-    return this.#view.sequence;
-  }
-
-  table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
-    return this.#view.table(definition);
-  }
-
-  close(): Promise<void> {
-    this.#view.release();
-    this.#closing ??= this.#runs.release();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

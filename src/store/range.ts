@@ -109,7 +109,8 @@ export function valuesOf<Key, Row>(
   return walk(source, range, toLimit(options.limit), true, (_, row) => row as Row);
 }
 
-const EVERYTHING = {
+/** Of a table, from its first key to its last. */
+export const EVERYTHING = {
   lower: undefined,
   lowerExclusive: false,
   upper: undefined,

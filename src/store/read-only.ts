@@ -13,13 +13,13 @@ import { RunSet } from "../run/run-set.js";
 import { IoBudget } from "../snapshot/budget.js";
 import { type LoadedFrame, LogCursor } from "../snapshot/log-cursor.js";
 import { Catalog } from "./catalog.js";
+import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
 import type { Options } from "./options.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { findSnapshot, type SnapshotInfo } from "./snapshots.js";
 import type { ReadTable } from "./table.js";
-import { StoreView } from "./view.js";
 
 /** Whoever writes the store may replace what is being opened: then it is tried again. */
 const ATTEMPTS = 5;
@@ -243,34 +243,12 @@ function applyAt(cursor: LogCursor, replayer: Replayer, record: LogRecord): void
   }
 }
 
-class OpenedSnapshot implements ReadOnlyStore {
+class OpenedSnapshot extends HeldState implements ReadOnlyStore {
   readonly snapshot: SnapshotInfo;
-  readonly #view: StoreView;
-  readonly #runs: RunSet;
-  #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, snapshot: ManifestSnapshot, runs: RunSet) {
     const { name, sequence, createdMicros } = snapshot;
+    super(catalog, sequence, runs);
     this.snapshot = { name, sequence, createdMicros };
-    this.#view = new StoreView(catalog, sequence, () => {});
-    this.#runs = runs;
-  }
-
-  get sequence(): number {
-    return this.#view.sequence;
-  }
-
-  table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
-    return this.#view.table(definition);
-  }
-
-  close(): Promise<void> {
-    this.#view.release();
-    this.#closing ??= this.#runs.release();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

@@ -11,12 +11,12 @@ import { scanLog } from "../recovery/scan.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { Catalog } from "./catalog.js";
+import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
 import { mayHaveChanged, readManifest, replayTail } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { findSnapshot } from "./snapshots.js";
 import type { ReadTable } from "./table.js";
-import { StoreView } from "./view.js";
 
 /** Whoever writes the store replaces files, and the end of the log, while they are read. */
 const ATTEMPTS = 8;
@@ -98,13 +98,10 @@ async function openFrom(
   }
 }
 
-class OpenedState implements StoredState {
+class OpenedState extends HeldState implements StoredState {
   readonly storeId: string;
   readonly environment: string;
   readonly tables: ReadonlyMap<string, TableDefinition>;
-  readonly #view: StoreView;
-  readonly #runs: RunSet;
-  #closing: Promise<void> | undefined;
 
   constructor(
     { storeId, environment }: Manifest,
@@ -113,28 +110,9 @@ class OpenedState implements StoredState {
     definitions: readonly TableDefinition[],
     runs: RunSet,
   ) {
+    super(catalog, sequence, runs);
     this.storeId = storeId;
     this.environment = environment;
     this.tables = new Map(definitions.map((definition) => [definition.name, definition]));
-    this.#view = new StoreView(catalog, sequence, () => {});
-    this.#runs = runs;
-  }
-
-  get sequence(): number {
-    return this.#view.sequence;
-  }
-
-  table(definition: TableDefinition): ReadTable<unknown, unknown> {
-    return this.#view.table(definition);
-  }
-
-  close(): Promise<void> {
-    this.#view.release();
-    this.#closing ??= this.#runs.release();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

@@ -5,7 +5,7 @@
 import type { Scheduler } from "../disk/disk.js";
 import type { MapKey } from "../memtable/entry.js";
 import type { Catalog } from "./catalog.js";
-import { newest } from "./range.js";
+import { EVERYTHING, newest } from "./range.js";
 import { RunWalk } from "./run-walk.js";
 import type { TableState } from "./table-state.js";
 
@@ -14,14 +14,6 @@ const ROWS_PER_TURN = 50;
 
 /** Tables are read as long as all rows take no more than this part of their memory. */
 const MEMORY_PART = 0.5;
-
-const EVERYTHING = {
-  lower: undefined,
-  lowerExclusive: false,
-  upper: undefined,
-  upperExclusive: false,
-  reverse: false,
-} as const;
 
 interface Progress {
   readonly table: TableState;

@@ -1,0 +1,35 @@
+/** A whole state that nobody writes, held open: tables, and the runs they are read from. */
+import type { TableDefinition } from "../codec/schema.js";
+import type { RunSet } from "../run/run-set.js";
+import type { Catalog } from "./catalog.js";
+import type { ReadTable } from "./table.js";
+import { StoreView } from "./view.js";
+
+export class HeldState {
+  readonly #view: StoreView;
+  readonly #runs: RunSet;
+  #closing: Promise<void> | undefined;
+
+  constructor(catalog: Catalog, sequence: number, runs: RunSet) {
+    this.#view = new StoreView(catalog, sequence, () => {});
+    this.#runs = runs;
+  }
+
+  get sequence(): number {
+    return this.#view.sequence;
+  }
+
+  table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
+    return this.#view.table(definition);
+  }
+
+  close(): Promise<void> {
+    this.#view.release();
+    this.#closing ??= this.#runs.release();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
