@@ -38,6 +38,8 @@ export default defineConfig({
     dir: "dist",
     format: "esm",
     // One level down, as every module is in src: what stands beside the package is found from both.
+    // Node.js would read them at every start; the declarations have those that editors show.
+    comments: false,
     chunkFileNames: "chunks/[name].js",
     codeSplitting: { groups: Object.entries(CHUNKS).map(([name, test]) => ({ name, test })) },
   },

@@ -1,5 +1,5 @@
 /** Stores for the tests of the command: whole ones, and the ways in which they are damaged. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";
@@ -18,6 +18,7 @@ import {
 } from "../../src/index.js";
 
 export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const commandServer = fileURLToPath(new URL("./command-server.mjs", import.meta.url));
 const writerChild = fileURLToPath(new URL("./writer-child.mjs", import.meta.url));
 
 export interface Run {
@@ -26,16 +27,40 @@ export interface Run {
   readonly stderr: string;
 }
 
+/** The process that commands run in, one after another; started for the first one. */
+let server: ChildProcess | undefined;
+let last: Promise<unknown> = Promise.resolve();
+
 /** Runs the command to its end. */
 export function holdfast(...args: string[]): Promise<Run> {
+  const run = last.then(() => ask(args));
+  last = run.catch(() => {});
+  return run;
+}
+
+function ask(args: readonly string[]): Promise<Run> {
+  server ??= startServer();
+  const asked = server;
   return new Promise((resolve, reject) => {
-    const options = { maxBuffer: 64 * 1024 * 1024 };
-    execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) => {
-      const code = error === null ? 0 : error.code;
-      if (typeof code === "number") resolve({ code, stdout, stderr });
-      else reject(error);
+    const ended = (code: number | null, signal: string | null): void => {
+      server = undefined;
+      reject(new Error(`holdfast ${args.join(" ")} ended its process: ${code ?? signal}`));
+    };
+    asked.once("exit", ended);
+    asked.once("message", (run) => {
+      asked.off("exit", ended);
+      resolve(run as Run);
     });
+    asked.send({ args });
   });
+}
+
+function startServer(): ChildProcess {
+  const child = fork(commandServer, [main], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  // It ends with the channel; until then it does not keep a test's process alive.
+  child.unref();
+  child.channel?.unref();
+  return child;
 }
 
 export const positions = defineTable({

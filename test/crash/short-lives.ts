@@ -29,9 +29,11 @@ const KILLS_A_ROUND = 25;
 const ENDS_CHANCE = 0.08;
 /** Of so many the newest snapshot is opened: a second opening, and by far the dearest look. */
 const LOOK_CHANCE = 0.25;
-const LATER_MILLIS_MAX = 60;
-/** A failpoint that has not come by then is not to come in this process. */
-const FAILPOINT_MILLIS_MAX = 120;
+const LATER_MILLIS_MAX = 40;
+/** A failpoint that was met before and has not come by then is not to come in this process. */
+const FAILPOINT_MILLIS_MAX = 60;
+/** One that was never met is waited for: the background takes some steps seldom. */
+const FIRST_MILLIS_MAX = 5_000;
 const OPENING_CHANGES = 6;
 
 /** Which failpoints were met, over all rounds of a back end. */
@@ -40,10 +42,10 @@ export class FailpointHits {
   readonly ends = new Map<End["how"], number>();
   readonly #hits = new Map(FAILPOINTS.map((point) => [failpointName(point), 0]));
 
-  /** One of those that was met least often. */
+  /** One of those that were never met; any of them once all were. */
   next(random: Random, points: readonly Failpoint[]): Failpoint {
-    const least = Math.min(...points.map((point) => this.of(point)));
-    return random.pick(points.filter((point) => this.of(point) <= least + 1));
+    const never = points.filter((point) => this.of(point) === 0);
+    return random.pick(never.length > 0 ? never : points);
   }
 
   hit(point: Failpoint): void {
@@ -183,9 +185,11 @@ class ShortLifeRound implements Round {
       const point = this.#hits.next(random, this.#points);
       // The first time it comes, until that was met.
       const often = point.operation === "submit" || point.operation === "completed";
-      const most = this.#hits.of(point) === 0 ? 1 : often ? 40 : 3;
+      const isNew = this.#hits.of(point) === 0;
+      const most = isNew ? 1 : often ? 40 : 3;
       this.#point = { ...point, nth: 1 + random.below(most) };
-      this.#plan = { when: "later", delayMillis: FAILPOINT_MILLIS_MAX };
+      const delayMillis = isNew ? FIRST_MILLIS_MAX : FAILPOINT_MILLIS_MAX;
+      this.#plan = { when: "later", delayMillis };
     } else if (random.chance(0.4)) {
       const changes = 1 + random.below(OPENING_CHANGES);
       this.#plan = { when: "opening", changes, delayMillis: random.below(4) };
