@@ -28,6 +28,8 @@ export class Contents {
   readonly #contents = new Map<string, Content>();
   /** What a change makes of a content. */
   readonly #changed = new Map<Change, Map<number, Content>>();
+  /** The bytes of contents that were asked for, by their ids. */
+  readonly #whole = new Map<number, Uint8Array>();
   readonly #zero: number;
 
   constructor() {
@@ -39,10 +41,16 @@ export class Contents {
     return this.#change(this.empty, { offset: 0, bytes });
   }
 
-  bytes({ size, pages }: Content): Uint8Array {
-    const all = new Uint8Array(pages.length * PAGE_BYTES);
-    for (const [at, page] of pages.entries()) all.set(this.#pages[page]!, at * PAGE_BYTES);
-    return all.subarray(0, size);
+  /** Nobody may change them: images have most of their files in common. */
+  bytes({ id, size, pages }: Content): Uint8Array {
+    let whole = this.#whole.get(id);
+    if (whole === undefined) {
+      const all = new Uint8Array(pages.length * PAGE_BYTES);
+      for (const [at, page] of pages.entries()) all.set(this.#pages[page]!, at * PAGE_BYTES);
+      whole = all.subarray(0, size);
+      this.#whole.set(id, whole);
+    }
+    return whole;
   }
 
   apply(content: Content, change: Change): Content {
@@ -67,6 +75,7 @@ export class Contents {
   /** Bytes that nobody will ask for again. Equal ones keep their numbers when they come again. */
   forget(): void {
     this.#changed.clear();
+    this.#whole.clear();
     this.#pages.fill(undefined, this.#kept);
   }
 
