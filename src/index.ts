@@ -28,6 +28,7 @@ export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
 export type { Moment } from "./history/moments.js";
 export type { StoredRow } from "./history/stored-tables.js";
+export type { Annotation } from "./log/annotation.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
@@ -62,6 +63,7 @@ export type {
   HistoryRange,
   PastPoint,
   StoreHistory,
+  TransactionRange,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";

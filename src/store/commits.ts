@@ -1,5 +1,6 @@
 /** How a transaction ends: in the log, or not at all; and when its caller is told. */
 import { HoldfastError } from "../base/errors.js";
+import type { Annotation } from "../log/annotation.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Background } from "./background.js";
 import type { CachedRows } from "./cached.js";
@@ -36,13 +37,17 @@ export class Commits {
     this.#assertOpen = parts.assertOpen;
   }
 
-  /** Runs a transaction; with `toLog` it goes there even if it concerns cached tables only. */
-  run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
+  /**
+   * Runs a transaction; with `toLog`, or if it is annotated, it goes there even if it concerns
+   * cached tables only.
+   */
+  run<T>(work: (transaction: Transaction) => T, toLog: boolean, annotation?: Annotation): T {
     this.#assertOpen();
     const runner = this.#runner;
     this.#background.assertRoom();
     runner.begin();
     try {
+      if (annotation !== undefined) runner.annotate(annotation);
       const result = work(runner);
       if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
         // Whatever it throws later comes of this refusal.
@@ -54,7 +59,7 @@ export class Commits {
       }
       runner.assertWhole();
       if (this.#checks.any) this.#checks.run(runner);
-      this.#finish(toLog);
+      this.#finish(toLog || annotation !== undefined);
       return result;
     } catch (error) {
       if (runner.active) runner.rollback();
@@ -63,8 +68,8 @@ export class Commits {
   }
 
   /** The same, and returns when it is on disk; the event loop waits. */
-  runSync<T>(work: (transaction: Transaction) => T): T {
-    const result = this.run(work, true);
+  runSync<T>(work: (transaction: Transaction) => T, annotation?: Annotation): T {
+    const result = this.run(work, true, annotation);
     this.#writer.flushSync();
     return result;
   }
@@ -121,6 +126,8 @@ export class Commits {
       this.#writer.commitRecord();
       runner.settleCached(true);
       runner.end();
+      // Nobody waits for it, and nothing else sends it off.
+      if (runner.rank === TIER_RANK.cached) this.#writer.flushLater();
     } else {
       this.#writer.abandonRecord();
       runner.settleCached(false);

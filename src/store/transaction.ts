@@ -2,6 +2,7 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
+import { type Annotation, appendAnnotation } from "../log/annotation.js";
 import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
 import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
@@ -105,6 +106,11 @@ export class TransactionRunner implements Transaction {
     this.#broken = undefined;
     this.#operations = 0;
     this.rank = 0;
+  }
+
+  /** Before anything else is written. Throws TOO_LARGE, DISK_FULL or POISONED. */
+  annotate(annotation: Annotation): void {
+    appendAnnotation(this.#writer, annotation);
   }
 
   /** Throws what made the log lose a part of the transaction. */
