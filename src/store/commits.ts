@@ -1,6 +1,6 @@
 /** How a transaction ends: in the log, or not at all; and when its caller is told. */
 import { HoldfastError } from "../base/errors.js";
-import type { Annotation } from "../log/annotation.js";
+import { type Annotation, appendAnnotation } from "../log/annotation.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Background } from "./background.js";
 import type { CachedRows } from "./cached.js";
@@ -42,12 +42,26 @@ export class Commits {
    * cached tables only.
    */
   run<T>(work: (transaction: Transaction) => T, toLog: boolean, annotation?: Annotation): T {
+    return this.#run(work, toLog, annotation, this.#checks.any);
+  }
+
+  /** Of rows that were there before, whatever checks say now; goes to the log. */
+  runUnchecked(work: () => void, annotation: Annotation): void {
+    this.#run(work, true, annotation, false);
+  }
+
+  #run<T>(
+    work: (transaction: Transaction) => T,
+    toLog: boolean,
+    annotation: Annotation | undefined,
+    checked: boolean,
+  ): T {
     this.#assertOpen();
     const runner = this.#runner;
     this.#background.assertRoom();
     runner.begin();
     try {
-      if (annotation !== undefined) runner.annotate(annotation);
+      if (annotation !== undefined) appendAnnotation(this.#writer, annotation);
       const result = work(runner);
       if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
         // Whatever it throws later comes of this refusal.
@@ -58,7 +72,7 @@ export class Commits {
         );
       }
       runner.assertWhole();
-      if (this.#checks.any) this.#checks.run(runner);
+      if (checked) this.#checks.run(runner);
       this.#finish(toLog || annotation !== undefined);
       return result;
     } catch (error) {

@@ -83,7 +83,7 @@ export class StoreHistory {
 
   /** See `Store.at`. */
   async at(point: PastPoint): Promise<PastState> {
-    return openPast(this.#source, await this.#sequenceOf(point), this.#o);
+    return openPast(this.#source, await this.sequenceOf(point), this.#o);
   }
 
   /** The tables of the store, each by the last version that its manifest knows. */
@@ -222,14 +222,8 @@ export class StoreHistory {
     }
   }
 
-  /** Whoever follows the log is told that it ends. */
-  close(): void {
-    this.#closing.abort();
-  }
-
-  // ---- places ----------------------------------------------------------------------------------
-
-  async #sequenceOf(point: PastPoint): Promise<number> {
+  /** The durable transaction that a point stands for. @internal */
+  async sequenceOf(point: PastPoint): Promise<number> {
     if (typeof point === "string") {
       checkSnapshotName(point);
       return findSnapshot(await this.#source.manifest(), point).sequence;
@@ -244,6 +238,13 @@ export class StoreHistory {
       { sequence: point },
     );
   }
+
+  /** Whoever follows the log is told that it ends. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  // ---- places ----------------------------------------------------------------------------------
 
   async #boundsOf(range: HistoryRange): Promise<{ from: number; to: number; limit: number }> {
     checkRange(range);

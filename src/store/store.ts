@@ -15,10 +15,11 @@ import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
 import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
+import { checkRollback, type RollbackInfo, type RollbackOptions, rollBack } from "./rollback.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
-import { StoreHistory } from "./store-history.js";
+import { type PastPoint, StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
@@ -61,6 +62,7 @@ export class Store extends WithHistory {
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
+  #rollingBack = false;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -233,6 +235,37 @@ export class Store extends WithHistory {
     checkForkOptions(directory, options);
     if (options.at === undefined) await this.durable();
     return this.#forks.fork(directory, options);
+  }
+
+  /**
+   * Makes the state what it was after a transaction, at a time, or in a snapshot, by new
+   * transactions: nothing of the history goes. One transaction where that can hold it; otherwise
+   * small ones, each marked as a part: stopped in between, the same call does the rest. What others
+   * write meanwhile is taken back too. Checks are not asked: the rows were there before.
+   *
+   * Errors: SCHEMA_MISMATCH, with a list, where a version that came later has no `down`; those of
+   * `at` and of a write; INVALID_ARGUMENT without a reason, and while another is under way; and the
+   * signal's reason.
+   */
+  async rollback(to: PastPoint, options: RollbackOptions): Promise<RollbackInfo> {
+    this.assertOpen();
+    const runner = this.#runner;
+    runner.assertNotActive();
+    const annotation = checkRollback(options, this.#writer.lastSequence);
+    if (this.#rollingBack) {
+      throw new HoldfastError("INVALID_ARGUMENT", "another rollback is under way");
+    }
+    this.#rollingBack = true;
+    try {
+      await this.durable();
+      const sequence = await this.past.sequenceOf(to);
+      const assertOpen = () => this.assertOpen();
+      const flushCached = () => this.#cached.flush();
+      const own = { runner, commits: this.#commits, assertOpen, flushCached };
+      return await rollBack({ ...this.#parts, ...own }, sequence, options, annotation);
+    } finally {
+      this.#rollingBack = false;
+    }
   }
 
   /**
