@@ -4,10 +4,18 @@ import { LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
 import { OPERATION } from "../log/format.js";
 import { walkOperations } from "../log/record.js";
-import type { Catalog } from "./catalog.js";
-import { openBase } from "./past-state.js";
-import type { TableState } from "./table-state.js";
+import { type AnyTable, openBase } from "./past-state.js";
 import { definitionsOf } from "./upgrades.js";
+
+/** A table as it is now. */
+export interface EvolvedTable {
+  readonly id: number;
+  readonly name: string;
+  /** Every version that there was. */
+  readonly history: readonly { readonly version: number }[];
+  /** The code's. */
+  readonly definition: AnyTable;
+}
 
 /** By the id of the table. */
 type Versions = Map<number, Set<number>>;
@@ -23,10 +31,10 @@ const decoder = new TextDecoder();
  */
 export async function assertWayBack(
   source: LogSource,
-  catalog: Catalog,
+  tables: readonly EvolvedTable[],
   sequence: number,
 ): Promise<void> {
-  const evolved = [...catalog.tables].filter(({ history }) => history.length > 1);
+  const evolved = tables.filter(({ history }) => history.length > 1);
   if (evolved.length === 0) return;
   const laterOf = await laterVersions(source, sequence);
   const without = evolved.flatMap((table) => {
@@ -53,7 +61,7 @@ export async function assertWayBack(
 async function laterVersions(
   source: LogSource,
   sequence: number,
-): Promise<(table: TableState) => number[]> {
+): Promise<(table: EvolvedTable) => number[]> {
   try {
     const declared = await declarations(source, sequence + 1, Number.MAX_SAFE_INTEGER - 1);
     return ({ id, history }) => {

@@ -117,7 +117,7 @@ export async function rollBack(
 ): Promise<RollbackInfo> {
   const { catalog, source } = parts;
   const { cacheBytes } = parts.options;
-  await assertWayBack(source, catalog, to);
+  await assertWayBack(source, [...catalog.tables], to);
   const bound = [...catalog.tables].filter(({ isBound }) => isBound);
   const tables = bound.map(({ definition }) => definition);
   const then = await openPast(source, to, { tables, cacheBytes });

@@ -20,6 +20,7 @@ import {
 import { type StoredRow, StoredTables } from "../history/stored-tables.js";
 import { type Annotation, annotationOf, checkAnnotation, matches } from "../log/annotation.js";
 import { KeyHistory, type RowChange } from "./key-history.js";
+import { assertWayBack } from "./later-versions.js";
 import { TABLE_ID_BYTES } from "./layers.js";
 import { type AnyTable, openPast, type PastState, turn } from "./past-state.js";
 import { checkSnapshotName, findSnapshot } from "./snapshots.js";
@@ -237,6 +238,24 @@ export class StoreHistory {
       `there is no durable transaction ${point}; the last one is ${last}`,
       { sequence: point },
     );
+  }
+
+  /**
+   * What `Store.rollback` would change if it came now: rows as they are, and as they would be. By
+   * the versions of the tables that this was opened with. Errors: SCHEMA_MISMATCH as there, and
+   * those of `diff`.
+   */
+  async *rollbackCheck(to: PastPoint): AsyncGenerator<RowDifference, void, undefined> {
+    const sequence = await this.sequenceOf(to);
+    const coded = new Map(this.#o.tables.map((table) => [table.name, table]));
+    const tables = (await this.#source.manifest()).tables.map(({ id, name, schemas }) => ({
+      id,
+      name,
+      history: schemas as { version: number }[],
+      definition: coded.get(name) ?? parseSchema(schemas.at(-1)),
+    }));
+    await assertWayBack(this.#source, tables, sequence);
+    yield* this.diff(await lastDurable(this.#source), sequence);
   }
 
   /** Whoever follows the log is told that it ends. */

@@ -15,7 +15,7 @@ import {
 import { SimulatedMachine } from "../sim/disk.js";
 import { DIRECTORY, ModelledStore, numbers, SMALL, type State, stateOf } from "./model.js";
 
-const SEEDS = Number(process.env.HOLDFAST_HISTORY_SEEDS ?? 3);
+const SEEDS = Number(process.env.HOLDFAST_HISTORY_SEEDS ?? 2);
 const seeds = Array.from({ length: SEEDS }, (_, i) => i + 1);
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -106,7 +106,6 @@ describe.each(seeds)("seed %i", (seed) => {
       const again = await machine.run(modelled.store.rollback(to, options));
       expect(again).toMatchObject({ transactions: 0, tables: [] });
     }
-    await assertEvery(modelled);
     await machine.run(modelled.store.close());
     await modelled.open();
     await assertEvery(modelled);
@@ -159,18 +158,19 @@ describe.each(seeds)("seed %i", (seed) => {
     for (let crash = 0; crash < 4; crash++) {
       const { store } = modelled;
       const before = store.lastSequence;
-      store.rollback(to, { reason: "crashes" }).catch(() => {});
+      const over = new AbortController();
+      const rolled = store.rollback(to, { reason: "crashes" });
+      rolled.catch(() => {}).finally(() => over.abort());
       const until = async (): Promise<void> => {
         if (random.chance(0.3)) return;
-        for await (const { sequence, tags } of store.changes({ from: before + 1 })) {
+        const following = { from: before + 1, signal: over.signal };
+        for await (const { sequence } of store.changes(following)) {
           if (sequence > before + random.below(3)) break;
-          if (tags?.["holdfast.part"]?.includes("of")) break;
         }
       };
       await machine.run(until());
       machine.crash(random.chance(0.5) ? "kill" : "power");
       await modelled.open();
-      if (modelled.store.lastSequence >= last + 8) break;
     }
     const info = await machine.run(modelled.store.rollback(to, { reason: "crashes" }));
     expect(info.to).toBe(to);
