@@ -1,5 +1,6 @@
 /** `holdfast rollback`: the state of a store becomes what it was, and the history stays. */
 import type { Command } from "commander";
+import { HoldfastError } from "../base/errors.js";
 import type { PastPoint, RollbackInfo } from "../index.js";
 import type { AnyTable } from "../store/past-state.js";
 import { tagOf } from "./annotation-text.js";
@@ -44,8 +45,10 @@ export function registerRollback(program: Command): void {
     .action(async (directory: string, flags: Flags) => {
       const coded = flags.module === undefined ? [] : await tablesOfModule(flags.module);
       const to = pointOf(flags.to);
-      if (flags.check === true) await check(directory, coded, to, flags);
-      else await rollBack(directory, coded, to, flags);
+      if (flags.check === true) return check(directory, coded, to, flags);
+      const { reason } = flags;
+      if (reason !== undefined) return rollBack(directory, coded, to, reason, flags);
+      throw new HoldfastError("INVALID_ARGUMENT", "a rollback needs a reason: --reason <text>");
     });
 }
 
@@ -68,7 +71,8 @@ async function rollBack(
   directory: string,
   coded: readonly AnyTable[],
   to: PastPoint,
-  { reason, tag, json }: Flags,
+  reason: string,
+  { tag, json }: Flags,
 ): Promise<void> {
   const named = new Set(coded.map(({ name }) => name));
   const stored = await (await openPastOf(directory)).tables();
@@ -81,9 +85,8 @@ async function rollBack(
   };
   try {
     const info = await withStore(directory, tables, (store) =>
-      // Without a reason the store says what is missing.
       store.rollback(to, {
-        reason: reason as string,
+        reason,
         onRow,
         ...(tag !== undefined && { tags: tag }),
       }),

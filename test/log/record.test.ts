@@ -136,3 +136,9 @@ test.each(HOSTILE)("an operation with %s", (_name, kind, keyBytes, rowBytes, wro
   writeOperationHeader(of.view, OPERATION_START, kind, 7, 1, keyBytes, rowBytes);
   expect(operations(of)).toEqual({ wrong, seen: [] });
 });
+
+test("an annotation anywhere but at the beginning, or with a key", () => {
+  const of = frame();
+  writeOperationHeader(of.view, OPERATION_START, OPERATION.annotate, 0, 0, 2, ROW_BYTES);
+  expect(operations(of)).toEqual({ wrong: "an annotation has a key", seen: [] });
+});
