@@ -61,6 +61,8 @@ export type { Store } from "./store/store.js";
 export type {
   ChangesOptions,
   DiffOptions,
+  HistoryHead,
+  HistoryHeadRange,
   HistoryRange,
   PastPoint,
   StoreHistory,

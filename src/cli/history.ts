@@ -23,10 +23,10 @@ export function registerHistory(program: Command): void {
       .summary("print every change of one key")
       .description(
         "Prints every change of a key that is in the history kept, the oldest first: sequence,\n" +
-          "time, writer, the fields that changed, and why. A key of several parts is a JSON list.\n" +
-          "With --causes each change is followed by the transaction that caused it, the one that\n" +
-          "caused that, and so on. Reads only; needs neither the application nor the lock. Exit\n" +
-          "codes: 0 printed, 1 failed, 2 could not look.",
+          "time, writer, the fields that changed, and why. A key of several parts is a JSON\n" +
+          "list. With --causes each change is followed by the transaction that caused it, the\n" +
+          "one that caused that, and so on. Reads only; needs neither the application nor the\n" +
+          "lock. Exit codes: 0 printed, 1 failed, 2 could not look.",
       )
       .argument("<dir>", "directory of the store")
       .argument("<table>", "name of the table")

@@ -26,14 +26,14 @@ export function registerRollback(program: Command): void {
     .command("rollback")
     .summary("make the state what it was, by new transactions")
     .description(
-      "Makes the state what it was after a transaction, at a time (ISO 8601), or in a snapshot, by\n" +
-        "new transactions that carry the reason: nothing of the history goes, and a rollback can be\n" +
-        "rolled back. One transaction where that can hold it; otherwise parts that say so: stopped\n" +
-        "or killed in between, the same command does the rest. Refused, with a list, where a version\n" +
-        "of a table came into force since that has no `down`; --module names a module of the\n" +
-        "application that exports the tables. Needs the lock. --check writes nothing, needs no lock,\n" +
-        "and prints the rows that would change, as `diff` does. Exit codes: 0 done (or could be),\n" +
-        "1 refused or failed, 2 could not look.",
+      "Makes the state what it was after a transaction, at a time (ISO 8601), or in a\n" +
+        "snapshot, by new transactions that carry the reason: nothing of the history goes, and\n" +
+        "a rollback can be rolled back. One transaction where that can hold it; otherwise parts\n" +
+        "that say so: stopped or killed in between, the same command does the rest. Refused,\n" +
+        "with a list, where a version of a table came into force since that has no `down`;\n" +
+        "--module names a module of the application that exports the tables. Needs the lock.\n" +
+        "--check writes nothing, needs no lock, and prints the rows that would change, as\n" +
+        "`diff` does. Exit codes: 0 done (or could be), 1 refused or failed, 2 could not look.",
     )
     .argument("<dir>", "directory of the store")
     .requiredOption("--to <point>", "sequence, time or snapshot")

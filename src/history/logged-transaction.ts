@@ -18,7 +18,7 @@ export type LoggedOperation =
   /** A table, or a version of one, became known. */
   | { readonly kind: "declare"; readonly table: string; readonly version: number };
 
-/** With what it says of itself: `reason`, `causedBy` and `tags`, each absent where it was not given. */
+/** With what it says of itself; what was not given is absent. */
 export interface LoggedTransaction extends Annotation {
   readonly sequence: number;
   /** Microseconds since 1970; never less than that of the one before. */

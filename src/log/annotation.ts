@@ -32,7 +32,8 @@ const KNOWN = ["reason", "causedBy", "tags"];
 
 /**
  * What a caller gave, as it will be written; undefined if it says nothing. `lastSequence`: of the
- * last transaction that there is. Throws INVALID_ARGUMENT, or TOO_LARGE for a text that is too long.
+ * last transaction that there is. Throws INVALID_ARGUMENT, and TOO_LARGE for too many tags and for
+ * texts that are too long.
  */
 export function checkAnnotation(given: unknown, lastSequence: number): Annotation | undefined {
   if (given === undefined) return undefined;
@@ -73,7 +74,7 @@ function checkCause(causedBy: unknown, lastSequence: number): void {
     throw invalid(`causedBy is the sequence of a transaction, got ${show(causedBy)}`);
   if ((causedBy as number) <= lastSequence) return;
   throw invalid(
-    `there is no transaction ${causedBy} yet that could be a cause; the last one is ${lastSequence}`,
+    `there is no transaction ${causedBy} that could be a cause; the last one is ${lastSequence}`,
   );
 }
 

@@ -86,9 +86,9 @@ export function walkRecords(
 }
 
 /**
- * Walks what a record does to tables: its operations, but for what it says of itself, which is
- * `annotationOf`'s. Returns undefined, or what is wrong with the first bad one. The operation handed
- * to `visit` is reused.
+ * Walks what a record does to tables: its operations, but for what it says of itself, which
+ * `annotationOf` gives. Returns undefined, or what is wrong with the first bad one. The operation
+ * handed to `visit` is reused.
  */
 export function walkOperations(
   record: LogRecord,

@@ -292,7 +292,7 @@ class Rollback {
     return this.#pending.splice(0, count);
   }
 
-  /** Keys that somebody else has changed since this began: whether they have to be changed again. */
+  /** Keys that somebody else has changed meanwhile: do they have to be changed again? */
   #takeTouched(limit: number): void {
     for (const { table, key } of this.#touched.take(limit)) {
       const definition = this.#definitionThen(table);
@@ -337,6 +337,7 @@ class Rollback {
 /** What is done is done, and asking again does the rest. */
 function halfDone(error: unknown, last: number): unknown {
   if (!isHoldfastError(error)) return error;
-  const message = `the rollback stands half done after transaction ${last}, ask for it again: ${error.message}`;
+  const where = `the rollback stands half done after transaction ${last}: ask for it again`;
+  const message = `${where}. ${error.message}`;
   return new HoldfastError(error.code, message, { ...error.data, sequence: last }, error);
 }

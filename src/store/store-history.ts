@@ -2,6 +2,7 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
 import { parseSchema } from "../codec/schema-description.js";
+import { checkHash, HistoryHash } from "../history/history-hash.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
 import {
@@ -48,6 +49,21 @@ export interface TransactionRange extends HistoryRange {
   readonly causedBy?: number;
   /** Only those that have all of these tags. */
   readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** Which transactions are hashed; all there are by default. */
+export interface HistoryHeadRange extends Omit<HistoryRange, "limit"> {
+  /** The head of what is before them, to go on from there: 64 hex digits. */
+  readonly base?: string;
+}
+
+export interface HistoryHead {
+  /** The first and the last transaction. */
+  readonly from: number;
+  readonly to: number;
+  readonly transactions: number;
+  /** SHA-256 over each of them and the hash before it: 64 hex digits. */
+  readonly head: string;
 }
 
 export interface ChangesOptions {
@@ -140,6 +156,22 @@ export class StoreHistory {
   async #one(sequence: number): Promise<LoggedTransaction> {
     for await (const found of this.transactions({ gte: sequence, lte: sequence })) return found;
     throw historyGone(sequence, await oldest(this.#source));
+  }
+
+  /** See `Store.historyHead`. */
+  async historyHead({ base, ...range }: HistoryHeadRange = {}): Promise<HistoryHead> {
+    if (base !== undefined) checkHash("base", base);
+    const { from, to } = await this.#boundsOf(range);
+    const hash = new HistoryHash(base);
+    const reader = new LogReader(this.#source, from, this.#closing.signal);
+    let hashed = 0;
+    for await (const { writer, records } of reader.read(to)) {
+      for (const record of records) {
+        hash.add(record, writer);
+        if (++hashed % ROWS_PER_TURN === 0) await turn(this.#source);
+      }
+    }
+    return { from, to, transactions: hashed, head: hash.head };
   }
 
   /** See `Store.changes`. */

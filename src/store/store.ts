@@ -120,8 +120,8 @@ export class Store extends WithHistory {
    * among the tables it wrote.
    *
    * `annotation`: why it is, what it comes of, and tags to find it by; kept with the transaction in
-   * the log, and shown by whatever tells of the past. One that changes nothing leaves no trace. Right
-   * behind the call `lastSequence` is this transaction's, for `causedBy` of the next.
+   * the log, and shown by whatever tells of the past. One that changes nothing leaves no trace.
+   * Right behind the call `lastSequence` is this transaction's, for `causedBy` of the next.
    *
    * Errors: as for the writes of a `Table`. Inside a transaction this, and every write by a
    * `Table`, throws NESTED_TRANSACTION at once: that takes the outer one back, unless its function

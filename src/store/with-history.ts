@@ -5,6 +5,8 @@ import type { RowDifference } from "./state-difference.js";
 import type {
   ChangesOptions,
   DiffOptions,
+  HistoryHead,
+  HistoryHeadRange,
   PastPoint,
   StoreHistory,
   TransactionRange,
@@ -54,6 +56,18 @@ export abstract class WithHistory {
   causes(sequence: number): AsyncGenerator<LoggedTransaction, void, undefined> {
     this.assertOpen();
     return this.past.causes(sequence);
+  }
+
+  /**
+   * A hash that stands for the transactions of a range, byte for byte: kept elsewhere, it proves
+   * later that none of them was rewritten. `base`, the head up to the one before, goes on from
+   * there. Reads the log of the range; nothing is hashed while transactions are written.
+   *
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, CORRUPT_LOG, MISSING_FILE, IO.
+   */
+  async historyHead(range?: HistoryHeadRange): Promise<HistoryHead> {
+    this.assertOpen();
+    return this.past.historyHead(range);
   }
 
   /**
