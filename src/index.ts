@@ -53,7 +53,7 @@ export type {
 export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
-export type { RollbackInfo, RollbackOptions, RolledBackTable } from "./store/rollback.js";
+export type { RollbackInfo, RollbackOptions, RolledBackTable } from "./store/rollback-options.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";

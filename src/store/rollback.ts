@@ -8,52 +8,18 @@
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
-import { type Annotation, assertNoOwnTags, checkAnnotation } from "../log/annotation.js";
+import type { Annotation } from "../log/annotation.js";
 import { FRAME_HEADER_BYTES, OPERATION_HEADER_BYTES, RECORD_HEADER_BYTES } from "../log/format.js";
 import type { Commits } from "./commits.js";
 import { assertWayBack } from "./later-versions.js";
 import { openPast, type PastState, turn } from "./past-state.js";
 import { entriesOf, newest } from "./range.js";
+import { marked, type RollbackInfo, type RollbackOptions } from "./rollback-options.js";
 import { compareRows, differenceOf, type RowDifference } from "./state-difference.js";
 import type { StoreParts } from "./store.js";
 import type { TableState } from "./table-state.js";
 import { Touched } from "./touched.js";
 import type { TransactionRunner } from "./transaction.js";
-
-export interface RollbackOptions {
-  /** Why; it stands in the log with the transactions that do it. */
-  readonly reason: string;
-  /** To find them by. */
-  readonly tags?: Readonly<Record<string, string>>;
-  /** Nothing is written: only told what would be. */
-  readonly check?: boolean;
-  /** Called for every row that changes: as it is, and as it will be. */
-  readonly onRow?: (row: RowDifference) => void;
-  /** Ends it, with its reason: before the first transaction, or between two. */
-  readonly signal?: AbortSignal;
-}
-
-export interface RolledBackTable {
-  readonly table: string;
-  /** Rows that were not there, and are again. */
-  readonly added: number;
-  /** Rows that are there, and were not. */
-  readonly removed: number;
-  readonly changed: number;
-}
-
-export interface RollbackInfo {
-  /** The transaction after which the state was as it is now. */
-  readonly to: number;
-  /** It was, or would be, one transaction; otherwise each of them is marked as a part. */
-  readonly atomic: boolean;
-  /** Those that were written; none where nothing differed, or it was only checked. */
-  readonly firstSequence: number | undefined;
-  readonly lastSequence: number | undefined;
-  readonly transactions: number;
-  /** Tables in which something differed. */
-  readonly tables: readonly RolledBackTable[];
-}
 
 export type RollbackParts = Pick<
   StoreParts,
@@ -83,29 +49,6 @@ interface Compensation {
   /** Undefined: it goes. */
   readonly row: unknown;
   readonly bytes: number;
-}
-
-/** Throws INVALID_ARGUMENT or TOO_LARGE. */
-export function checkRollback(options: RollbackOptions, lastSequence: number): Annotation {
-  const { reason, tags, check, onRow, signal } = options ?? {};
-  if (reason === undefined) throw invalid("a rollback needs a reason: { reason }");
-  const annotation = checkAnnotation({ reason, tags }, lastSequence) as Annotation;
-  assertNoOwnTags(annotation);
-  checkAnnotation(marked(annotation, lastSequence, "1"), lastSequence);
-  if (check !== undefined && typeof check !== "boolean") throw invalid("check is true or false");
-  if (onRow !== undefined && typeof onRow !== "function") throw invalid("onRow is a function");
-  if (signal === undefined || signal instanceof AbortSignal) return annotation;
-  throw invalid("signal must be an AbortSignal");
-}
-
-function invalid(message: string): HoldfastError {
-  return new HoldfastError("INVALID_ARGUMENT", message);
-}
-
-/** What the transactions of a rollback carry besides what the caller says. */
-function marked(annotation: Annotation, to: number, part: string): Annotation {
-  const tags = { ...annotation.tags, "holdfast.rollback": String(to), "holdfast.part": part };
-  return { ...annotation, tags };
 }
 
 /** Makes the state what it was after `to`, which is durable. Errors: see `Store.rollback`. */
