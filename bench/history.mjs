@@ -42,7 +42,9 @@ await timed(`${total} transactions`, async () => {
       side: i % 3 === 0 ? "buy" : "sell",
       count: i,
     };
-    await table.put(key, row);
+    // One in a thousand says why it is.
+    if (i % 1_000 !== 7) await table.put(key, row);
+    else await table.put(key, row, { reason: "bench", tags: { signal: `s-${i % 7}` } });
     if (i % 500 === 499) await store.durable();
     if (i % (total / 4) === total / 4 - 1) await store.snapshot();
   }
@@ -73,10 +75,19 @@ await timed("transactions, all", async () => {
   for await (const _ of store.transactions()) count++;
   return `${count}`;
 });
+await timed("transactions with a tag, all looked at", async () => {
+  let count = 0;
+  for await (const _ of store.transactions({ tags: { signal: "s-3" } })) count++;
+  return `${count}`;
+});
 await timed("diff of two snapshots", async () => {
   let count = 0;
   for await (const _ of store.diff(total / 2, (total * 3) / 4)) count++;
   return `${count} rows`;
+});
+await timed("rollback to the middle", async () => {
+  const { transactions, tables } = await store.rollback(total / 2, { reason: "bench" });
+  return `${transactions} transactions, ${tables[0]?.changed} rows`;
 });
 await store.close();
 rmSync(directory, { recursive: true });

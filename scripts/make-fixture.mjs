@@ -1,17 +1,30 @@
 // Writes a store of the current format version to test/fixtures/v<log>-<manifest>, with what must be
 // read from it beside. To be run once for each new format version: fixtures are never rewritten.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const load = (path) => import(pathToFileURL(join(root, "dist", path)).href);
-const { open } = await load("index.js");
-const { LOG_FORMAT_VERSION } = await load("log/format.js");
-const { MANIFEST_FORMAT_VERSION } = await load("manifest/format.js");
-const { everything, pairs, fill, stateOf } = await import("../test/fixtures/tables.mjs");
+const { open } = await import(pathToFileURL(join(root, "dist", "index.js")).href);
+const { annotate, annotationsOf, everything, pairs, fill, stateOf } = await import(
+  "../test/fixtures/tables.mjs"
+);
 
-const name = `v${LOG_FORMAT_VERSION}-${MANIFEST_FORMAT_VERSION}`;
+/** The built package does not tell them. */
+function versionIn(folder) {
+  const source = readFileSync(join(root, "src", folder, "format.ts"), "utf8");
+  return /^export const [A-Z]+_FORMAT_VERSION = (\d+);$/m.exec(source)[1];
+}
+
+const name = `v${versionIn("log")}-${versionIn("manifest")}`;
 const target = join(root, "test", "fixtures", name);
 if (existsSync(target)) {
   console.error(`${target} is there already: what a released version wrote is never rewritten`);
@@ -63,11 +76,14 @@ for (let round = 1; round <= 9; round++) {
   snapshots[snapshot] = stateOf(store);
 }
 await fill(store);
+await annotate(store);
 copyStore("crashed");
 const expected = stateOf(store);
+const annotations = await annotationsOf(store);
 await store.close();
 copyStore("closed");
 const write = (file, value) =>
   writeFileSync(join(target, file), `${JSON.stringify(value, null, 1)}\n`);
 write("expected.json", expected);
 write("snapshots.json", snapshots);
+write("annotations.json", annotations);

@@ -28,6 +28,7 @@ export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
 export type { Moment } from "./history/moments.js";
 export type { StoredRow } from "./history/stored-tables.js";
+export type { Annotation } from "./log/annotation.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
@@ -52,6 +53,7 @@ export type {
 export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
+export type { RollbackInfo, RollbackOptions, RolledBackTable } from "./store/rollback-options.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
@@ -59,9 +61,12 @@ export type { Store } from "./store/store.js";
 export type {
   ChangesOptions,
   DiffOptions,
+  HistoryHead,
+  HistoryHeadRange,
   HistoryRange,
   PastPoint,
   StoreHistory,
+  TransactionRange,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";

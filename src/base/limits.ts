@@ -35,6 +35,14 @@ export const SCHEMAS_BYTES_MAX = 8 * 1024 * 1024;
 export const TRANSACTION_OPERATIONS_MAX = 100_000;
 
 /**
+ * What a transaction says of itself: room for a sentence or two and some ids. All of it together
+ * stays below 64 KiB, so that it leaves room for rows in any frame but the very smallest.
+ */
+export const REASON_BYTES_MAX = 4096;
+export const TAGS_MAX = 32;
+export const TAG_BYTES_MAX = 1024;
+
+/**
  * One frame (a group commit), with its header and padding. Also the size of a commit slot. Large
  * enough for 10,000 rows of 300 bytes in one transaction; small enough that ten slots are memory
  * nobody misses.

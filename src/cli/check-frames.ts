@@ -1,6 +1,7 @@
 /** Everything that must hold within good frames: the second opinion, records, times, operations. */
 import { isZero } from "../base/bytes.js";
 import { portableChecksum } from "../disk/checksum.js";
+import { annotationOf } from "../log/annotation.js";
 import { FRAME_AT, FRAME_HEADER_BYTES, RECORD_AT } from "../log/format.js";
 import { type LogRecord, walkOperations, walkRecords } from "../log/record.js";
 import type { RowChecker } from "./check-rows.js";
@@ -119,7 +120,15 @@ export class FrameChecker {
       }
       at = operation.rowEnd;
     });
-    if (malformed !== undefined) report("operation", at, `transaction ${sequence}: ${malformed}`);
+    if (malformed !== undefined) {
+      report("operation", at, `transaction ${sequence}: ${malformed}`);
+      return;
+    }
+    try {
+      annotationOf(record);
+    } catch (error) {
+      report("operation", record.operationsStart, (error as Error).message);
+    }
   }
 
   /** Where the manifests and a part of the log are gone, so may be the word of a table. */

@@ -31,12 +31,15 @@ export function registerDiff(program: Command): void {
       const options =
         table === undefined ? {} : { tables: [tableNamed(await history.tables(), table)] };
       for await (const difference of history.diff(pointOf(a), pointOf(b), options)) {
-        await writeLine(flags.json === true ? jsonOf(difference) : textOf(difference));
+        await writeLine(
+          flags.json === true ? differenceJson(difference) : differenceText(difference),
+        );
       }
     });
 }
 
-function jsonOf({ table, key, kind, before, after, fields }: RowDifference): string {
+/** One line for `--json`. */
+export function differenceJson({ table, key, kind, before, after, fields }: RowDifference): string {
   return JSON.stringify({
     table,
     key: asJson(key),
@@ -51,7 +54,8 @@ function jsonOf({ table, key, kind, before, after, fields }: RowDifference): str
   });
 }
 
-function textOf({ table, key, kind, before, after, fields }: RowDifference): string {
+/** One line for people. */
+export function differenceText({ table, key, kind, before, after, fields }: RowDifference): string {
   const name = `${table} ${asText(key)}`;
   if (kind === "added") return `+ ${name}: ${asText(after)}`;
   if (kind === "removed") return `- ${name}: ${asText(before)}`;

@@ -6,8 +6,11 @@ import type { AnyTable } from "../store/past-state.js";
 import { formatTime } from "./output.js";
 
 /** Reads a store of whatever environment: it is only looked at. */
-export function openPastOf(directory: string): Promise<StoreHistory> {
-  return openHistory(directory, { allowEnvironmentChange: true, onWarning: () => {} });
+export function openPastOf(
+  directory: string,
+  tables: readonly AnyTable[] = [],
+): Promise<StoreHistory> {
+  return openHistory(directory, { tables, allowEnvironmentChange: true, onWarning: () => {} });
 }
 
 /** Digits are a sequence, what begins like a date is a time, anything else is a snapshot's name. */

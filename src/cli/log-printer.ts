@@ -1,13 +1,16 @@
 /** Turns records into text: of the transactions that are asked for, each once. */
+import type { Annotation } from "../index.js";
+import { annotationOf } from "../log/annotation.js";
 import { type LogRecord, walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
+import { type AnnotationFlags, annotationLines, matchesFlags } from "./annotation-text.js";
 import { formatRange, formatTime } from "./output.js";
 import type { SegmentView, StoreView } from "./read-store.js";
 import { type ReadableOperation, ReadableTables } from "./readable-tables.js";
 import type { FrameBytes } from "./segment-frames.js";
 import type { Gap } from "./walk-log.js";
 
-export interface LogFlags {
+export interface LogFlags extends AnnotationFlags {
   readonly from?: number;
   readonly to?: number;
   readonly table?: string;
@@ -96,7 +99,10 @@ export class LogPrinter {
     this.#hasBegun = true;
     this.#next = record.sequence + 1;
     if (table !== undefined && operations.length === 0) return;
+    const { annotation, unreadable } = readAnnotation(record);
+    if (!matchesFlags(annotation, this.#flags)) return;
     const { writer, epoch, file, offset } = place;
+    const wrong = problem ?? unreadable;
     const entry = {
       sequence: record.sequence,
       time: formatTime(record.timeMicros),
@@ -104,8 +110,9 @@ export class LogPrinter {
       epoch,
       file,
       offset,
+      ...annotation,
       operations,
-      ...(problem !== undefined && { problem }),
+      ...(wrong !== undefined && { problem: wrong }),
     };
     lines.push(json ? `${JSON.stringify(entry)}\n` : formatEntry(entry));
     this.#printed++;
@@ -122,15 +129,28 @@ export class LogPrinter {
   }
 }
 
-function formatEntry(entry: {
+/** Never throws: what cannot be read is told. */
+function readAnnotation(record: LogRecord): { annotation?: Annotation; unreadable?: string } {
+  try {
+    const annotation = annotationOf(record);
+    return annotation === undefined ? {} : { annotation };
+  } catch (error) {
+    return { unreadable: (error as Error).message };
+  }
+}
+
+interface Entry extends Annotation {
   readonly sequence: number;
   readonly time: string;
   readonly writer: string | null;
   readonly operations: readonly ReadableOperation[];
   readonly problem?: string;
-}): string {
+}
+
+function formatEntry(entry: Entry): string {
   const { sequence, time, writer, operations, problem } = entry;
   const lines = [`${sequence}  ${time}  ${writer ?? "unknown writer"}`];
+  for (const line of annotationLines(entry)) lines.push(`    ${line}`);
   for (const operation of operations) lines.push(`    ${formatOperation(operation)}`);
   if (problem !== undefined) lines.push(`    malformed: ${problem}`);
   return `${lines.join("\n")}\n`;

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ManifestArchive } from "../manifest/format.js";
 import { readManifestSlots } from "../manifest/manifest.js";
+import { tagOf } from "./annotation-text.js";
 import { readArchiveLines } from "./archive-lines.js";
 import { type LogFlags, LogPrinter } from "./log-printer.js";
 import { EXIT_DAMAGED, EXIT_SOUND, formatRange, write, writeLine } from "./output.js";
@@ -26,6 +27,8 @@ export function registerLog(program: Command): void {
     .option("--from <sequence>", "begin with this transaction", sequenceOf)
     .option("--to <sequence>", "end with this transaction", sequenceOf)
     .option("--table <name>", "only what concerns this table")
+    .option("--caused-by <sequence>", "only what names this transaction as its cause", sequenceOf)
+    .option("--tag <name=value>", "only what has this tag; more than once for more tags", tagOf)
     .option("--limit <count>", "print at most so many transactions", sequenceOf)
     .option("--json", "one JSON object a line")
     .action(async (directory: string, flags: Flags) => {

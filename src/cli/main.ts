@@ -16,6 +16,7 @@ import { registerMigrate } from "./migrate.js";
 import { describeError, EXIT_COULD_NOT_LOOK, endWhenReaderLeaves, exitCodeOf } from "./output.js";
 import { registerReplay } from "./replay.js";
 import { registerRestore } from "./restore.js";
+import { registerRollback } from "./rollback.js";
 import { registerSalvage } from "./salvage.js";
 import { registerSnapshot } from "./snapshot.js";
 import { registerTail } from "./tail.js";
@@ -33,6 +34,8 @@ Examples:
                                    every change of one key
   holdfast diff state 1200 before  what differs: a transaction and a snapshot
   holdfast tail state              transactions as they happen
+  holdfast rollback state --to 1200 --reason "bad feed" --check
+                                   which rows going back would change
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
   holdfast snapshot state before   keep the state as it is now, as "before"
@@ -74,6 +77,7 @@ function makeProgram(): Command {
   registerHistory(program);
   registerDiff(program);
   registerTail(program);
+  registerRollback(program);
   registerSnapshot(program);
   registerRestore(program);
   registerFork(program);

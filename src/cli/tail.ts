@@ -1,6 +1,7 @@
 /** `holdfast tail`: the transactions of a store as they happen. */
 import type { Command } from "commander";
 import type { LoggedOperation, LoggedTransaction, Moment } from "../index.js";
+import { annotationIn, annotationLines } from "./annotation-text.js";
 import { asJson, asText, openPastOf, tableNamed, timeOf } from "./history-text.js";
 import { formatTime, writeLine } from "./output.js";
 import { countOf, momentOf } from "./range-flags.js";
@@ -49,11 +50,13 @@ export function registerTail(program: Command): void {
     });
 }
 
-function jsonOf({ sequence, timeMicros, writer, operations }: LoggedTransaction): string {
+function jsonOf(transaction: LoggedTransaction): string {
+  const { sequence, timeMicros, writer, operations } = transaction;
   return JSON.stringify({
     sequence,
     ...timeOf(timeMicros),
     writer,
+    ...annotationIn(transaction),
     operations: operations.map((operation) => ({
       operation: operation.kind,
       table: operation.table,
@@ -63,9 +66,11 @@ function jsonOf({ sequence, timeMicros, writer, operations }: LoggedTransaction)
   });
 }
 
-function textOf({ sequence, timeMicros, writer, operations }: LoggedTransaction): string {
+function textOf(transaction: LoggedTransaction): string {
+  const { sequence, timeMicros, writer, operations } = transaction;
   const head = `${sequence}  ${formatTime(timeMicros)}  ${writer}`;
-  return [head, ...operations.map((operation) => `  ${operationText(operation)}`)].join("\n");
+  const lines = [...annotationLines(transaction), ...operations.map(operationText)];
+  return [head, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
 function operationText(operation: LoggedOperation): string {

@@ -13,8 +13,14 @@ import {
   writeLine,
 } from "./output.js";
 import { ProgressLine } from "./progress.js";
+import { momentOf } from "./range-flags.js";
 import { verifyFile } from "./verify-file.js";
+import { asksForHistory, type HistoryFlags, verifyHistory } from "./verify-history.js";
 import { type Progress, type Verification, verifyStore } from "./verify-store.js";
+
+interface Flags extends HistoryFlags {
+  readonly json?: boolean;
+}
 
 /** Adds the command to a program. */
 export function registerVerify(program: Command): void {
@@ -26,12 +32,19 @@ export function registerVerify(program: Command): void {
         "sequences and times, every key and row against its schema, in the log, in runs, those\n" +
         "of snapshots too, and in archives; every file the manifest names. Goes on behind\n" +
         "damage and names every place, what is lost with it, and whether it can be rebuilt.\n" +
+        "With --from, --to or --head only the history is looked at: the hash that stands for\n" +
+        "those transactions is printed, and compared with one that was kept elsewhere.\n" +
         "Reads only; needs neither the application nor the lock. Exit codes: 0 sound,\n" +
-        "1 damaged, 2 could not look.",
+        "1 damaged or not what it was, 2 could not look.",
     )
     .argument("<dir>", "directory of the store, or one manifest, segment, run or archive of it")
+    .option("--from <moment>", "hash the history from this sequence or time on", momentOf)
+    .option("--to <moment>", "hash the history up to this sequence or time", momentOf)
+    .option("--base <hash>", "the hash of what is before it, to go on from there")
+    .option("--head <hash>", "the hash that it has to have")
     .option("--json", "one JSON object")
-    .action(async (directory: string, flags: { readonly json?: boolean }) => {
+    .action(async (directory: string, flags: Flags) => {
+      if (asksForHistory(flags)) return verifyHistory(directory, flags, flags.json === true);
       if ((await stat(directory)).isFile()) return verifyOne(directory, flags.json === true);
       const progress = new ProgressLine();
       const show = (now: Progress) => progress.show(() => progressText(now));

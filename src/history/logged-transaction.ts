@@ -1,5 +1,6 @@
 /** A transaction of the log, as callers see it. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import { type Annotation, annotationOf } from "../log/annotation.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
 import type { StoredRow, StoredTable, StoredTables } from "./stored-tables.js";
@@ -17,7 +18,8 @@ export type LoggedOperation =
   /** A table, or a version of one, became known. */
   | { readonly kind: "declare"; readonly table: string; readonly version: number };
 
-export interface LoggedTransaction {
+/** With what it says of itself; what was not given is absent. */
+export interface LoggedTransaction extends Annotation {
   readonly sequence: number;
   /** Microseconds since 1970; never less than that of the one before. */
   readonly timeMicros: number;
@@ -39,7 +41,12 @@ export function decodeTransaction(
   eachOperation(record, tables, (table, operation) => {
     if (wants(table.name)) operations.push(decodeOperation(record, table, operation, tables));
   });
-  return { sequence, timeMicros, writer, operations };
+  return { sequence, timeMicros, writer, ...annotationOf(record), operations };
+}
+
+/** Makes known what a record declares, and nothing else of it. Throws CORRUPT_LOG. */
+export function declareTables(record: LogRecord, tables: StoredTables): void {
+  eachOperation(record, tables, () => {});
 }
 
 /** Visits the operations, those that declare a table once it is declared. Throws CORRUPT_LOG. */

@@ -5,7 +5,10 @@
 import { getUint53, setUint53, viewOf } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";
 
-export const LOG_FORMAT_VERSION = 1;
+export const LOG_FORMAT_VERSION = 2;
+
+/** Segments of these are read; those of version 1 are of before transactions were annotated. */
+const LOG_FORMAT_VERSION_MIN = 1;
 
 /** "HFSG" and "HFRM" as little-endian uint32. */
 export const SEGMENT_MAGIC = 0x47534648;
@@ -82,6 +85,8 @@ export const OPERATION = {
   delete: 2,
   /** A schema: no key; the "row" is its description in JSON (UTF-8). */
   declare: 3,
+  /** What the transaction says of itself: no table, no key; only ever the first operation. */
+  annotate: 4,
 } as const;
 
 /** Writes an operation's header; three stores, since this is done for every row. */
@@ -149,7 +154,9 @@ export function decodeSegmentHeader(bytes: Uint8Array, checksum: Checksum): Segm
     return damaged;
   }
   const formatVersion = view.getUint32(SEGMENT_AT.formatVersion, true);
-  if (formatVersion !== LOG_FORMAT_VERSION) return { ok: false, why: "version", formatVersion };
+  if (formatVersion < LOG_FORMAT_VERSION_MIN || formatVersion > LOG_FORMAT_VERSION) {
+    return { ok: false, why: "version", formatVersion };
+  }
   const segmentId = getUint53(view, SEGMENT_AT.segmentId);
   const segmentBytes = getUint53(view, SEGMENT_AT.segmentBytes);
   const createdMicros = getUint53(view, SEGMENT_AT.createdMicros);

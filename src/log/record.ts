@@ -86,8 +86,9 @@ export function walkRecords(
 }
 
 /**
- * Walks the operations of a record. Returns undefined, or what is wrong with the first bad one.
- * The operation handed to `visit` is reused.
+ * Walks what a record does to tables: its operations, but for what it says of itself, which
+ * `annotationOf` gives. Returns undefined, or what is wrong with the first bad one. The operation
+ * handed to `visit` is reused.
  */
 export function walkOperations(
   record: LogRecord,
@@ -113,12 +114,15 @@ export function walkOperations(
     operation.keyStart = at + OPERATION_HEADER_BYTES;
     operation.keyEnd = operation.keyStart + keyBytes;
     operation.rowEnd = operation.keyEnd + rowBytes;
-    if (operation.kind < OPERATION.put || operation.kind > OPERATION.declare) {
-      return `operation kind ${operation.kind} is unknown`;
+    const { kind } = operation;
+    if (kind < OPERATION.put || kind > OPERATION.annotate) {
+      return `operation kind ${kind} is unknown`;
     }
     if (keyBytes > KEY_BYTES_MAX || rowBytes > ROW_BYTES_MAX) return "an operation is too large";
     if (operation.rowEnd > record.operationsEnd) return "an operation reaches over its record";
-    visit(operation);
+    if (kind !== OPERATION.annotate) visit(operation);
+    else if (i > 0) return "an annotation is not the first operation";
+    else if (keyBytes > 0) return "an annotation has a key";
     at = operation.rowEnd;
   }
   return at === record.operationsEnd ? undefined : "bytes are left over after the last operation";

@@ -1,5 +1,6 @@
 /** How a transaction ends: in the log, or not at all; and when its caller is told. */
 import { HoldfastError } from "../base/errors.js";
+import { type Annotation, appendAnnotation } from "../log/annotation.js";
 import type { LogWriter } from "../log/writer.js";
 import type { Background } from "./background.js";
 import type { CachedRows } from "./cached.js";
@@ -36,13 +37,31 @@ export class Commits {
     this.#assertOpen = parts.assertOpen;
   }
 
-  /** Runs a transaction; with `toLog` it goes there even if it concerns cached tables only. */
-  run<T>(work: (transaction: Transaction) => T, toLog: boolean): T {
+  /**
+   * Runs a transaction; with `toLog`, or if it is annotated, it goes there even if it concerns
+   * cached tables only.
+   */
+  run<T>(work: (transaction: Transaction) => T, toLog: boolean, annotation?: Annotation): T {
+    return this.#run(work, toLog, annotation, this.#checks.any);
+  }
+
+  /** Of rows that were there before, whatever checks say now; goes to the log. */
+  runUnchecked(work: () => void, annotation: Annotation): void {
+    this.#run(work, true, annotation, false);
+  }
+
+  #run<T>(
+    work: (transaction: Transaction) => T,
+    toLog: boolean,
+    annotation: Annotation | undefined,
+    checked: boolean,
+  ): T {
     this.#assertOpen();
     const runner = this.#runner;
     this.#background.assertRoom();
     runner.begin();
     try {
+      if (annotation !== undefined) appendAnnotation(this.#writer, annotation);
       const result = work(runner);
       if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
         // Whatever it throws later comes of this refusal.
@@ -53,8 +72,8 @@ export class Commits {
         );
       }
       runner.assertWhole();
-      if (this.#checks.any) this.#checks.run(runner);
-      this.#finish(toLog);
+      if (checked) this.#checks.run(runner);
+      this.#finish(toLog || annotation !== undefined);
       return result;
     } catch (error) {
       if (runner.active) runner.rollback();
@@ -63,8 +82,8 @@ export class Commits {
   }
 
   /** The same, and returns when it is on disk; the event loop waits. */
-  runSync<T>(work: (transaction: Transaction) => T): T {
-    const result = this.run(work, true);
+  runSync<T>(work: (transaction: Transaction) => T, annotation?: Annotation): T {
+    const result = this.run(work, true, annotation);
     this.#writer.flushSync();
     return result;
   }
@@ -121,6 +140,8 @@ export class Commits {
       this.#writer.commitRecord();
       runner.settleCached(true);
       runner.end();
+      // Nobody waits for it, and nothing else sends it off.
+      if (runner.rank === TIER_RANK.cached) this.#writer.flushLater();
     } else {
       this.#writer.abandonRecord();
       runner.settleCached(false);

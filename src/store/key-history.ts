@@ -3,6 +3,7 @@
 import type { LogSource } from "../history/log-source.js";
 import { eachOperation } from "../history/logged-transaction.js";
 import type { StoredRow, StoredTable, StoredTables } from "../history/stored-tables.js";
+import { type Annotation, annotationOf } from "../log/annotation.js";
 import { OPERATION } from "../log/format.js";
 import type { LogRecord } from "../log/record.js";
 import { compareBytes } from "../run/entries.js";
@@ -13,8 +14,8 @@ import { openBase } from "./past-state.js";
 /** The key is looked up in runs once, and never again. */
 const CACHE_BYTES = 1024 * 1024;
 
-/** One change of one key. */
-export interface RowChange {
+/** One change of one key, with what its transaction says of itself. */
+export interface RowChange extends Annotation {
   /** Of the transaction that made it. */
   readonly sequence: number;
   /** Microseconds since 1970. */
@@ -88,6 +89,7 @@ export class KeyHistory {
     this.#row = after;
     this.#isKnown = true;
     const { sequence, timeMicros } = record;
-    return [{ sequence, timeMicros, writer, before, beforeIsKnown, after }];
+    const annotation = annotationOf(record);
+    return [{ sequence, timeMicros, writer, ...annotation, before, beforeIsKnown, after }];
   }
 }

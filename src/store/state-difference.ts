@@ -66,7 +66,7 @@ function rowsOf(state: PastState, table: AnyTable | undefined): Rows {
 }
 
 /** Undefined for a row that is the same in both, so that whoever goes through them can pause. */
-function* compareRows(
+export function* compareRows(
   table: string,
   before: Rows,
   after: Rows,
@@ -85,7 +85,8 @@ function* compareRows(
   }
 }
 
-function differenceOf(
+/** Undefined where there is none; one of both is there. */
+export function differenceOf(
   table: string,
   key: unknown,
   before: StoredRow | undefined,

@@ -2,9 +2,14 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
 import { parseSchema } from "../codec/schema-description.js";
+import { checkHash, HistoryHash } from "../history/history-hash.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
-import { decodeTransaction, type LoggedTransaction } from "../history/logged-transaction.js";
+import {
+  declareTables,
+  decodeTransaction,
+  type LoggedTransaction,
+} from "../history/logged-transaction.js";
 import {
   checkMoment,
   lastDurable,
@@ -14,7 +19,9 @@ import {
   sequenceAt,
 } from "../history/moments.js";
 import { type StoredRow, StoredTables } from "../history/stored-tables.js";
+import { type Annotation, annotationOf, checkAnnotation, matches } from "../log/annotation.js";
 import { KeyHistory, type RowChange } from "./key-history.js";
+import { assertWayBack } from "./later-versions.js";
 import { TABLE_ID_BYTES } from "./layers.js";
 import { type AnyTable, openPast, type PastState, turn } from "./past-state.js";
 import { checkSnapshotName, findSnapshot } from "./snapshots.js";
@@ -34,6 +41,29 @@ export interface HistoryRange {
   readonly lte?: Moment;
   /** At most so many; no limit by default. */
   readonly limit?: number;
+}
+
+/** Which transactions, by what they say of themselves too. */
+export interface TransactionRange extends HistoryRange {
+  /** Only those that name this transaction as their cause. */
+  readonly causedBy?: number;
+  /** Only those that have all of these tags. */
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** Which transactions are hashed; all there are by default. */
+export interface HistoryHeadRange extends Omit<HistoryRange, "limit"> {
+  /** The head of what is before them, to go on from there: 64 hex digits. */
+  readonly base?: string;
+}
+
+export interface HistoryHead {
+  /** The first and the last transaction. */
+  readonly from: number;
+  readonly to: number;
+  readonly transactions: number;
+  /** SHA-256 over each of them and the hash before it: 64 hex digits. */
+  readonly head: string;
 }
 
 export interface ChangesOptions {
@@ -70,7 +100,7 @@ export class StoreHistory {
 
   /** See `Store.at`. */
   async at(point: PastPoint): Promise<PastState> {
-    return openPast(this.#source, await this.#sequenceOf(point), this.#o);
+    return openPast(this.#source, await this.sequenceOf(point), this.#o);
   }
 
   /** The tables of the store, each by the last version that its manifest knows. */
@@ -81,19 +111,67 @@ export class StoreHistory {
 
   /** See `Store.transactions`. */
   async *transactions(
-    range: HistoryRange = {},
+    range: TransactionRange = {},
   ): AsyncGenerator<LoggedTransaction, void, undefined> {
-    const { from, to, limit } = await this.#boundsOf(range);
+    const wanted = wantedAnnotation(range);
+    const { causedBy: _, tags: __, ...bounds } = range;
+    const { from, to, limit } = await this.#boundsOf(bounds);
     const tables = new StoredTables((await this.#source.manifest()).tables);
     const reader = new LogReader(this.#source, from, this.#closing.signal);
     let left = limit;
     if (left === 0) return;
+    let passed = 0;
     for await (const { writer, records } of reader.read(to)) {
       for (const record of records) {
+        if (wanted !== undefined && !matches(annotationOf(record), wanted)) {
+          declareTables(record, tables);
+          // Whoever waits for what is rare is not the only one on this thread.
+          if (++passed % ROWS_PER_TURN === 0) await turn(this.#source);
+          continue;
+        }
         yield decodeTransaction(record, writer, tables);
         if (--left === 0) return;
       }
     }
+  }
+
+  /** See `Store.causes`. */
+  async *causes(sequence: number): AsyncGenerator<LoggedTransaction, void, undefined> {
+    const last = await lastDurable(this.#source);
+    if (!Number.isSafeInteger(sequence) || sequence < 1 || sequence > last) {
+      throw new HoldfastError(
+        "INVALID_ARGUMENT",
+        `there is no durable transaction ${String(sequence)}; the last one is ${last}`,
+      );
+    }
+    // A cause is in the log before what it causes: so this ends.
+    let found = await this.#one(sequence);
+    yield found;
+    while (found.causedBy !== undefined && found.causedBy < found.sequence) {
+      found = await this.#one(found.causedBy);
+      yield found;
+    }
+  }
+
+  async #one(sequence: number): Promise<LoggedTransaction> {
+    for await (const found of this.transactions({ gte: sequence, lte: sequence })) return found;
+    throw historyGone(sequence, await oldest(this.#source));
+  }
+
+  /** See `Store.historyHead`. */
+  async historyHead({ base, ...range }: HistoryHeadRange = {}): Promise<HistoryHead> {
+    if (base !== undefined) checkHash("base", base);
+    const { from, to } = await this.#boundsOf(range);
+    const hash = new HistoryHash(base);
+    const reader = new LogReader(this.#source, from, this.#closing.signal);
+    let hashed = 0;
+    for await (const { writer, records } of reader.read(to)) {
+      for (const record of records) {
+        hash.add(record, writer);
+        if (++hashed % ROWS_PER_TURN === 0) await turn(this.#source);
+      }
+    }
+    return { from, to, transactions: hashed, head: hash.head };
   }
 
   /** See `Store.changes`. */
@@ -177,14 +255,8 @@ export class StoreHistory {
     }
   }
 
-  /** Whoever follows the log is told that it ends. */
-  close(): void {
-    this.#closing.abort();
-  }
-
-  // ---- places ----------------------------------------------------------------------------------
-
-  async #sequenceOf(point: PastPoint): Promise<number> {
+  /** The durable transaction that a point stands for. @internal */
+  async sequenceOf(point: PastPoint): Promise<number> {
     if (typeof point === "string") {
       checkSnapshotName(point);
       return findSnapshot(await this.#source.manifest(), point).sequence;
@@ -199,6 +271,31 @@ export class StoreHistory {
       { sequence: point },
     );
   }
+
+  /**
+   * What `Store.rollback` would change if it came now: rows as they are, and as they would be. By
+   * the versions of the tables that this was opened with. Errors: SCHEMA_MISMATCH as there, and
+   * those of `diff`.
+   */
+  async *rollbackCheck(to: PastPoint): AsyncGenerator<RowDifference, void, undefined> {
+    const sequence = await this.sequenceOf(to);
+    const coded = new Map(this.#o.tables.map((table) => [table.name, table]));
+    const tables = (await this.#source.manifest()).tables.map(({ id, name, schemas }) => ({
+      id,
+      name,
+      history: schemas as { version: number }[],
+      definition: coded.get(name) ?? parseSchema(schemas.at(-1)),
+    }));
+    await assertWayBack(this.#source, tables, sequence);
+    yield* this.diff(await lastDurable(this.#source), sequence);
+  }
+
+  /** Whoever follows the log is told that it ends. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  // ---- places ----------------------------------------------------------------------------------
 
   async #boundsOf(range: HistoryRange): Promise<{ from: number; to: number; limit: number }> {
     checkRange(range);
@@ -255,12 +352,22 @@ function wantedTables(tables: readonly AnyTable[] | undefined): (table: string) 
   return (table) => names.has(table);
 }
 
+/** What a search goes by; undefined if it wants all. */
+function wantedAnnotation(range: TransactionRange): Annotation | undefined {
+  assertRange(range);
+  const { causedBy, tags } = range;
+  return checkAnnotation({ causedBy, tags }, Number.MAX_SAFE_INTEGER);
+}
+
+function assertRange(range: unknown): void {
+  if (typeof range === "object" && range !== null) return;
+  throw new HoldfastError("INVALID_ARGUMENT", `a range is an object, got ${String(range)}`);
+}
+
 const RANGE_OPTIONS = new Set(["gt", "gte", "lt", "lte", "limit"]);
 
 function checkRange(range: HistoryRange): void {
-  if (typeof range !== "object" || range === null) {
-    throw new HoldfastError("INVALID_ARGUMENT", `a range is an object, got ${String(range)}`);
-  }
+  assertRange(range);
   for (const [name, value] of Object.entries(range)) {
     if (!RANGE_OPTIONS.has(name)) {
       throw new HoldfastError("INVALID_ARGUMENT", `unknown range option "${name}"`);

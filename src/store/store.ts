@@ -3,6 +3,7 @@ import { HoldfastError } from "../base/errors.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogSource } from "../history/log-source.js";
+import { type Annotation, assertNoOwnTags, checkAnnotation } from "../log/annotation.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
@@ -14,10 +15,12 @@ import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
 import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
+import { rollBack } from "./rollback.js";
+import { checkRollback, type RollbackInfo, type RollbackOptions } from "./rollback-options.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
-import { StoreHistory } from "./store-history.js";
+import { type PastPoint, StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
@@ -60,6 +63,7 @@ export class Store extends WithHistory {
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
+  #rollingBack = false;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -116,15 +120,19 @@ export class Store extends WithHistory {
    * Resolves with what `work` returned when the transaction is durable for the most demanding tier
    * among the tables it wrote.
    *
+   * `annotation`: why it is, what it comes of, and tags to find it by; kept with the transaction in
+   * the log, and shown by whatever tells of the past. One that changes nothing leaves no trace.
+   * Right behind the call `lastSequence` is this transaction's, for `causedBy` of the next.
+   *
    * Errors: as for the writes of a `Table`. Inside a transaction this, and every write by a
    * `Table`, throws NESTED_TRANSACTION at once: that takes the outer one back, unless its function
    * catches it.
    */
-  transact<T>(work: (transaction: Transaction) => T): Promise<T> {
+  transact<T>(work: (transaction: Transaction) => T, annotation?: Annotation): Promise<T> {
     this.#runner.assertNotActive();
     let result: T;
     try {
-      result = this.#commits.run(work, false);
+      result = this.#commits.run(work, false, this.#checked(annotation));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -133,8 +141,16 @@ export class Store extends WithHistory {
   }
 
   /** As `transact`, but returns when the transaction is on disk; the event loop waits. */
-  transactSync<T>(work: (transaction: Transaction) => T): T {
-    return this.#commits.runSync(work);
+  transactSync<T>(work: (transaction: Transaction) => T, annotation?: Annotation): T {
+    this.#runner.assertNotActive();
+    return this.#commits.runSync(work, this.#checked(annotation));
+  }
+
+  #checked(annotation: Annotation | undefined): Annotation | undefined {
+    if (annotation === undefined) return undefined;
+    const checked = checkAnnotation(annotation, this.#writer.lastSequence);
+    assertNoOwnTags(checked);
+    return checked;
   }
 
   /**
@@ -223,6 +239,37 @@ export class Store extends WithHistory {
   }
 
   /**
+   * Makes the state what it was after a transaction, at a time, or in a snapshot, by new
+   * transactions: nothing of the history goes. One transaction where that can hold it; otherwise
+   * small ones, each marked as a part: stopped in between, the same call does the rest. What others
+   * write meanwhile is taken back too. Checks are not asked: the rows were there before.
+   *
+   * Errors: SCHEMA_MISMATCH, with a list, where a version that came later has no `down`; those of
+   * `at` and of a write; INVALID_ARGUMENT without a reason, and while another is under way; and the
+   * signal's reason.
+   */
+  async rollback(to: PastPoint, options: RollbackOptions): Promise<RollbackInfo> {
+    this.assertOpen();
+    const runner = this.#runner;
+    runner.assertNotActive();
+    const annotation = checkRollback(options, this.#writer.lastSequence);
+    if (this.#rollingBack) {
+      throw new HoldfastError("INVALID_ARGUMENT", "another rollback is under way");
+    }
+    this.#rollingBack = true;
+    try {
+      await this.durable();
+      const sequence = await this.past.sequenceOf(to);
+      const assertOpen = () => this.assertOpen();
+      const flushCached = () => this.#cached.flush();
+      const own = { runner, commits: this.#commits, assertOpen, flushCached };
+      return await rollBack({ ...this.#parts, ...own }, sequence, options, annotation);
+    } finally {
+      this.#rollingBack = false;
+    }
+  }
+
+  /**
    * Resolves when all there is now is in runs, so that an opening would have nothing to read back.
    * The store does this by itself as often as `recoveryBudgetMillis` asks for.
    */
@@ -282,11 +329,20 @@ export class Store extends WithHistory {
       get: (key) => read(() => state.get(key)),
       has: (key) => read(() => state.has(key)),
       count: () => read(() => countOf(state)),
-      put: (key, row) => this.#commits.put(inForce(), key, row),
-      putSync: (key, row) => this.#commits.putSync(inForce(), key, row),
-      update: (key, change) => this.transact(() => runner.update(definition, key, change)),
-      delete: (key) => this.transact(() => runner.deleteRow(inForce(), key)),
-      deleteSync: (key) => this.transactSync(() => runner.deleteRow(inForce(), key)),
+      put: (key, row, annotation) => {
+        if (annotation === undefined) return this.#commits.put(inForce(), key, row);
+        return this.transact(() => runner.putRow(inForce(), key, row), annotation);
+      },
+      putSync: (key, row, annotation) => {
+        if (annotation === undefined) this.#commits.putSync(inForce(), key, row);
+        else this.transactSync(() => runner.putRow(inForce(), key, row), annotation);
+      },
+      update: (key, change, annotation) =>
+        this.transact(() => runner.update(definition, key, change), annotation),
+      delete: (key, annotation) =>
+        this.transact(() => runner.deleteRow(inForce(), key), annotation),
+      deleteSync: (key, annotation) =>
+        this.transactSync(() => runner.deleteRow(inForce(), key), annotation),
       evolve: async (next) => {
         runner.assertNotActive();
         await evolveTable(read(inForce), next, this.#parts, () => this.#cached.flush());

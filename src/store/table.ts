@@ -1,5 +1,6 @@
 /** A table of an open store, as callers see it. */
 import type { TableDefinition } from "../codec/schema.js";
+import type { Annotation } from "../log/annotation.js";
 import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
 import type { HistoryRange } from "./store-history.js";
@@ -32,24 +33,30 @@ export interface ReadTable<Key, Row> {
  * (`store.durable()` waits for the disk). The write itself has happened when the method returns: a
  * read that follows sees it.
  *
+ * Every write may carry an annotation, as `Store.transact` may.
+ *
  * Every write may throw or reject with INVALID_KEY, CLOSED, INVALID_ROW, CHECK_FAILED, TOO_LARGE,
  * DISK_FULL, OVERLOADED and POISONED, after which nothing has been written, and with
  * OUTCOME_UNKNOWN, after which the write may or may not be there when the store is opened again.
  * Inside a transaction every write throws NESTED_TRANSACTION.
  */
 export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
-  put(key: Key, row: Input): Promise<void>;
+  put(key: Key, row: Input, annotation?: Annotation): Promise<void>;
   /** Returns when the row is durable, whatever the table's tier; the event loop waits. */
-  putSync(key: Key, row: Input): void;
+  putSync(key: Key, row: Input, annotation?: Annotation): void;
   /**
    * Puts what `change` makes of the row (or of undefined, if there is none), in one transaction;
    * leaves it as it is if that is undefined. Resolves with the row as it is afterwards.
    */
-  update(key: Key, change: (row: Row | undefined) => Input | undefined): Promise<Row | undefined>;
+  update(
+    key: Key,
+    change: (row: Row | undefined) => Input | undefined,
+    annotation?: Annotation,
+  ): Promise<Row | undefined>;
   /** Resolves with true if there was a row. */
-  delete(key: Key): Promise<boolean>;
+  delete(key: Key, annotation?: Annotation): Promise<boolean>;
   /** As `delete`, but returns when it is durable; the event loop waits. */
-  deleteSync(key: Key): boolean;
+  deleteSync(key: Key, annotation?: Annotation): boolean;
   /**
    * Puts another version of the table into force, while the store is running: a declaration in the
    * log, and no row is touched. Resolves with the table of the new version when that is durable;

@@ -11,6 +11,7 @@ import type { Catalog } from "./catalog.js";
 import { checkRow } from "./check-row.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
+import type { Touched } from "./touched.js";
 
 /** One change that a transaction makes, for checks. */
 export interface Change {
@@ -75,6 +76,8 @@ export class TransactionRunner implements Transaction {
   #rowBytes = 0;
   /** Greatest rank of the tables written. */
   rank = 0;
+  /** Is told of every key that is written, while somebody asks for that. */
+  touched: Touched | undefined;
 
   constructor(catalog: Catalog, writer: LogWriter) {
     this.#catalog = catalog;
@@ -255,6 +258,7 @@ export class TransactionRunner implements Transaction {
       const mapKey = table.key.mapKey(key);
       table.rows.put(mapKey, key, packed, sequence, this.#rowBytes);
       if (!logged) table.unlogged.set(mapKey, key);
+      this.touched?.add(table as TableState, mapKey, key);
       this.#active = false;
     } catch (error) {
       this.rollback();
@@ -305,6 +309,7 @@ export class TransactionRunner implements Transaction {
   #remember(table: TableState, mapKey: MapKey, key: unknown): void {
     this.#undo.push({ table, before: table.rows.before(mapKey, key) });
     if (table.rank > this.rank) this.rank = table.rank;
+    this.touched?.add(table, mapKey, key);
   }
 
   #readable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {

@@ -5,9 +5,11 @@ import type { RowDifference } from "./state-difference.js";
 import type {
   ChangesOptions,
   DiffOptions,
-  HistoryRange,
+  HistoryHead,
+  HistoryHeadRange,
   PastPoint,
   StoreHistory,
+  TransactionRange,
 } from "./store-history.js";
 
 export abstract class WithHistory {
@@ -33,14 +35,39 @@ export abstract class WithHistory {
   }
 
   /**
-   * The durable transactions of a range, the oldest first: who wrote what, and when. Without a
-   * lower bound it begins with the oldest there is.
+   * The durable transactions of a range, the oldest first: who wrote what, when, and why. Without a
+   * lower bound it begins with the oldest there is. With `causedBy` or `tags` only those that say
+   * so: the log of the range is read all the same, but nothing else of it is decoded.
    *
    * Errors: HISTORY_GONE, INVALID_ARGUMENT, CORRUPT_LOG, MISSING_FILE, IO.
    */
-  transactions(range?: HistoryRange): AsyncGenerator<LoggedTransaction, void, undefined> {
+  transactions(range?: TransactionRange): AsyncGenerator<LoggedTransaction, void, undefined> {
     this.assertOpen();
     return this.past.transactions(range);
+  }
+
+  /**
+   * A transaction, the one it was caused by, and so on, to the first that names no cause. Each step
+   * reads a part of the log, at most one segment or archive; see docs/history.md.
+   *
+   * Errors: HISTORY_GONE where a cause is not in the history any more; INVALID_ARGUMENT for a
+   * sequence that is not yet durable; CORRUPT_LOG, MISSING_FILE, IO.
+   */
+  causes(sequence: number): AsyncGenerator<LoggedTransaction, void, undefined> {
+    this.assertOpen();
+    return this.past.causes(sequence);
+  }
+
+  /**
+   * A hash that stands for the transactions of a range, byte for byte: kept elsewhere, it proves
+   * later that none of them was rewritten. `base`, the head up to the one before, goes on from
+   * there. Reads the log of the range; nothing is hashed while transactions are written.
+   *
+   * Errors: HISTORY_GONE, INVALID_ARGUMENT, CORRUPT_LOG, MISSING_FILE, IO.
+   */
+  async historyHead(range?: HistoryHeadRange): Promise<HistoryHead> {
+    this.assertOpen();
+    return this.past.historyHead(range);
   }
 
   /**

@@ -77,7 +77,7 @@ test("history: every change of a key", async () => {
     after: { quantity: "2.50000000" },
   });
   const { stdout } = await holdfast("history", directory, "positions", "a", "--from", "3");
-  expect(stdout).toMatch(/^sequence +time +writer +change\n/);
+  expect(stdout).toMatch(/^sequence +time +writer +change +why\n/);
   expect(stdout).toContain("quantity: 1.00000000 → 2.50000000");
   expect(stdout).toContain("deleted");
   expect(await jsonLines("history", directory, "balances", '["acc","9"]')).toHaveLength(1);

@@ -23,6 +23,7 @@ const COMMANDS = [
   "history",
   "diff",
   "tail",
+  "rollback",
   "snapshot",
   "restore",
   "fork",

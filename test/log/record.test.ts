@@ -1,7 +1,9 @@
 /** Records and operations under good checksums that a bad writer may have made: told, never read over. */
 import { expect, test } from "vitest";
 import { setUint53, viewOf } from "../../src/base/bytes.js";
+import { isHoldfastError } from "../../src/base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX } from "../../src/base/limits.js";
+import { annotationOf } from "../../src/log/annotation.js";
 import {
   FRAME_HEADER_BYTES,
   type FrameHeader,
@@ -125,7 +127,7 @@ test("an operation too few", () => {
 
 const HOSTILE: readonly [string, number, number, number, string][] = [
   ["no kind", 0, 2, ROW_BYTES, "operation kind 0 is unknown"],
-  ["a kind of later", 4, 2, ROW_BYTES, "operation kind 4 is unknown"],
+  ["a kind of later", 5, 2, ROW_BYTES, "operation kind 5 is unknown"],
   ["a key too long", OPERATION.put, KEY_BYTES_MAX + 1, 0, "an operation is too large"],
   ["a row too long", OPERATION.put, 2, ROW_BYTES_MAX + 1, "an operation is too large"],
   ["a row over its record", OPERATION.put, 2, 21, "an operation reaches over its record"],
@@ -135,4 +137,32 @@ test.each(HOSTILE)("an operation with %s", (_name, kind, keyBytes, rowBytes, wro
   const of = frame();
   writeOperationHeader(of.view, OPERATION_START, kind, 7, 1, keyBytes, rowBytes);
   expect(operations(of)).toEqual({ wrong, seen: [] });
+});
+
+test("an annotation anywhere but at the beginning, or with a key", () => {
+  const of = frame();
+  writeOperationHeader(of.view, OPERATION_START, OPERATION.annotate, 0, 0, 2, ROW_BYTES);
+  expect(operations(of)).toEqual({ wrong: "an annotation has a key", seen: [] });
+});
+
+test.each([
+  ["what is no msgpack", [0xc1]],
+  ["no map", [0x93, 1, 2, 3]],
+  ["an empty one", [0x80]],
+  ["a member that is unknown", [0x81, 0xa1, 0x78, 0x01]],
+  ["a cause that is none", [0x81, 0xa8, ...Buffer.from("causedBy"), 0x00]],
+])("an annotation that is %s", (_name, content) => {
+  const of = frame();
+  const bytes = content.length;
+  writeOperationHeader(of.view, OPERATION_START, OPERATION.annotate, 0, 0, 0, bytes);
+  of.bytes.set(content, OPERATION_START + OPERATION_HEADER_BYTES);
+  let thrown: unknown;
+  walkRecords(of.bytes, of.view, 0, of.header, (record) => {
+    try {
+      annotationOf(record);
+    } catch (error) {
+      thrown ??= error;
+    }
+  });
+  expect(isHoldfastError(thrown, "CORRUPT_LOG")).toBe(true);
 });

@@ -1,6 +1,7 @@
 /** What TypeScript infers. Checked by the compiler; the test runner only runs it. */
 import { expectTypeOf, test } from "vitest";
 import {
+  type Annotation,
   boolean,
   bytes,
   Decimal,
@@ -109,7 +110,9 @@ test("tables and transactions are typed by their definition", () => {
   const used = (store: Store, table: Table<WideKey, Wide, WideInput>, tx: Transaction): void => {
     expectTypeOf(store.table(wide)).toEqualTypeOf<Table<WideKey, Wide, WideInput>>();
     expectTypeOf(table.get).returns.toEqualTypeOf<Wide | undefined>();
-    expectTypeOf(table.put).parameters.toEqualTypeOf<[WideKey, WideInput]>();
+    expectTypeOf(table.put).parameter(0).toEqualTypeOf<WideKey>();
+    expectTypeOf(table.put).parameter(1).toEqualTypeOf<WideInput>();
+    expectTypeOf(table.put).parameter(2).toEqualTypeOf<Annotation | undefined>();
     expectTypeOf(table.update).returns.toEqualTypeOf<Promise<Wide | undefined>>();
     expectTypeOf(table.entries()).toEqualTypeOf<IterableIterator<readonly [WideKey, Wide]>>();
     expectTypeOf(table.keys()).toEqualTypeOf<IterableIterator<WideKey>>();
