@@ -37,6 +37,7 @@ export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
 export type { ForkInfo } from "./store/fork.js";
+export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
@@ -64,5 +65,6 @@ export type {
   StoreHistory,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
+export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction.js";
 export type { View } from "./store/view.js";

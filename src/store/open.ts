@@ -4,14 +4,14 @@ import { fromHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo } from "../disk/disk.js";
-import { acquireOwnership, type Ownership } from "../disk/lock.js";
+import type { Ownership } from "../disk/lock.js";
 import { writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/keeper.js";
-import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
+import { listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
@@ -32,6 +32,7 @@ import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
 import { asStoreError } from "./store-error.js";
 import { Tail } from "./tail.js";
+import { possess } from "./takeover.js";
 import { methodFor } from "./write-method.js";
 
 /**
@@ -41,7 +42,9 @@ import { methodFor } from "./write-method.js";
  * With `at` it opens a named snapshot for reading: without the lock, beside whoever writes the
  * store, and changing nothing.
  *
- * Errors: LOCKED, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
+ * With `takeover` it is taken over from the process that has it: docs/handover.md.
+ *
+ * Errors: LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
  * CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
  * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND. After any of them what the store holds is as
  * it was.
@@ -80,12 +83,8 @@ async function openStore(
   const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
   if (isNew) await syncAncestors(disk, directory);
   const place = await checkPlace(disk, directory, options);
-  const ownership = await acquireOwnership(
-    disk,
-    `${directory}/${LOCK_NAME}`,
-    { writerId: options.writerId },
-    { waitMillis: options.lockWaitMillis },
-  );
+  const { ownership, opened, end } = await possess(disk, directory, options);
+  undo.push(async () => end());
   undo.push(() => ownership.release());
   const { rowBytes, blockBytes } = splitCache(options.cacheBytes, options.bounds);
   const catalog = new Catalog(new Layers(rowBytes));
@@ -119,6 +118,8 @@ async function openStore(
   supply.start();
   background.start();
   watch.start();
+  store.listen();
+  opened();
   warnOfRecovery(log, options);
   return store;
 }

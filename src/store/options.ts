@@ -14,7 +14,9 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
+import { checkHandover, type HandoverOptions } from "./handover.js";
 import { checkSnapshotName } from "./snapshots.js";
+import { checkTakeover, type TakeoverOptions } from "./takeover.js";
 import type { Change, Transaction } from "./transaction.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
@@ -59,6 +61,16 @@ export interface OpenOptions {
   readonly cachedDelayMicros?: number;
   /** Idle time after which the end of the log is sealed, in microseconds. Default: 5,000. */
   readonly sealDelayMicros?: number;
+  /**
+   * Another process of this user may take the store over while it is open here: it listens at a
+   * socket in the directory, and `store.handedOver` tells of it (docs/handover.md). Default: false.
+   */
+  readonly handover?: boolean | HandoverOptions;
+  /**
+   * Take the store over from the process that has it, if that has it open with `handover`; open it
+   * as ever where nobody has it. Default: false.
+   */
+  readonly takeover?: boolean | TakeoverOptions;
   /** How long to wait for a dead process's last writes, in milliseconds. Default: 10,000. */
   readonly lockWaitMillis?: number;
   /**
@@ -133,7 +145,8 @@ export interface StoreWarning {
     | "POISONED"
     | "BACKGROUND"
     | "BACK_PRESSURE"
-    | "REPAIRED";
+    | "REPAIRED"
+    | "NO_HANDOVER";
   readonly message: string;
 }
 
@@ -150,6 +163,8 @@ const DEFAULTS = {
   allowEnvironmentChange: false,
   backend: "auto",
   strict: false,
+  handover: false,
+  takeover: false,
   segmentBytes: SEGMENT_BYTES_DEFAULT,
   framesInFlight: FRAMES_IN_FLIGHT_DEFAULT,
   flushDelayMicros: 5_000,
@@ -191,6 +206,8 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkType("onWarning", options.onWarning, "function");
   if (options.disk !== undefined) checkType("disk", options.disk, "object");
   if (options.at !== undefined) checkSnapshotName(options.at);
+  checkHandover(options.handover);
+  checkTakeover(options.takeover);
   checkName("environment", options.environment);
   checkName("writerId", options.writerId);
   if (!BACKENDS.includes(options.backend)) {
