@@ -5,7 +5,7 @@
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { type LocalServer, listenAt, type Message, type Peer } from "../disk/local-socket.js";
-import { sleep } from "../disk/sleep.js";
+import { sleep, within } from "../disk/sleep.js";
 import { HANDOVER_NAME } from "../recovery/files.js";
 import type { StoreWarning } from "./options.js";
 
@@ -49,8 +49,13 @@ export interface HandoverDeskOptions {
   readonly directory: string;
   readonly handover: HandoverOptions;
   readonly onWarning: (warning: StoreWarning) => void;
-  /** Makes the gap shorter by what can be done before it. Never rejects. */
-  readonly prepare: () => Promise<void>;
+  /**
+   * Does what can be done before the gap, so that it is short; begins nothing more after the
+   * signal. Never rejects.
+   */
+  readonly prepare: (signal: AbortSignal) => Promise<void>;
+  /** It was prepared in vain. */
+  readonly goOn: () => void;
   /**
    * Ends the store: from the first moment of it nothing can be written, and when it resolves the
    * lock is free and nothing is on its way any more. Resolves with the last sequence; never
@@ -113,9 +118,10 @@ export class HandoverDesk {
     peer.ref();
     const late = scheduler.after(ask.timeoutMillis, () => peer.close(), true);
     try {
-      if (!(await this.#agrees(peer, ask.from))) return;
-      late.cancel();
-      await this.#handOver(peer, ask.from);
+      if (await this.#agrees(peer, ask)) {
+        late.cancel();
+        await this.#handOver(peer, ask.from);
+      } else this.#o.goOn();
     } finally {
       late.cancel();
       this.#peer = undefined;
@@ -124,13 +130,17 @@ export class HandoverDesk {
   }
 
   /** True when the other one has been told that it may have it, and still wants it, in time. */
-  async #agrees(peer: Peer, from: HandoverParty): Promise<boolean> {
+  async #agrees(peer: Peer, { from, timeoutMillis }: Ask): Promise<boolean> {
     const no = await this.#refusalTo(from);
     if (no !== undefined) {
       peer.send({ no });
       return false;
     }
-    await this.#o.prepare();
+    // What takes longer than the other one waits has to be done in the gap, then.
+    const giveUp = new AbortController();
+    const preparing = this.#o.prepare(giveUp.signal);
+    const late = await within(this.#o.disk, timeoutMillis / 2, preparing);
+    if (late === "late") giveUp.abort();
     if (this.#closed) return false;
     peer.send({ ready: true });
     const answer = await peer.next();

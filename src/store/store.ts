@@ -329,7 +329,8 @@ export class Store extends WithHistory {
       directory,
       handover: handover === true ? {} : handover,
       onWarning,
-      prepare: () => this.#prepareToGo(),
+      prepare: (signal) => this.#prepareToGo(signal),
+      goOn: () => this.#parts.background.goOn(),
       letGo: async (to) => {
         this.#handedTo = to;
         // What cannot be made durable was told to those who wrote it.
@@ -342,9 +343,10 @@ export class Store extends WithHistory {
   }
 
   /** So that little is left to be done, and to be read back, once nobody can write. */
-  async #prepareToGo(): Promise<void> {
+  async #prepareToGo(signal: AbortSignal): Promise<void> {
     await this.#forks.settled();
-    await this.flush().catch(() => {});
+    if (!signal.aborted) await this.flush().catch(() => {});
+    if (!signal.aborted) await this.#parts.background.rest();
   }
 
   #begin(finalSnapshotMillis: number): Promise<void> {

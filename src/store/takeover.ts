@@ -6,7 +6,7 @@ import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { connectTo, type Message, type Peer } from "../disk/local-socket.js";
 import { acquireOwnership, type Ownership } from "../disk/lock.js";
-import { sleep } from "../disk/sleep.js";
+import { sleep, within } from "../disk/sleep.js";
 import { HANDOVER_NAME, LOCK_NAME } from "../recovery/files.js";
 import { checkSwitch } from "./handover.js";
 import type { Options } from "./options.js";
@@ -126,17 +126,9 @@ class Taking {
   }
 
   /** The next message; undefined if the other one has gone. */
-  async #within(end: number, peer: Peer): Promise<Message | "late" | undefined> {
-    const { clock, scheduler } = this.#disk;
-    const left = Math.max(0, end - clock.monotonicMicros()) / 1000;
-    let cancel = (): void => {};
-    const late = new Promise<"late">((resolve) => {
-      const timer = scheduler.after(left, () => resolve("late"), true);
-      cancel = () => timer.cancel();
-    });
-    const answer = await Promise.race([peer.next(), late]);
-    cancel();
-    return answer;
+  #within(end: number, peer: Peer): Promise<Message | "late" | undefined> {
+    const left = Math.max(0, end - this.#disk.clock.monotonicMicros()) / 1000;
+    return within(this.#disk, left, peer.next());
   }
 
   /**
