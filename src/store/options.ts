@@ -208,6 +208,10 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   if (options.at !== undefined) checkSnapshotName(options.at);
   checkHandover(options.handover);
   checkTakeover(options.takeover);
+  const needsSockets = options.handover !== false || options.takeover !== false;
+  if (needsSockets && options.disk?.info.kind === "simulated") {
+    throw invalid("a simulated disk has no sockets: no handover and no takeover there");
+  }
   checkName("environment", options.environment);
   checkName("writerId", options.writerId);
   if (!BACKENDS.includes(options.backend)) {

@@ -47,11 +47,7 @@ export async function possess(
   directory: string,
   options: Options,
 ): Promise<Possession> {
-  const { takeover, handover, writerId, lockWaitMillis: waitMillis } = options;
-  if ((takeover !== false || handover !== false) && disk.info.kind === "simulated") {
-    const message = "a simulated disk has no sockets: handover and takeover are not to be had";
-    throw new HoldfastError("INVALID_ARGUMENT", message);
-  }
+  const { takeover, writerId, lockWaitMillis: waitMillis } = options;
   if (takeover !== false) return new Taking(disk, directory, options).run();
   const path = `${directory}/${LOCK_NAME}`;
   return withNobody(await acquireOwnership(disk, path, { writerId }, { waitMillis }));
