@@ -39,9 +39,6 @@ export interface Handover {
   readonly opened: Promise<boolean>;
 }
 
-/** How long whoever connects may take to say what it wants. */
-const ASKING_MILLIS = 10_000;
-
 const TIMEOUT_MILLIS_MAX = 600_000;
 
 export interface HandoverDeskOptions {
@@ -106,9 +103,8 @@ export class HandoverDesk {
 
   async #serve(peer: Peer): Promise<void> {
     const { scheduler } = this.#o.disk;
-    const silent = scheduler.after(ASKING_MILLIS, () => peer.close(), false);
+    // For as long as it likes: it reads, and makes ready, before it asks.
     const ask = readAsk(await peer.next());
-    silent.cancel();
     if (ask === undefined || this.#closed) return peer.close();
     if (this.#peer !== undefined) {
       peer.send({ no: "another process is taking it over just now" });

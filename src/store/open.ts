@@ -26,6 +26,7 @@ import { StoreLedger } from "./ledger.js";
 import { liveSource } from "./live-source.js";
 import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
 import { checkPlace, syncAncestors } from "./place.js";
+import { practise } from "./practice.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
@@ -83,7 +84,9 @@ async function openStore(
   const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
   if (isNew) await syncAncestors(disk, directory);
   const place = await checkPlace(disk, directory, options);
-  const { ownership, opened, end } = await possess(disk, directory, options);
+  const { ownership, opened, end } = await possess(disk, directory, options, () =>
+    practise(open, options),
+  );
   undo.push(async () => end());
   undo.push(() => ownership.release());
   const { rowBytes, blockBytes } = splitCache(options.cacheBytes, options.bounds);

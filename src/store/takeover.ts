@@ -36,7 +36,7 @@ export interface Possession {
 
 /**
  * Takes possession of a store: of one that nobody has; with `takeover` also from the process that
- * has it, if it agrees.
+ * has it, if it agrees. `practise` runs what the opening will run, elsewhere.
  *
  * Errors: LOCKED; with `takeover` also HANDOVER_REFUSED, HANDOVER_TIMEOUT, and what opening the
  * store would throw, as far as that can be told beforehand. After any of them whoever had the store
@@ -46,9 +46,10 @@ export async function possess(
   disk: Disk,
   directory: string,
   options: Options,
+  practise: () => Promise<void>,
 ): Promise<Possession> {
   const { takeover, writerId, lockWaitMillis: waitMillis } = options;
-  if (takeover !== false) return new Taking(disk, directory, options).run();
+  if (takeover !== false) return new Taking(disk, directory, options, practise).run();
   const path = `${directory}/${LOCK_NAME}`;
   return withNobody(await acquireOwnership(disk, path, { writerId }, { waitMillis }));
 }
@@ -57,8 +58,10 @@ class Taking {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #o: Options;
+  readonly #practise: () => Promise<void>;
 
-  constructor(disk: Disk, directory: string, options: Options) {
+  constructor(disk: Disk, directory: string, options: Options, practise: () => Promise<void>) {
+    this.#practise = practise;
     this.#disk = disk;
     this.#directory = directory;
     this.#o = options;
@@ -79,16 +82,15 @@ class Taking {
     const disk = this.#disk;
     const { writerId, takeover } = this.#o;
     const { timeoutMillis = TIMEOUT_MILLIS_DEFAULT } = takeover as TakeoverOptions;
-    const end = disk.clock.monotonicMicros() + timeoutMillis * 1000;
+    const micros = timeoutMillis * 1000;
     try {
+      await within(disk, timeoutMillis, this.#practise());
+      await this.#rehearse(disk.clock.monotonicMicros() + micros);
+      const end = disk.clock.monotonicMicros() + micros;
       const { pid, host } = disk.self;
       peer.send({ takeOver: 1, pid, host, writerId, timeoutMillis });
-      const answering = this.#within(end, peer);
-      const rehearsing = this.#rehearse(end);
-      // Both end, for good or ill, before anything is decided.
-      const [answer, failure] = await Promise.all([answering, rehearsing]);
-      if (failure !== undefined) throw failure;
-      if (answer === "late" || disk.clock.monotonicMicros() > end) {
+      const answer = await this.#within(end, peer);
+      if (answer === "late") {
         throw timedOut(locked, `it has not answered within ${timeoutMillis} ms`);
       }
       if (answer?.no !== undefined) throw refused(locked, String(answer.no));
@@ -129,19 +131,19 @@ class Taking {
 
   /**
    * Reads the store as the opening will, so that what cannot be opened here stays where it is, and
-   * code, pages and caches are warm. Gives what it has failed with, if it has.
+   * code, pages and caches are warm.
    */
-  async #rehearse(end: number): Promise<unknown> {
+  async #rehearse(end: number): Promise<void> {
     const disk = this.#disk;
     for (;;) {
       try {
         const state = await openNewest(disk, this.#directory, this.#o, false);
         await state.close();
-        return undefined;
+        return;
       } catch (error) {
         const late = disk.clock.monotonicMicros() >= end;
         // Whoever writes the store may have replaced what was being read.
-        if (late || !mayHaveChanged(error)) return error;
+        if (late || !mayHaveChanged(error)) throw error;
       }
       await sleep(disk, RETRY_MILLIS_MAX);
     }
