@@ -52,7 +52,7 @@ class Trader {
   readonly child: ChildProcess;
   #ended: Promise<unknown>;
   #isOver = false;
-  #heard = (): void => {};
+  readonly #listeners: (() => void)[] = [];
 
   constructor(name: string, backend: string, die?: Death) {
     this.name = name;
@@ -65,7 +65,7 @@ class Trader {
     lines.on("line", (line) => this.#hear(line));
     this.#ended = Promise.all([once(this.child, "exit"), once(lines, "close")]).then(() => {
       this.#isOver = true;
-      this.#heard();
+      this.#tell();
     });
   }
 
@@ -80,9 +80,7 @@ class Trader {
   /** Resolves when that is so. */
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) {
-      await new Promise<void>((resolve) => {
-        this.#heard = resolve;
-      });
+      await new Promise<void>((resolve) => this.#listeners.push(resolve));
     }
   }
 
@@ -103,7 +101,11 @@ class Trader {
       this.acknowledgements++;
       this.acknowledged.set(Number(writer), Number(n));
     } else this.said.push(line);
-    this.#heard();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners.splice(0)) listener();
   }
 }
 
@@ -166,10 +168,10 @@ describe("one of them dies", () => {
     const old = new Trader("old", backend);
     await old.writes(5);
     const next = new Trader("next", backend, { from: "start", nth });
-    await Promise.race([next.writes(10), next.until(() => next.over)]);
+    await next.writes(10);
     await next.kill();
     // It goes on; or it had let go before, and knows that nobody has opened it.
-    await Promise.race([old.writes(20), old.until(() => old.over)]);
+    await old.writes(20);
     if (old.over) expect(old.said.at(-1)).toMatch(next.has("open") ? /^opened / : /^opened false/);
     else expect(next.has("open")).toBe(false);
     await old.kill();
