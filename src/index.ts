@@ -46,6 +46,7 @@ export type {
   Backend,
   ForkOptions,
   OpenOptions,
+  PastOpenOptions,
   SnapshotOpenOptions,
   StoreCheck,
   StoreWarning,
@@ -53,6 +54,15 @@ export type {
 export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
+export type { RecordedChange } from "./store/recorded-state.js";
+export type {
+  RecordedTransaction,
+  ReplayDifference,
+  ReplayedTable,
+  ReplayOptions,
+  ReplayProgress,
+  ReplayReport,
+} from "./store/replay-options.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";

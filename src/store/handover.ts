@@ -179,6 +179,15 @@ function readAsk(message: Message | undefined): Ask | undefined {
   return { from: { pid, host, writerId }, timeoutMillis: bounded };
 }
 
+/** For whoever uses a store that has gone. A new one each time, so that each has its own stack. */
+export function goneTo(to: HandoverParty, directory: string): HoldfastError {
+  return new HoldfastError(
+    "HANDED_OVER",
+    `the store was handed over to process ${to.pid} on ${to.host} (writer "${to.writerId}")`,
+    { file: directory },
+  );
+}
+
 /** Throws INVALID_ARGUMENT. */
 export function checkHandover(given: unknown): void {
   checkSwitch("handover", given, ["onRequest"]);

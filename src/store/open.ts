@@ -24,7 +24,14 @@ import { DirectoryWatch } from "./directory-watch.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
 import { liveSource } from "./live-source.js";
-import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
+import {
+  type OpenOptions,
+  type Options,
+  type PastOpenOptions,
+  type SnapshotOpenOptions,
+  toOptions,
+} from "./options.js";
+import type { PastState } from "./past-state.js";
 import { checkPlace, syncAncestors } from "./place.js";
 import { practise } from "./practice.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
@@ -32,6 +39,7 @@ import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
 import { asStoreError } from "./store-error.js";
+import { historyBeside } from "./store-history.js";
 import { Tail } from "./tail.js";
 import { possess } from "./takeover.js";
 import { methodFor } from "./write-method.js";
@@ -40,22 +48,23 @@ import { methodFor } from "./write-method.js";
  * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
  * first if it was not closed.
  *
- * With `at` it opens a named snapshot for reading: without the lock, beside whoever writes the
- * store, and changing nothing.
+ * With `at` it opens a named snapshot for reading, or a state of the past by its sequence or time:
+ * without the lock, beside whoever writes the store, and changing nothing.
  *
  * With `takeover` it is taken over from the process that has it: docs/handover.md.
  *
  * Errors: LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
  * CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
- * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND. After any of them what the store holds is as
+ * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND and HISTORY_GONE. After any of them what the store holds is as
  * it was.
  */
 export async function open(directory: string, options: SnapshotOpenOptions): Promise<ReadOnlyStore>;
+export async function open(directory: string, options: PastOpenOptions): Promise<PastState>;
 export async function open(directory: string, options?: OpenOptions): Promise<Store>;
 export async function open(
   directory: string,
-  options: OpenOptions | SnapshotOpenOptions = {},
-): Promise<Store | ReadOnlyStore> {
+  options: OpenOptions | SnapshotOpenOptions | PastOpenOptions = {},
+): Promise<Store | ReadOnlyStore | PastState> {
   if (typeof directory !== "string" || directory === "") {
     throw new HoldfastError("INVALID_ARGUMENT", "the directory must be a path");
   }
@@ -64,7 +73,9 @@ export async function open(
   const path = checked.disk === undefined ? resolve(directory) : directory;
   const undo: (() => Promise<void>)[] = [];
   try {
-    if (checked.at !== undefined) return await openSnapshot(disk, path, checked.at, checked);
+    const { at } = checked;
+    if (typeof at === "string") return await openSnapshot(disk, path, at, checked);
+    if (at !== undefined) return await (await historyBeside(disk, path, checked, open)).at(at);
     return await openStore(disk, path, checked, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
@@ -301,6 +312,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     recovery: log.report,
     background,
     source,
+    open,
     release: (clean) =>
       release({ ...parts, keeper: log.keeper, watch, supply, queue, ledger, writer }, clean),
   });

@@ -12,6 +12,7 @@ import {
 } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
+import { checkMoment, type Moment } from "../history/moments.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
 import { checkHandover, type HandoverOptions } from "./handover.js";
@@ -123,6 +124,12 @@ export interface SnapshotOpenOptions extends OpenOptions {
   readonly at: string;
 }
 
+/** How to open a state of the past, as far as the history goes. */
+export interface PastOpenOptions extends OpenOptions {
+  /** The state after this transaction, or as it was at this time. */
+  readonly at: Moment;
+}
+
 /** How to fork a store. */
 export interface ForkOptions {
   /** Name of the snapshot that it begins with. Default: what the store holds now. */
@@ -152,7 +159,7 @@ export interface StoreWarning {
 
 export type Options = Required<Omit<OpenOptions, "disk">> & {
   readonly disk?: Disk | undefined;
-  readonly at?: string | undefined;
+  readonly at?: string | Moment | undefined;
 };
 
 const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "portable"];
@@ -183,7 +190,7 @@ const DEFAULTS = {
 } as const;
 
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
-export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
+export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
   const others = ["environment", "writerId", "onWarning", "disk", "at"];
   const known = new Set([...Object.keys(DEFAULTS), ...others]);
@@ -205,7 +212,8 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkType("strict", options.strict, "boolean");
   checkType("onWarning", options.onWarning, "function");
   if (options.disk !== undefined) checkType("disk", options.disk, "object");
-  if (options.at !== undefined) checkSnapshotName(options.at);
+  if (typeof options.at === "string") checkSnapshotName(options.at);
+  else if (options.at !== undefined) checkMoment("at", options.at);
   checkHandover(options.handover);
   checkTakeover(options.takeover);
   const needsSockets = options.handover !== false || options.takeover !== false;

@@ -11,14 +11,14 @@ import type { Catalog } from "./catalog.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
-import { type Handover, HandoverDesk, type HandoverParty } from "./handover.js";
+import { goneTo, type Handover, HandoverDesk, type HandoverParty } from "./handover.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
 import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
-import { StoreHistory } from "./store-history.js";
+import { StoreHistory, type StoreHistoryOptions } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
@@ -40,6 +40,8 @@ export interface StoreParts {
   readonly background: Background;
   /** For those who read the history. */
   readonly source: LogSource;
+  /** Opens another store. */
+  readonly open: StoreHistoryOptions["open"];
   /** Gives everything back; called once, after the log is drained or has failed. */
   readonly release: (clean: boolean) => Promise<void>;
 }
@@ -75,7 +77,7 @@ export class Store extends WithHistory {
 
   /** @internal */
   constructor(parts: StoreParts) {
-    super(new StoreHistory({ source: parts.source, ...parts.options }));
+    super(new StoreHistory({ source: parts.source, open: parts.open, ...parts.options }));
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
@@ -387,11 +389,6 @@ export class Store extends WithHistory {
 
   #refusal(): HoldfastError {
     if (this.#handedTo === undefined) return new HoldfastError("CLOSED", "the store is closed");
-    const { pid, host, writerId } = this.#handedTo;
-    return new HoldfastError(
-      "HANDED_OVER",
-      `the store was handed over to process ${pid} on ${host} (writer "${writerId}")`,
-      { file: this.#parts.directory },
-    );
+    return goneTo(this.#handedTo, this.#parts.directory);
   }
 }
