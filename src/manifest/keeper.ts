@@ -44,7 +44,8 @@ export class ManifestKeeper {
    * Errors: what `edit` throws, and what `assertPublishable` does, after which nothing has changed;
    * FENCED if another writer has published; MISSING_FILE if the directory does not have the
    * manifest any more; IO or DISK_FULL if a slot could not be written, in
-   * which case either manifest may be in force afterwards, and nothing may depend on either; CLOSED.
+   * which case either manifest may be in force afterwards, and nothing may depend on either;
+   * CLOSED.
    */
   publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
     if (this.#closed) {

@@ -1,6 +1,6 @@
 /**
- * The side of the process that has a store: it is asked for it, prepares, and lets go of it. What is
- * said, and what becomes of it where either of them ends in between, is in docs/handover.md.
+ * The side of the process that has a store: it is asked for it, prepares, and lets go of it. What
+ * is said, and what becomes of it where either of them ends in between, is in docs/handover.md.
  */
 import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";

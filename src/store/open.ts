@@ -53,10 +53,10 @@ import { methodFor } from "./write-method.js";
  *
  * With `takeover` it is taken over from the process that has it: docs/handover.md.
  *
- * Errors: LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
- * CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
- * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND and HISTORY_GONE. After any of them what the store holds is as
- * it was.
+ * Errors: LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT, WRONG_ENVIRONMENT, NOT_A_STORE,
+ * FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG, CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE,
+ * UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE, INVALID_ARGUMENT; with `at` also
+ * SNAPSHOT_NOT_FOUND and HISTORY_GONE. After any of them what the store holds is as it was.
  */
 export async function open(directory: string, options: SnapshotOpenOptions): Promise<ReadOnlyStore>;
 export async function open(directory: string, options: PastOpenOptions): Promise<PastState>;

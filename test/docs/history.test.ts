@@ -1,4 +1,4 @@
-/** The program of docs/history.md prints what the document says. */
+/** The programs of the documents about history and hand-over print what the documents say. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,24 +6,25 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { ensureBuilt } from "../support/built.js";
 
-const text = readFileSync(new URL("../../docs/history.md", import.meta.url), "utf8");
-
-function block(language: string): string {
-  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? "";
-}
-
 beforeAll(() => {
   ensureBuilt();
 });
 
-test("docs/history.md is a program that prints what it says", () => {
+test.each([
+  ["history.md", ""],
+  ["history.md", " replay"],
+  ["handover.md", ""],
+])("docs/%s%s is a program that prints what it says", (name, which) => {
+  const text = readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
+  const block = (language: string): string =>
+    new RegExp(`\`\`\`${language}${which}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? "";
   const directory = mkdtempSync(join(tmpdir(), "holdfast-"));
   try {
     const index = new URL("../../dist/index.js", import.meta.url).href;
     const program = block("js").replace('from "holdfast"', `from ${JSON.stringify(index)}`);
     expect(program).toContain(index);
-    writeFileSync(join(directory, "history.mjs"), program);
-    const printed = execFileSync(process.execPath, ["history.mjs"], {
+    writeFileSync(join(directory, "program.mjs"), program);
+    const printed = execFileSync(process.execPath, ["program.mjs"], {
       cwd: directory,
       encoding: "utf8",
       env: { ...process.env, HOLDFAST_ENV: "", HOLDFAST_WRITER_ID: "" },
