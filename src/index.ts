@@ -38,6 +38,7 @@ export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
 export type { ForkInfo } from "./store/fork.js";
+export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
@@ -46,6 +47,7 @@ export type {
   Backend,
   ForkOptions,
   OpenOptions,
+  PastOpenOptions,
   SnapshotOpenOptions,
   StoreCheck,
   StoreWarning,
@@ -53,6 +55,15 @@ export type {
 export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
+export type { RecordedChange } from "./store/recorded-state.js";
+export type {
+  RecordedTransaction,
+  ReplayDifference,
+  ReplayedTable,
+  ReplayOptions,
+  ReplayProgress,
+  ReplayReport,
+} from "./store/replay-options.js";
 export type { RollbackInfo, RollbackOptions, RolledBackTable } from "./store/rollback-options.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
@@ -69,5 +80,6 @@ export type {
   TransactionRange,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
+export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction.js";
 export type { View } from "./store/view.js";

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   "MIGRATION_FAILED",
   "NESTED_TRANSACTION",
   "CLOSED",
+  "HANDED_OVER",
   "SNAPSHOT_EXISTS",
   "SNAPSHOT_NOT_FOUND",
   "HISTORY_GONE",
@@ -22,6 +23,8 @@ export const ERROR_CODES = [
   "OVERLOADED",
   // The store cannot be opened as asked; nothing was changed.
   "LOCKED",
+  "HANDOVER_REFUSED",
+  "HANDOVER_TIMEOUT",
   "WRONG_ENVIRONMENT",
   "NOT_A_STORE",
   "FORMAT_VERSION",
@@ -67,7 +70,7 @@ export interface ErrorData {
   /** Version of a table's schema: of the row, where the error is about one. */
   readonly version?: number;
   readonly check?: string;
-  /** Who holds the lock, for LOCKED. */
+  /** Who has the store: for LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT and HANDED_OVER. */
   readonly holder?: { readonly pid: number; readonly host: string; readonly since: string };
   /** For CORRUPT_LOG: the damaged transactions are proven to have been acknowledged. */
   readonly provenAcknowledged?: boolean;

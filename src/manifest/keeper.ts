@@ -14,6 +14,7 @@ export class ManifestKeeper {
   /** What was last tried to be written: after a failure it may be there all the same. */
   #attempted: Manifest | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #closed = false;
   readonly #memo: ManifestMemo;
   /** Open from the first change on. After a failure they are opened anew. */
   readonly #files: (SlotFile | undefined)[] = MANIFEST_SLOT_NAMES.map(() => undefined);
@@ -43,9 +44,13 @@ export class ManifestKeeper {
    * Errors: what `edit` throws, and what `assertPublishable` does, after which nothing has changed;
    * FENCED if another writer has published; MISSING_FILE if the directory does not have the
    * manifest any more; IO or DISK_FULL if a slot could not be written, in
-   * which case either manifest may be in force afterwards, and nothing may depend on either.
+   * which case either manifest may be in force afterwards, and nothing may depend on either;
+   * CLOSED.
    */
   publish(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
+    if (this.#closed) {
+      return Promise.reject(new HoldfastError("CLOSED", "the manifest is not ours any more"));
+    }
     const next = this.#queue.then(() => this.#publish(edit));
     this.#queue = next.catch(() => {});
     return next;
@@ -64,8 +69,9 @@ export class ManifestKeeper {
     return next;
   }
 
-  /** Waits for what is under way, and closes the slots. */
+  /** Waits for what is under way, and closes the slots: they may be another one's from now on. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#queue;
     await this.#closeFiles();
   }

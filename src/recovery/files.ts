@@ -17,6 +17,9 @@ export const LOCK_NAME = "LOCK";
 /** Stands while a store is being created; what it stands beside was never used. */
 export const CREATING_NAME = "CREATING";
 
+/** The socket at which the owner of the store can be asked to hand it over. */
+export const HANDOVER_NAME = "HANDOVER";
+
 /** Bytes that were cut off the end of a segment, kept for whoever wants to look. */
 export function tornFileName(segmentId: number, epoch: number): string {
   return `${String(segmentId).padStart(16, "0")}.${epoch}.torn`;
@@ -61,11 +64,12 @@ export function isStoreFileName(name: string): boolean {
 }
 
 /**
- * A file of the native disk that is there for a moment while it finds out what the file system can
- * do, in this process or another; for good only if that was killed just then. It means nothing.
+ * What is there only as long as some process runs, and left behind only by one that was killed: the
+ * socket of the owner, and a file with which the native disk finds out what the file system can do.
+ * It is no part of a store.
  */
 export function isPassingFileName(name: string): boolean {
-  return /^\.probe-\d+-[0-9a-f]{16}\.tmp$/.test(name);
+  return name === HANDOVER_NAME || /^\.probe-\d+-[0-9a-f]{16}\.tmp$/.test(name);
 }
 
 /** Names in a directory, or undefined if there is no such directory. */

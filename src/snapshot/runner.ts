@@ -18,6 +18,12 @@ export interface JobRunner {
   /** While this is on, the process does not end before the jobs have. Off at first. */
   keepAlive(on: boolean): void;
   readonly budget: BudgetFigures;
+  /**
+   * Resolves when no job runs, and no thread is there for any. Those that come wait until `goOn`.
+   * So closing has nothing to wait for.
+   */
+  rest(): Promise<void>;
+  goOn(): void;
   /** Cancels all jobs and resolves when none runs; none is taken after that. Idempotent. */
   close(): Promise<void>;
 }
@@ -38,6 +44,11 @@ export class InlineRunner implements JobRunner {
   get budget(): BudgetFigures {
     return this.#budget.figures;
   }
+
+  /** There is no thread to be ended, and what runs here keeps this one from closing anyway. */
+  async rest(): Promise<void> {}
+
+  goOn(): void {}
 
   async run<J extends Job>(job: J, signal: AbortSignal): Promise<ResultOf<J>> {
     if (this.#closing.signal.aborted) throw new HoldfastError("CLOSED", "the runner is closed");

@@ -136,6 +136,15 @@ export class Snapshotter {
     });
   }
 
+  /** Resolves when no background work is under way; none begins until `goOn`. */
+  rest(): Promise<void> {
+    return this.#runner.rest();
+  }
+
+  goOn(): void {
+    this.#runner.goOn();
+  }
+
   /** Somebody waits for the background: the process must not end before. To be let go once. */
   hold(): () => void {
     if (this.#waiting++ === 0) this.#runner.keepAlive(true);

@@ -51,6 +51,7 @@ export class WorkerRunner implements JobRunner {
   #budgetBefore = NO_FIGURES;
   #budgetNow = NO_FIGURES;
   #ended = Promise.resolve();
+  #resting: Rest | undefined;
 
   constructor(options: WorkerRunnerOptions) {
     this.#o = options;
@@ -66,6 +67,7 @@ export class WorkerRunner implements JobRunner {
   }
 
   async run<J extends Job>(job: J, signal: AbortSignal): Promise<ResultOf<J>> {
+    while (this.#resting !== undefined && !signal.aborted) await this.#resting.over(signal);
     if (this.#closed) throw new HoldfastError("CLOSED", "the runner is closed");
     if (signal.aborted) throw new HoldfastError("CLOSED", "the job was cancelled");
     if (this.#inline !== undefined) return this.#inline.run(job, signal);
@@ -100,8 +102,27 @@ export class WorkerRunner implements JobRunner {
     else this.#worker?.unref();
   }
 
+  async rest(): Promise<void> {
+    this.#resting ??= new Rest();
+    await Promise.allSettled(this.#running);
+    const worker = this.#worker;
+    // It was woken, or closed, while it waited for them.
+    if (worker === undefined || this.#resting === undefined || this.#running.size > 0) return;
+    this.#worker = undefined;
+    this.#budgetBefore = added(this.#budgetBefore, this.#budgetNow);
+    this.#budgetNow = NO_FIGURES;
+    await worker.terminate();
+  }
+
+  goOn(): void {
+    const resting = this.#resting;
+    this.#resting = undefined;
+    resting?.end();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.goOn();
     await this.#inline?.close();
     const worker = this.#worker;
     if (worker !== undefined) {
@@ -177,6 +198,29 @@ export class WorkerRunner implements JobRunner {
 
   #send(worker: Worker, message: ToWorker): void {
     if (this.#worker === worker) worker.postMessage(message);
+  }
+}
+
+/** A time in which no job begins. */
+class Rest {
+  #end = (): void => {};
+  readonly #over = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
+
+  end(): void {
+    this.#end();
+  }
+
+  /** Resolves when it is over, or the signal is given. */
+  async over(signal: AbortSignal): Promise<void> {
+    let end = (): void => {};
+    const aborted = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    signal.addEventListener("abort", end);
+    await Promise.race([this.#over, aborted]);
+    signal.removeEventListener("abort", end);
   }
 }
 

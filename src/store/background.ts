@@ -175,6 +175,15 @@ export class Background {
     await this.#snapshotter.flushNow(sequence);
   }
 
+  /** Resolves when nothing is under way that closing would have to wait for: until `goOn`. */
+  rest(): Promise<void> {
+    return this.#snapshotter.rest();
+  }
+
+  goOn(): void {
+    this.#snapshotter.goOn();
+  }
+
   async snapshot(name: string | undefined, sequence: number): Promise<SnapshotInfo> {
     const { writer, ledger, disk } = this.#o;
     await writer.durable(sequence);

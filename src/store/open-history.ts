@@ -2,11 +2,10 @@
 import { resolve } from "node:path";
 import { HoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
-import { sourceBeside } from "../history/log-source.js";
+import { open } from "./open.js";
 import { type OpenOptions, toOptions } from "./options.js";
-import { checkEnvironment, readManifest } from "./read-only.js";
 import { asStoreError } from "./store-error.js";
-import { StoreHistory } from "./store-history.js";
+import { historyBeside, type StoreHistory } from "./store-history.js";
 
 /**
  * Opens the history of the store in a directory for reading. It takes no lock and changes nothing;
@@ -26,10 +25,8 @@ export async function openHistory(
   const disk = checked.disk ?? chooseDisk(checked.backend, checked.onWarning);
   const path = checked.disk === undefined ? resolve(directory) : directory;
   try {
-    checkEnvironment(await readManifest(disk, path), path, checked);
+    return await historyBeside(disk, path, checked, open);
   } catch (error) {
     throw asStoreError(error, path, "opening");
   }
-  const { tables, cacheBytes } = checked;
-  return new StoreHistory({ source: sourceBeside(disk, path), tables, cacheBytes });
 }

@@ -4,14 +4,14 @@ import { fromHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { CommitQueue, CompletionHandler, Disk, PlaceInfo } from "../disk/disk.js";
-import { acquireOwnership, type Ownership } from "../disk/lock.js";
+import type { Ownership } from "../disk/lock.js";
 import { writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
 import type { ManifestKeeper } from "../manifest/keeper.js";
-import { LOCK_NAME, listOrUndefined } from "../recovery/files.js";
+import { listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
@@ -24,34 +24,47 @@ import { DirectoryWatch } from "./directory-watch.js";
 import { Layers } from "./layers.js";
 import { StoreLedger } from "./ledger.js";
 import { liveSource } from "./live-source.js";
-import { type OpenOptions, type Options, type SnapshotOpenOptions, toOptions } from "./options.js";
+import {
+  type OpenOptions,
+  type Options,
+  type PastOpenOptions,
+  type SnapshotOpenOptions,
+  toOptions,
+} from "./options.js";
+import type { PastState } from "./past-state.js";
 import { checkPlace, syncAncestors } from "./place.js";
+import { practise } from "./practice.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
 import { asStoreError } from "./store-error.js";
+import { historyBeside } from "./store-history.js";
 import { Tail } from "./tail.js";
+import { possess } from "./takeover.js";
 import { methodFor } from "./write-method.js";
 
 /**
  * Opens the store in a directory; creates it, and the directory, if it is not there. Recovers it
  * first if it was not closed.
  *
- * With `at` it opens a named snapshot for reading: without the lock, beside whoever writes the
- * store, and changing nothing.
+ * With `at` it opens a named snapshot for reading, or a state of the past by its sequence or time:
+ * without the lock, beside whoever writes the store, and changing nothing.
  *
- * Errors: LOCKED, WRONG_ENVIRONMENT, NOT_A_STORE, FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG,
- * CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE, UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE,
- * INVALID_ARGUMENT; with `at` also SNAPSHOT_NOT_FOUND. After any of them what the store holds is as
- * it was.
+ * With `takeover` it is taken over from the process that has it: docs/handover.md.
+ *
+ * Errors: LOCKED, HANDOVER_REFUSED, HANDOVER_TIMEOUT, WRONG_ENVIRONMENT, NOT_A_STORE,
+ * FORMAT_VERSION, SCHEMA_MISMATCH, CORRUPT_LOG, CORRUPT_RUN, CORRUPT_MANIFEST, MISSING_FILE,
+ * UNSUPPORTED_FILE_SYSTEM, DISK_FULL, IO, TOO_LARGE, INVALID_ARGUMENT; with `at` also
+ * SNAPSHOT_NOT_FOUND and HISTORY_GONE. After any of them what the store holds is as it was.
  */
 export async function open(directory: string, options: SnapshotOpenOptions): Promise<ReadOnlyStore>;
+export async function open(directory: string, options: PastOpenOptions): Promise<PastState>;
 export async function open(directory: string, options?: OpenOptions): Promise<Store>;
 export async function open(
   directory: string,
-  options: OpenOptions | SnapshotOpenOptions = {},
-): Promise<Store | ReadOnlyStore> {
+  options: OpenOptions | SnapshotOpenOptions | PastOpenOptions = {},
+): Promise<Store | ReadOnlyStore | PastState> {
   if (typeof directory !== "string" || directory === "") {
     throw new HoldfastError("INVALID_ARGUMENT", "the directory must be a path");
   }
@@ -60,7 +73,9 @@ export async function open(
   const path = checked.disk === undefined ? resolve(directory) : directory;
   const undo: (() => Promise<void>)[] = [];
   try {
-    if (checked.at !== undefined) return await openSnapshot(disk, path, checked.at, checked);
+    const { at } = checked;
+    if (typeof at === "string") return await openSnapshot(disk, path, at, checked);
+    if (at !== undefined) return await (await historyBeside(disk, path, checked, open)).at(at);
     return await openStore(disk, path, checked, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => {});
@@ -80,12 +95,10 @@ async function openStore(
   const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
   if (isNew) await syncAncestors(disk, directory);
   const place = await checkPlace(disk, directory, options);
-  const ownership = await acquireOwnership(
-    disk,
-    `${directory}/${LOCK_NAME}`,
-    { writerId: options.writerId },
-    { waitMillis: options.lockWaitMillis },
+  const { ownership, opened, end } = await possess(disk, directory, options, () =>
+    practise(open, options),
   );
+  undo.push(async () => end());
   undo.push(() => ownership.release());
   const { rowBytes, blockBytes } = splitCache(options.cacheBytes, options.bounds);
   const catalog = new Catalog(new Layers(rowBytes));
@@ -119,6 +132,8 @@ async function openStore(
   supply.start();
   background.start();
   watch.start();
+  store.listen();
+  opened();
   warnOfRecovery(log, options);
   return store;
 }
@@ -297,6 +312,7 @@ async function startWriting(parts: Parts, undo: (() => Promise<void>)[]): Promis
     recovery: log.report,
     background,
     source,
+    open,
     release: (clean) =>
       release({ ...parts, keeper: log.keeper, watch, supply, queue, ledger, writer }, clean),
   });

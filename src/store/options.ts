@@ -12,9 +12,12 @@ import {
 } from "../base/limits.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
+import { checkMoment, type Moment } from "../history/moments.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
+import { checkHandover, type HandoverOptions } from "./handover.js";
 import { checkSnapshotName } from "./snapshots.js";
+import { checkTakeover, type TakeoverOptions } from "./takeover.js";
 import type { Change, Transaction } from "./transaction.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
@@ -59,6 +62,16 @@ export interface OpenOptions {
   readonly cachedDelayMicros?: number;
   /** Idle time after which the end of the log is sealed, in microseconds. Default: 5,000. */
   readonly sealDelayMicros?: number;
+  /**
+   * Another process of this user may take the store over while it is open here: it listens at a
+   * socket in the directory, and `store.handedOver` tells of it (docs/handover.md). Default: false.
+   */
+  readonly handover?: boolean | HandoverOptions;
+  /**
+   * Take the store over from the process that has it, if that has it open with `handover`; open it
+   * as ever where nobody has it. Default: false.
+   */
+  readonly takeover?: boolean | TakeoverOptions;
   /** How long to wait for a dead process's last writes, in milliseconds. Default: 10,000. */
   readonly lockWaitMillis?: number;
   /**
@@ -111,6 +124,12 @@ export interface SnapshotOpenOptions extends OpenOptions {
   readonly at: string;
 }
 
+/** How to open a state of the past, as far as the history goes. */
+export interface PastOpenOptions extends OpenOptions {
+  /** The state after this transaction, or as it was at this time. */
+  readonly at: Moment;
+}
+
 /** How to fork a store. */
 export interface ForkOptions {
   /** Name of the snapshot that it begins with. Default: what the store holds now. */
@@ -133,13 +152,14 @@ export interface StoreWarning {
     | "POISONED"
     | "BACKGROUND"
     | "BACK_PRESSURE"
-    | "REPAIRED";
+    | "REPAIRED"
+    | "NO_HANDOVER";
   readonly message: string;
 }
 
 export type Options = Required<Omit<OpenOptions, "disk">> & {
   readonly disk?: Disk | undefined;
-  readonly at?: string | undefined;
+  readonly at?: string | Moment | undefined;
 };
 
 const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "portable"];
@@ -150,6 +170,8 @@ const DEFAULTS = {
   allowEnvironmentChange: false,
   backend: "auto",
   strict: false,
+  handover: false,
+  takeover: false,
   segmentBytes: SEGMENT_BYTES_DEFAULT,
   framesInFlight: FRAMES_IN_FLIGHT_DEFAULT,
   flushDelayMicros: 5_000,
@@ -168,7 +190,7 @@ const DEFAULTS = {
 } as const;
 
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
-export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
+export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
   const others = ["environment", "writerId", "onWarning", "disk", "at"];
   const known = new Set([...Object.keys(DEFAULTS), ...others]);
@@ -190,7 +212,14 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkType("strict", options.strict, "boolean");
   checkType("onWarning", options.onWarning, "function");
   if (options.disk !== undefined) checkType("disk", options.disk, "object");
-  if (options.at !== undefined) checkSnapshotName(options.at);
+  if (typeof options.at === "string") checkSnapshotName(options.at);
+  else if (options.at !== undefined) checkMoment("at", options.at);
+  checkHandover(options.handover);
+  checkTakeover(options.takeover);
+  const needsSockets = options.handover !== false || options.takeover !== false;
+  if (needsSockets && options.disk?.info.kind === "simulated") {
+    throw invalid("a simulated disk has no sockets: no handover and no takeover there");
+  }
   checkName("environment", options.environment);
   checkName("writerId", options.writerId);
   if (!BACKENDS.includes(options.backend)) {

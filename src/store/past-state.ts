@@ -139,6 +139,16 @@ export async function openPast(
   sequence: number,
   options: PastOptions,
 ): Promise<PastState> {
+  const { catalog, runs, tables } = await loadPast(source, sequence, options);
+  return new OpenedPast(catalog, sequence, runs, tables);
+}
+
+/** The same, for those who go on from there; the caller releases the runs. */
+export async function loadPast(
+  source: LogSource,
+  sequence: number,
+  options: PastOptions,
+): Promise<{ catalog: Catalog; runs: RunSet; tables: readonly AnyTable[] }> {
   const { runs, through, manifest } = await openBase(source, sequence, options.cacheBytes);
   const catalog = new Catalog(new Layers(options.cacheBytes));
   try {
@@ -158,7 +168,7 @@ export async function openPast(
     const others = [...catalog.tables].filter(({ name }) => !named.has(name));
     const tables = [...options.tables, ...others.map(({ definition }) => definition)];
     catalog.bind(tables);
-    return new OpenedPast(catalog, sequence, runs, tables);
+    return { catalog, runs, tables };
   } catch (error) {
     await runs.release();
     throw error;

@@ -2,9 +2,10 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
 import { parseSchema } from "../codec/schema-description.js";
+import type { Disk } from "../disk/disk.js";
 import { checkHash, HistoryHash } from "../history/history-hash.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
-import type { LogSource } from "../history/log-source.js";
+import { type LogSource, sourceBeside } from "../history/log-source.js";
 import {
   declareTables,
   decodeTransaction,
@@ -23,7 +24,11 @@ import { type Annotation, annotationOf, checkAnnotation, matches } from "../log/
 import { KeyHistory, type RowChange } from "./key-history.js";
 import { assertWayBack } from "./later-versions.js";
 import { TABLE_ID_BYTES } from "./layers.js";
+import type { Options } from "./options.js";
 import { type AnyTable, openPast, type PastState, turn } from "./past-state.js";
+import { checkEnvironment, readManifest } from "./read-only.js";
+import { type ReplayParts, replayHistory } from "./replay-history.js";
+import { checkReplayOptions, type ReplayOptions, type ReplayReport } from "./replay-options.js";
 import { checkSnapshotName, findSnapshot } from "./snapshots.js";
 import { differences, type RowDifference } from "./state-difference.js";
 
@@ -80,11 +85,28 @@ export interface DiffOptions {
   readonly tables?: readonly AnyTable[];
 }
 
-export interface StoreHistoryOptions {
+export interface StoreHistoryOptions extends Pick<ReplayParts, "open"> {
   readonly source: LogSource;
   readonly tables: readonly AnyTable[];
   /** For each state of the past that is open, in bytes. */
   readonly cacheBytes: number;
+  /** Of the store, and so of what is forked off it. */
+  readonly disk?: Disk | undefined;
+  readonly environment: string;
+}
+
+/**
+ * The history of the store in a directory, without its lock. Throws NOT_A_STORE, WRONG_ENVIRONMENT,
+ * FORMAT_VERSION, CORRUPT_MANIFEST or IO.
+ */
+export async function historyBeside(
+  disk: Disk,
+  directory: string,
+  options: Options,
+  open: StoreHistoryOptions["open"],
+): Promise<StoreHistory> {
+  checkEnvironment(await readManifest(disk, directory), directory, options);
+  return new StoreHistory({ ...options, source: sourceBeside(disk, directory), open });
 }
 
 /** Reads only. All of it may throw HISTORY_GONE, CORRUPT_LOG, CORRUPT_RUN, MISSING_FILE or IO. */
@@ -253,6 +275,19 @@ export class StoreHistory {
     } finally {
       await before.close();
     }
+  }
+
+  /** See `Store.replay`. */
+  async replay(options: ReplayOptions): Promise<ReplayReport> {
+    checkReplayOptions(options);
+    const { from: first, to: last } = options;
+    checkMoment("from", first);
+    const { from, to } = await this.#boundsOf(
+      last === undefined ? { gte: first } : { gte: first, lte: last },
+    );
+    const { source, disk, environment } = this.#o;
+    const fork = disk === undefined ? { environment } : { environment, disk };
+    return replayHistory({ ...this.#o, source, options: fork }, options, from, to);
   }
 
   /** The durable transaction that a point stands for. @internal */

@@ -12,6 +12,7 @@ import type { Catalog } from "./catalog.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
+import { goneTo, type Handover, HandoverDesk, type HandoverParty } from "./handover.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
 import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
@@ -20,7 +21,7 @@ import { checkRollback, type RollbackInfo, type RollbackOptions } from "./rollba
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
-import { type PastPoint, StoreHistory } from "./store-history.js";
+import { type PastPoint, StoreHistory, type StoreHistoryOptions } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
@@ -42,6 +43,8 @@ export interface StoreParts {
   readonly background: Background;
   /** For those who read the history. */
   readonly source: LogSource;
+  /** Opens another store. */
+  readonly open: StoreHistoryOptions["open"];
   /** Gives everything back; called once, after the log is drained or has failed. */
   readonly release: (clean: boolean) => Promise<void>;
 }
@@ -64,12 +67,21 @@ export class Store extends WithHistory {
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
   #rollingBack = false;
+  readonly #desk: HandoverDesk | undefined;
+  /** Who has got the store, or is getting it. */
+  #handedTo: HandoverParty | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
+  /**
+   * Resolves when the store, opened with `handover`, has gone to another process: it is closed
+   * here, and every use of it throws HANDED_OVER. Never rejects; pending for ever where that does
+   * not happen.
+   */
+  readonly handedOver: Promise<Handover>;
 
   /** @internal */
   constructor(parts: StoreParts) {
-    super(new StoreHistory({ source: parts.source, ...parts.options }));
+    super(new StoreHistory({ source: parts.source, open: parts.open, ...parts.options }));
     this.#parts = parts;
     this.recovery = parts.recovery;
     this.#catalog = parts.catalog;
@@ -92,6 +104,11 @@ export class Store extends WithHistory {
       background: parts.background,
       assertOpen: () => this.assertOpen(),
     });
+    let onHandedOver = (_: Handover): void => {};
+    this.handedOver = new Promise((resolve) => {
+      onHandedOver = resolve;
+    });
+    this.#desk = this.#makeDesk(onHandedOver);
   }
 
   /** Number of the last transaction; 0 before the first. */
@@ -302,8 +319,7 @@ export class Store extends WithHistory {
    */
   close(): Promise<void> {
     this.#runner.assertNotActive();
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#begin(this.#parts.options.finalSnapshotMillis);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -357,7 +373,48 @@ export class Store extends WithHistory {
 
   // ---- closing ---------------------------------------------------------------------------------
 
-  async #close(): Promise<void> {
+  /** Whoever wants to take it over is heard from now on. @internal */
+  listen(): void {
+    this.#desk?.start();
+  }
+
+  #makeDesk(onHandedOver: (handover: Handover) => void): HandoverDesk | undefined {
+    const { disk, directory, options } = this.#parts;
+    const { handover, onWarning } = options;
+    if (handover === false) return undefined;
+    const desk = new HandoverDesk({
+      disk,
+      directory,
+      handover: handover === true ? {} : handover,
+      onWarning,
+      prepare: (signal) => this.#prepareToGo(signal),
+      goOn: () => this.#parts.background.goOn(),
+      letGo: async (to) => {
+        this.#handedTo = to;
+        // What cannot be made durable was told to those who wrote it.
+        await this.#begin(0).catch(() => {});
+        return this.#writer.durableSequence;
+      },
+      onHandedOver,
+    });
+    return desk;
+  }
+
+  /** So that little is left to be done, and to be read back, once nobody can write. */
+  async #prepareToGo(signal: AbortSignal): Promise<void> {
+    await this.#forks.settled();
+    if (!signal.aborted) await this.flush().catch(() => {});
+    if (!signal.aborted) await this.#parts.background.rest();
+  }
+
+  #begin(finalSnapshotMillis: number): Promise<void> {
+    this.#closing ??= this.#close(finalSnapshotMillis);
+    return this.#closing;
+  }
+
+  async #close(finalSnapshotMillis: number): Promise<void> {
+    const deaf = this.#desk?.close();
+    if (this.#handedTo === undefined) this.#desk?.dismiss();
     let failure: unknown;
     try {
       if (this.#writer.poison === undefined) this.#cached.flush();
@@ -374,17 +431,20 @@ export class Store extends WithHistory {
     for (const view of this.#views) view.release();
     await this.#forks.settled();
     this.past.close();
-    const millis = this.#parts.options.finalSnapshotMillis;
-    await this.#parts.background.close(failure === undefined ? millis : 0);
-    this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
+    await this.#parts.background.close(failure === undefined ? finalSnapshotMillis : 0);
+    this.#writer.stop(this.#refusal());
+    await deaf;
     await this.#parts.release(failure === undefined);
     if (failure !== undefined) throw failure;
   }
 
   /** @internal */
   protected override assertOpen(): void {
-    if (this.#closed || this.#closing !== undefined) {
-      throw new HoldfastError("CLOSED", "the store is closed");
-    }
+    if (this.#closing !== undefined) throw this.#refusal();
+  }
+
+  #refusal(): HoldfastError {
+    if (this.#handedTo === undefined) return new HoldfastError("CLOSED", "the store is closed");
+    return goneTo(this.#handedTo, this.#parts.directory);
   }
 }

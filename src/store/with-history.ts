@@ -1,6 +1,7 @@
 /** What an open store tells of its past. */
 import type { LoggedTransaction } from "../history/logged-transaction.js";
 import type { PastState } from "./past-state.js";
+import type { ReplayOptions, ReplayReport } from "./replay-options.js";
 import type { RowDifference } from "./state-difference.js";
 import type {
   ChangesOptions,
@@ -93,6 +94,20 @@ export abstract class WithHistory {
   ): AsyncGenerator<RowDifference, void, undefined> {
     this.assertOpen();
     return this.past.diff(a, b, options);
+  }
+
+  /**
+   * Gives recorded transactions to `handler` once more, beside a fork that begins with the state
+   * before the first of them, and tells where what comes out is not what was recorded:
+   * docs/history.md. The store itself is only read. `openHistory` has the same, for a process of
+   * its own.
+   *
+   * Errors: as for `at`; INVALID_ARGUMENT also where `into` is not empty; those of `open` and of
+   * writes, for the fork; the signal's reason.
+   */
+  replay(options: ReplayOptions): Promise<ReplayReport> {
+    this.assertOpen();
+    return this.past.replay(options);
   }
 
   /** Throws CLOSED. @internal */

@@ -12,4 +12,5 @@ export function failpointDisk(
   disk: Disk,
   point: Failpoint & { readonly nth: number },
   act: () => void,
+  isArmed?: () => boolean,
 ): Disk;

@@ -44,12 +44,16 @@ function kindOf(path) {
   return { ".log": "segment", ".run": "run", ".archive": "archive" }[/\.\w+$/.exec(name)?.[0]];
 }
 
-/** `act` is called, once, when the step comes; where it returns, the operation goes on. */
-export function failpointDisk(disk, { operation, file, when, nth }, act) {
+/**
+ * `act` is called, once, when the step comes; where it returns, the operation goes on. An operation,
+ * or a file, may be "any"; steps count while `isArmed` says so.
+ */
+export function failpointDisk(disk, { operation, file, when, nth }, act, isArmed = () => true) {
   let left = nth;
   const at = (name, path, moment) => {
-    if (name !== operation || moment !== when) return false;
-    if (file !== "directory" && kindOf(path) !== file) return false;
+    if (moment !== when || (operation !== "any" && name !== operation)) return false;
+    const anyFile = file === "directory" || file === "any";
+    if (!isArmed() || (!anyFile && kindOf(path) !== file)) return false;
     return --left === 0;
   };
   const around = async (name, path, run) => {

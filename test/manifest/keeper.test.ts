@@ -49,6 +49,19 @@ test("a change is in both slots when it is published", async () => {
   expect(await generations(machine)).toEqual([before + 1, before + 1]);
 });
 
+test("once it is closed nothing is published: the slots may be another one's", async () => {
+  const machine = await closedStore(3);
+  const keeper = await keeperOn(machine);
+  const before = keeper.current.generation;
+  const last = keeper.publish((manifest) => ({ ...manifest, durableThrough: 99 }));
+  const closing = keeper.close();
+  const late = keeper.publish((manifest) => ({ ...manifest, durableThrough: 100 }));
+  await expect(late).rejects.toMatchObject({ code: "CLOSED" });
+  await machine.run(last);
+  await machine.run(closing);
+  expect(await generations(machine)).toEqual([before + 1, before + 1]);
+});
+
 test("cut short at any operation, the older or the newer manifest is there, whole", async () => {
   const seen = new Set<string>();
   for (const kind of ["power", "kill"] as const) {

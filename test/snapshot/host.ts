@@ -161,6 +161,8 @@ export function withRun(runner: JobRunner, run: JobRunner["run"]): JobRunner {
     budget: runner.budget,
     hurry: (on) => runner.hurry(on),
     keepAlive: (on) => runner.keepAlive(on),
+    rest: () => runner.rest(),
+    goOn: () => runner.goOn(),
     close: () => runner.close(),
     run,
   };
