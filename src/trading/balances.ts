@@ -17,8 +17,12 @@ export interface CashMovement {
 /** Changes a balance; nothing is written for a change of zero. */
 export function credit(step: Step, venue: string, currency: string, change: Decimal): void {
   if (change.isZero()) return;
-  const total = step.tx.get(balances, [venue, currency])?.total ?? ZERO;
-  step.put(balances, [venue, currency], { total: total.add(change) });
+  const key = [venue, currency] as const;
+  const before = step.tx.get(balances, key)?.total ?? ZERO;
+  const total = before.add(change);
+  step.put(balances, key, { total });
+  const rate = rateOf(step, currency);
+  step.moveNav(rate && times(before, rate), rate && times(total, rate));
 }
 
 /** Books a deposit, a withdrawal or a correction. */
