@@ -17,12 +17,13 @@ export interface CashMovement {
 /** Changes a balance; nothing is written for a change of zero. */
 export function credit(step: Step, venue: string, currency: string, change: Decimal): void {
   if (change.isZero()) return;
-  const key = [venue, currency] as const;
-  const before = step.tx.get(balances, key)?.total ?? ZERO;
-  const total = before.add(change);
-  step.put(balances, key, { total });
   const rate = rateOf(step, currency);
-  step.moveNav(rate && times(before, rate), rate && times(total, rate));
+  step.update(balances, [venue, currency], (row) => {
+    const before = row?.total ?? ZERO;
+    const total = before.add(change);
+    step.moveNav(rate && times(before, rate), rate && times(total, rate));
+    return { total };
+  });
 }
 
 /** Books a deposit, a withdrawal or a correction. */

@@ -169,13 +169,13 @@ export function writeOrder(
   if (was && !is) step.tx.delete(workingOrders, [venue, clientId]);
   const change = openOf(after).sub(before === undefined ? ZERO : openOf(before));
   if (change.isZero() && was === is) return;
-  const now = step.tx.get(exposures, symbol);
-  const openBuys = now?.openBuys ?? ZERO;
-  const openSells = now?.openSells ?? ZERO;
-  step.put(exposures, symbol, {
-    openBuys: side === "buy" ? openBuys.add(change) : openBuys,
-    openSells: side === "sell" ? openSells.add(change) : openSells,
-    openOrders: (now?.openOrders ?? 0) + Number(is) - Number(was),
+  step.update(exposures, symbol, (row) => {
+    const { openBuys = ZERO, openSells = ZERO, openOrders = 0 } = row ?? {};
+    return {
+      openBuys: side === "buy" ? openBuys.add(change) : openBuys,
+      openSells: side === "sell" ? openSells.add(change) : openSells,
+      openOrders: openOrders + Number(is) - Number(was),
+    };
   });
 }
 

@@ -39,8 +39,7 @@ export function mark(step: Step, symbol: string, price: Decimal): void {
 /** Takes note of what a currency is worth that no instrument of ours is priced in. */
 export function setRate(step: Step, currency: string, rate: Decimal): void {
   step.put(rates, currency, { rate, time: step.time });
-  step.navChange = undefined;
-  refreshPortfolio(step);
+  refreshPortfolio(step.forgetNav());
 }
 
 /** What a position adds to the net asset value; undefined while a price is missing. */

@@ -68,10 +68,26 @@ export class Step {
     this.#written = true;
   }
 
+  /** As `put`, of what `change` makes of the row, or of undefined. Throw in it to write nothing. */
+  update<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    key: NoInfer<K>,
+    change: (row: R | undefined) => NoInfer<I>,
+  ): void {
+    this.tx.update(table, key, change);
+    this.#written = true;
+  }
+
   /** The net asset value changes by what `before` has become. Undefined: nobody can tell. */
   moveNav(before: Decimal | undefined, after: Decimal | undefined): void {
     const known = before !== undefined && after !== undefined;
     this.navChange = known ? this.navChange?.add(after.sub(before)) : undefined;
+  }
+
+  /** The net asset value is to be reckoned anew. */
+  forgetNav(): this {
+    this.navChange = undefined;
+    return this;
   }
 
   /** Called when the event is over: notes its time, if anything was written. */
