@@ -241,10 +241,9 @@ class CrashRun {
     for (const symbol of [SYMBOL, PERP]) {
       const { cost, realised } = rebuilt.get(symbol) ?? trading.position(symbol);
       const { quantity } = trading.position(symbol);
-      const price = exchange.books.price(symbol);
-      const value = (BigInt(quantity.coefficient) * price) / 100_000_000n;
-      const profit = BigInt(realised.coefficient) + value - BigInt(cost.coefficient);
-      same(`profit of ${symbol}`, digits(profit), digits(exchange.books.profit(symbol)));
+      const price = Decimal.fromCoefficient(exchange.books.price(symbol), 8);
+      const profit = realised.add(quantity.mul(price, 8, "half-even")).sub(cost);
+      same(`profit of ${symbol}`, `${profit}`, exchange.books.profit(symbol));
       const parts = new Map<string | null, number>();
       for (const { clientId } of trading.trades(symbol)) {
         parts.set(clientId, (parts.get(clientId) ?? 0) + 1);
@@ -253,12 +252,6 @@ class CrashRun {
       for (const count of parts.values()) this.figures.partial += Number(count > 1);
     }
   }
-}
-
-function digits(value: bigint | string): string {
-  return String(value)
-    .replace(".", "")
-    .replace(/^(-?)0+(?=\d)/, "$1");
 }
 
 function same(what: string, ours: unknown, theirs: unknown): void {
