@@ -131,10 +131,7 @@ export class TransactionRunner implements Transaction {
   /** Takes everything back: as if the transaction had never begun. */
   rollback(): void {
     this.#writer.abandonRecord();
-    for (let i = this.#undo.length - 1; i >= 0; i--) {
-      const { table, before } = this.#undo[i] as Undo;
-      table.rows.undo(before);
-    }
+    for (const { table, before } of this.#undo.reverse()) table.rows.undo(before);
     this.end();
   }
 

@@ -3,6 +3,7 @@ import { type Decimal, HoldfastError } from "../index.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
 import { appendFill, type FillFacts, insertFill, isLate } from "./fold.js";
+import { settleOf } from "./instruments.js";
 import { nextStatus } from "./order-states.js";
 import { changedOrder, type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
 import { navOfPosition, refreshPortfolio } from "./portfolio.js";
@@ -31,7 +32,7 @@ export interface FillInput {
   readonly quantity: Amount;
   /** Paid; below zero for a rebate. Default: 0. */
   readonly fee?: Amount | undefined;
-  /** Default: the quote currency. */
+  /** Default: the currency of settlement. */
   readonly feeCurrency?: string | undefined;
   /** When it happened, in microseconds since 1970. Default: now. */
   readonly time?: number | undefined;
@@ -74,7 +75,7 @@ export function applyFill(step: Step, input: FillInput, foreign = false): FillRe
     price,
     quantity,
     fee: amountOf(input.fee ?? ZERO),
-    feeCurrency: input.feeCurrency ?? instrument.quote,
+    feeCurrency: input.feeCurrency ?? settleOf(instrument),
     time: input.time ?? step.time,
     reason: "",
   });
@@ -102,7 +103,7 @@ export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
     adjustment: true,
     clientId: null,
     fee: ZERO,
-    feeCurrency: instrument.quote,
+    feeCurrency: settleOf(instrument),
     // Behind all that is known.
     time: Math.max(step.time, step.position(symbol).lastTime + 1),
   });
@@ -135,7 +136,7 @@ function assertSame(
     known.price.equals(amountOf(input.price)) &&
     known.quantity.equals(amountOf(input.quantity)) &&
     known.fee.equals(amountOf(input.fee ?? ZERO)) &&
-    known.feeCurrency === (input.feeCurrency ?? instrument.quote) &&
+    known.feeCurrency === (input.feeCurrency ?? settleOf(instrument)) &&
     (clientId === undefined || known.clientId === null || known.clientId === clientId);
   if (same) return;
   throw new HoldfastError(
@@ -210,9 +211,9 @@ function bookFill(
   for (const [currency, change] of changesOf(fill, instrument)) {
     credit(step, instrument.venue, currency, change);
   }
-  if (instrument.kind === "linear") {
+  if (instrument.kind !== "spot") {
     // What a late fill makes others realise is paid as well.
-    credit(step, instrument.venue, instrument.quote, others);
+    credit(step, instrument.venue, settleOf(instrument), others);
     const was = navOfPosition(step, symbol, before, instrument);
     step.moveNav(was, navOfPosition(step, symbol, position, instrument));
   }
@@ -221,14 +222,15 @@ function bookFill(
 
 /** What a fill does to the balances at its venue. */
 export function changesOf(fill: FillRow, instrument: InstrumentRow): [string, Decimal][] {
-  const { base, quote, kind, multiplier } = instrument;
+  const { base, kind, multiplier } = instrument;
+  const settle = settleOf(instrument);
   // A correction of a position is paid by a correction of the balance, if at all.
   if (fill.adjustment) return [];
   const fee = fill.fee.negate();
-  const inQuote = fill.feeCurrency === quote;
-  const changes: [string, Decimal][] = inQuote ? [] : [[fill.feeCurrency, fee]];
-  let paid = inQuote ? fee : ZERO;
-  if (kind === "linear") paid = paid.add(fill.realised);
+  const inSettle = fill.feeCurrency === settle;
+  const changes: [string, Decimal][] = inSettle ? [] : [[fill.feeCurrency, fee]];
+  let paid = inSettle ? fee : ZERO;
+  if (kind !== "spot") paid = paid.add(fill.realised);
   else {
     const quantity = times(fill.quantity, multiplier);
     const value = times(quantity, fill.price);
@@ -236,6 +238,6 @@ export function changesOf(fill: FillRow, instrument: InstrumentRow): [string, De
     paid = buy ? paid.sub(value) : paid.add(value);
     changes.push([base, buy ? quantity : quantity.negate()]);
   }
-  changes.push([quote, paid]);
+  changes.push([settle, paid]);
   return changes;
 }

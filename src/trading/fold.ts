@@ -5,6 +5,7 @@
  */
 import type { Decimal } from "../index.js";
 import { ZERO } from "./amounts.js";
+import { settleOf } from "./instruments.js";
 import { afterFill } from "./positions.js";
 import { NO_POSITION, type Step } from "./step.js";
 import {
@@ -50,14 +51,14 @@ export function isLate(position: PositionRow, tradeId: string, time: number): bo
 export function appendFill(
   before: PositionRow,
   [tradeId, fill]: NamedFill<FillFacts>,
-  { multiplier, quote }: InstrumentRow,
+  instrument: InstrumentRow,
 ): Folded {
-  const { quantity, cost, realised } = afterFill(before, fill, multiplier);
+  const { quantity, cost, realised } = afterFill(before, fill, instrument);
   const position: PositionRow = {
     quantity,
     cost,
     realised,
-    fees: fill.feeCurrency === quote ? before.fees.add(fill.fee) : before.fees,
+    fees: fill.feeCurrency === settleOf(instrument) ? before.fees.add(fill.fee) : before.fees,
     fills: before.fills + 1,
     lastTime: fill.time,
     lastTradeId: tradeId,
@@ -107,7 +108,7 @@ export function insertFill(
   const whole: PositionRow = {
     ...position,
     realised: before.realised.add(realised).add(others),
-    fees: feeCurrency === instrument.quote ? before.fees.add(fee) : before.fees,
+    fees: feeCurrency === settleOf(instrument) ? before.fees.add(fee) : before.fees,
     fills: before.fills + 1,
   };
   return { position: whole, realised, others };

@@ -26,11 +26,13 @@ export type { PaperConnection, PaperMessage, PaperSession } from "./paper-sessio
 export {
   afterFill,
   averagePriceOf,
+  type Contract,
   FLAT,
   foldFills,
   type PositionFigures,
   type PositionFill,
   unrealisedOf,
+  valueAt,
 } from "./positions.js";
 export type { RateLimit } from "./rates.js";
 export { type Rebuilt, rebuild } from "./rebuild.js";

@@ -1,6 +1,7 @@
 /** The whole: net asset value, peak, drawdown and exposure, in the currency of the reports. */
 import type { Decimal } from "../index.js";
 import { ONE, SCALE, times, ZERO } from "./amounts.js";
+import { settleOf } from "./instruments.js";
 import { unrealisedOf, valueAt } from "./positions.js";
 import { ONLY, type Step } from "./step.js";
 import {
@@ -47,14 +48,14 @@ export function navOfPosition(
   step: Step,
   symbol: string,
   position: PositionRow,
-  { kind, quote, multiplier }: InstrumentRow,
+  instrument: InstrumentRow,
 ): Decimal | undefined {
   // What is held of a spot instrument is in the balances.
-  if (kind === "spot" || position.quantity.isZero()) return ZERO;
+  if (instrument.kind === "spot" || position.quantity.isZero()) return ZERO;
   const price = step.tx.get(marks, symbol)?.price;
-  const rate = rateOf(step, quote);
+  const rate = rateOf(step, settleOf(instrument));
   if (price === undefined || rate === undefined) return undefined;
-  return times(unrealisedOf(position, price, multiplier), rate);
+  return times(unrealisedOf(position, price, instrument), rate);
 }
 
 /** Net asset value from all that is held; undefined while a price is missing that it needs. */
@@ -174,11 +175,11 @@ export function grossExposure(
     const short = quantity.sub(open?.openSells ?? ZERO).sub(own?.sells ?? ZERO);
     const largest = long.abs().compare(short.abs()) > 0 ? long.abs() : short.abs();
     if (largest.isZero()) continue;
-    const { quote, multiplier } = step.instrument(symbol);
+    const instrument = step.instrument(symbol);
     const price = own?.price ?? step.tx.get(marks, symbol)?.price;
-    const rate = rateOf(step, quote);
+    const rate = rateOf(step, settleOf(instrument));
     if (price === undefined || rate === undefined) return undefined;
-    sum = sum.add(times(valueAt(largest, price, multiplier), rate));
+    sum = sum.add(times(valueAt(largest, price, instrument).abs(), rate));
   }
   return sum;
 }
