@@ -154,7 +154,7 @@ test.each(tapeFiles().slice(0, 2))("killed with SIGKILL over %s", async (file) =
       expect(`${value.sub(Decimal.of(paid))}`).toBe(books.profit(symbol));
     }
     expect(ours.lives).toBeGreaterThan(KILLS / 2);
-    console.log(JSON.stringify({ kills: KILLS, lives: ours.lives, fills: ours.fills }));
+    console.log(JSON.stringify({ seed, kills: KILLS, lives: ours.lives, fills: ours.fills }));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
