@@ -113,6 +113,14 @@ export function refreshPortfolio(step: Step, flow: Decimal = ZERO): void {
   if (halted === "no") haltIfTooDeep(step, drawdown);
 }
 
+/** After an opening: the figures may have been written in another currency of the reports. */
+export function revisePortfolio(step: Step): void {
+  const { nav: was } = step.portfolio();
+  const nav = netAssetValue(step);
+  const same = nav === undefined ? was === null : was?.equals(nav) === true;
+  if (!same) refreshPortfolio(step.forgetNav());
+}
+
 /** Keeps the row of the drawdown that is being lived through; gives its number, 0 at the peak. */
 function followDrawdown(step: Step, number: number, peak: Decimal, nav: Decimal): number {
   if (number === 0) {

@@ -348,3 +348,40 @@ test("the net asset value is moved by what changes, and is that of all that is h
   );
   expect(known).toBeGreaterThan(10);
 });
+
+test("an inverse contract is settled in its base currency, and valued by that one's rate", async () => {
+  const { trading, run } = await fundedDesk();
+  const symbol = "BTCUSD_PERP";
+  await run(
+    trading.transact((t) => {
+      t.setInstrument(symbol, {
+        ...{ venue: VENUE, kind: "inverse", base: "BTC", quote: "USD", multiplier: 100 },
+      });
+      t.deposit(VENUE, "BTC", 1);
+      t.setRate("BTC", 50_000);
+      t.setSymbolLimits(symbol, { maxOrderValue: "0.1" });
+      t.mark(symbol, 50_000);
+    }),
+  );
+  const trade = (tradeId: string, side: "buy" | "sell", price: number) =>
+    run(
+      trading.transact((t) => {
+        const { clientId } = t.placeOrder({ symbol, side, quantity: 50, price });
+        t.applyFill({ symbol, tradeId, clientId, side, price, quantity: 50, fee: "0.0001" });
+      }),
+    );
+  await trade("t-1", "buy", 50_000);
+  await run(trading.mark(symbol, 62_500));
+  expect(trading.position(symbol).unrealised?.toString()).toBe("0.02000000");
+  // 10,000 USD, one BTC less the fee, and what the position has earned.
+  expect(`${trading.portfolio().nav}`).toBe(`${10_000 + (1 - 0.0001 + 0.02) * 50_000}.00000000`);
+  expect(trading.portfolio().weights.get(symbol)?.sign()).toBe(1);
+  await trade("t-2", "sell", 62_500);
+  const { realised, fees } = trading.position(symbol);
+  expect([`${realised}`, `${fees}`]).toEqual(["0.02000000", "0.00020000"]);
+  const [btc] = trading.portfolio().balances.filter(({ currency }) => currency === "BTC");
+  expect(`${btc?.total}`).toBe("1.01980000");
+  // 200 contracts are 20,000 USD: 0.4 BTC.
+  const large = trading.placeOrder({ symbol, side: "buy", quantity: 200, price: 50_000 });
+  await expect(run(large)).rejects.toMatchObject({ code: "RISK_LIMIT" });
+});
