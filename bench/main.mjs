@@ -1,9 +1,10 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
 import { durable } from "./durable.mjs";
+import { fill } from "./fill.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite };
+const BENCHES = { durable, state, overwrite, fill };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -30,6 +31,10 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   overwrite  the same keys again and again: the size of the directory meanwhile
     --count N  --keys N  --group N  --tolerance N  --json FILE
+
+  fill       one fill with all that it changes, beside a bare put: latency and CPU
+    --kind KIND        of the instruments: spot or linear (default: spot)
+    --json --check     as of "durable"
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

@@ -20,9 +20,9 @@ const RANKS: Readonly<Record<string, number>> = {
   history: 5,
   store: 6,
   "index.ts": 7,
-  replay: 8,
   trading: 8,
-  cli: 9,
+  replay: 9,
+  cli: 10,
 };
 
 /** log, manifest and memtable use the disk's types; nobody else skips a neighbour's door. */

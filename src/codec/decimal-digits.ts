@@ -63,6 +63,11 @@ export function scaleUp(integer: number | bigint, power: number): number | bigin
   return canonical(BigInt(integer) * bigPower(power));
 }
 
+function checkRounding(rounding: Rounding | undefined): void {
+  if (rounding === undefined || ROUNDINGS.includes(rounding)) return;
+  throw decimalError(`unknown rounding ${JSON.stringify(rounding)}`);
+}
+
 /**
  * numerator / denominator as an integer, rounded. Without a rounding the quotient has to be exact:
  * undefined where it is not.
@@ -72,9 +77,7 @@ export function divideRounded(
   denominator: number | bigint,
   rounding: Rounding | undefined,
 ): number | bigint | undefined {
-  if (rounding !== undefined && !ROUNDINGS.includes(rounding)) {
-    throw decimalError(`unknown rounding ${JSON.stringify(rounding)}`);
-  }
+  checkRounding(rounding);
   if (typeof numerator === "number" && typeof denominator === "number") {
     // The remainder of two safe integers is exact, and so is a division without a remainder.
     const remainder = numerator % denominator;
@@ -94,6 +97,35 @@ export function divideRounded(
   const twice = 2n * (remainder < 0n ? -remainder : remainder) - (bottom < 0n ? -bottom : bottom);
   const half = twice < 0n ? -1 : twice > 0n ? 1 : 0;
   return canonical(quotient + BigInt(away(rounding, negative, half, quotient % 2n !== 0n)));
+}
+
+/**
+ * a x b / 10^power, rounded, of two safe integers whose product need not be one; undefined where a
+ * step would not be exact in floats. With a = a1 x 10^power + a0, and b likewise, it is
+ * a1 x b + a0 x b1 + a0 x b0 / 10^power: every term is an integer that is checked to be safe.
+ */
+export function multiplyRounded(
+  a: number,
+  b: number,
+  power: number,
+  rounding: Rounding,
+): number | undefined {
+  checkRounding(rounding);
+  const unit = POWERS[power];
+  if (unit === undefined) return undefined;
+  const [a0, b0] = [a % unit, b % unit];
+  const low = a0 * b0;
+  if (!Number.isSafeInteger(low)) return undefined;
+  const left = ((a - a0) / unit) * b;
+  const right = a0 * ((b - b0) / unit);
+  const remainder = low % unit;
+  const quotient = left + right + (low - remainder) / unit;
+  const bound = Math.abs(left) + Math.abs(right) + unit;
+  // Signs may differ between the terms only where one of them is zero: no sum is larger than this.
+  if (!Number.isSafeInteger(bound)) return undefined;
+  if (remainder === 0) return quotient + 0;
+  const half = Math.sign(2 * Math.abs(remainder) - unit);
+  return quotient + away(rounding, low < 0, half, quotient % 2 !== 0) + 0;
 }
 
 /**

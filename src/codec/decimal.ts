@@ -7,6 +7,7 @@ import {
   decimalError,
   divideRounded,
   formatDecimal,
+  multiplyRounded,
   POWERS,
   parseDecimal,
   type Rounding,
@@ -130,6 +131,11 @@ export class Decimal {
     if (typeof a === "number" && typeof b === "number") {
       const float = a * b;
       if (Number.isSafeInteger(float)) product = float + 0;
+      else if (scale !== undefined && rounding !== undefined) {
+        checkScale(scale);
+        const rounded = multiplyRounded(a, b, exactScale - scale, rounding);
+        if (rounded !== undefined) return new Decimal(rounded, scale);
+      }
     }
     product ??= canonical(BigInt(a) * BigInt(b));
     if (scale !== undefined) return Decimal.#rescaled(product, exactScale, scale, rounding);

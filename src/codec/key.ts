@@ -161,7 +161,8 @@ function numberCodec<Key extends number | bigint>(
 function tupleCodec(nodes: readonly KeyNode[]): KeyCodec<readonly KeyPart[]> {
   const parts = nodes.map(({ kind }) => PARTS[kind]);
   return {
-    validate: (key, table) => validated(key, table, () => checkTuple(parts, key)),
+    validate: (key, table) =>
+      quickTuple(parts, key) ?? validated(key, table, () => checkTuple(parts, key)),
     encode: (key, target, position, end) => {
       const room = end - position;
       if (tupleBound(key) > room && tupleSize(key) > room) return -1;
@@ -203,6 +204,25 @@ function tupleSize(key: readonly KeyPart[]): number {
   let size = 0;
   for (const part of key) size += typeof part === "string" ? keyPartSize(part) : 8;
   return size;
+}
+
+/** The usual tuple of strings and integers, checked without a closure; anything else undefined. */
+function quickTuple(parts: readonly Part[], key: unknown): readonly KeyPart[] | undefined {
+  if (!Array.isArray(key) || key.length !== parts.length) return undefined;
+  const checked: KeyPart[] = [];
+  let bound = 0;
+  for (let index = 0; index < parts.length; index++) {
+    const part = parts[index];
+    const value: unknown = key[index];
+    if (part === STRING && typeof value === "string" && isWellFormed(value)) {
+      bound += value.length * 3 + 2;
+      checked.push(value);
+    } else if (part === INTEGER && Number.isSafeInteger(value)) {
+      bound += 8;
+      checked.push((value as number) + 0);
+    } else return undefined;
+  }
+  return bound <= KEY_BYTES_MAX ? Object.freeze(checked) : undefined;
 }
 
 function checkTuple(parts: readonly Part[], key: unknown): readonly KeyPart[] {
@@ -260,7 +280,8 @@ function tupleMapKey(key: readonly KeyPart[]): string {
       numbers += `${part},`;
       continue;
     }
-    if (last !== undefined) strings += `${last.length}:${last}`;
+    // Of a key's bytes there are fewer than surrogates begin at.
+    if (last !== undefined) strings += String.fromCharCode(last.length) + last;
     last = part;
   }
   return numbers + strings + (last ?? "");

@@ -16,6 +16,7 @@ import {
   readFloat64,
   readInteger,
   readString,
+  skipNil,
 } from "./msgpack-read.js";
 import {
   headerSize,
@@ -24,6 +25,7 @@ import {
   writeBoolean,
   writeFloat64,
   writeInteger,
+  writeNil,
   writeString,
 } from "./msgpack-write.js";
 import type { RecordCodec } from "./record.js";
@@ -51,11 +53,13 @@ const HELPERS = {
   readInt64,
   readInteger,
   readString,
+  skipNil,
   writeBigint,
   writeBoolean,
   writeDecimal,
   writeFloat64,
   writeInteger,
+  writeNil,
   writeString,
 };
 
@@ -76,7 +80,10 @@ export function generateRecord(fields: readonly FieldNode[], slow: RecordCodec):
   const source = recordSource(fields);
   const codecs = fields.map(({ type }) => compileValue(type));
   const defaults = fields.map(({ defaultValue }) => defaultValue);
-  const lists = fields.map(({ type }) => (type.kind === "enumeration" ? type.values : undefined));
+  const lists = fields.map(({ type }) => {
+    const item = type.kind === "nullable" ? type.item : type;
+    return item.kind === "enumeration" ? item.values : undefined;
+  });
   const make = new Function("helpers", "slow", "codecs", "defaults", "lists", source);
   return make(HELPERS, slow, codecs, defaults, lists) as RecordCodec;
 }
@@ -215,6 +222,8 @@ function fieldCode(type: TypeNode, v: string, index: number): FieldCode {
       return decimalCode(type.scale, v, slowly);
     case "enumeration":
       return enumerationCode(type.values, v, index, slowly);
+    case "nullable":
+      return nullableCode(fieldCode(type.item, v, index), v);
     default:
       return {
         normalize: slowly,
@@ -258,5 +267,16 @@ function enumerationCode(
     bound: "1",
     write: `(target[at] = ${chain}0, at + 1)`,
     read,
+  };
+}
+
+/** `item` is the code of what is not null; its closures are those of the nullable type. */
+function nullableCode(item: FieldCode, v: string): FieldCode {
+  const isFixed = Number(item.bound) > 0;
+  return {
+    normalize: `if (${v} !== null) { ${item.normalize} }`,
+    bound: isFixed ? item.bound : `(${v} === null ? 1 : ${item.bound})`,
+    write: `(${v} === null ? writeNil(target, at) : ${item.write})`,
+    read: `(skipNil(source, cursor) ? null : ${item.read})`,
   };
 }

@@ -101,10 +101,19 @@ export class Memtable<K> {
 
   /**
    * What the transaction `sequence` made of a key: a row, packed or not, whose length is
-   * `encodedBytes` when it is encoded.
+   * `encodedBytes` when it is encoded. `before` is what `before` has just said of that key, where
+   * it was asked: it need not be looked up again.
    */
-  put(mapKey: MapKey, key: K, row: unknown, sequence: number, encodedBytes: number): void {
-    const entry = this.#change(mapKey, key, sequence, sizeOfRow(this.footprint, encodedBytes));
+  put(
+    mapKey: MapKey,
+    key: K,
+    row: unknown,
+    sequence: number,
+    encodedBytes: number,
+    before?: Before<K>,
+  ): void {
+    const size = sizeOfRow(this.footprint, encodedBytes);
+    const entry = this.#change(mapKey, key, sequence, size, before);
     if (!isLive(entry)) this.#live++;
     entry.row = row;
     entry.bytes = undefined;
@@ -270,11 +279,12 @@ export class Memtable<K> {
   // ---- changes ---------------------------------------------------------------------------------
 
   /** The entry of a key, about to be given its new row. */
-  #change(mapKey: MapKey, key: K, sequence: number, size: number): Entry<K> {
+  #change(mapKey: MapKey, key: K, sequence: number, size: number, before?: Before<K>): Entry<K> {
     const { horizon } = this.#o;
-    let entry = this.#entries.get(mapKey);
+    const known = before?.existed === true ? before.entry : undefined;
+    let entry = before === undefined ? this.#entries.get(mapKey) : known;
     if (entry === undefined) {
-      entry = new Entry(key);
+      entry = before?.entry ?? new Entry(key);
       this.#entries.set(mapKey, entry);
     } else if (entry.sequence <= horizon.newestView) {
       this.#keepForViews(entry);

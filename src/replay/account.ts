@@ -1,8 +1,8 @@
 /** Position, balances, risk and nonces: what fills and open orders do to them, in a transaction. */
 import { assert } from "../base/assert.js";
 import { Decimal } from "../index.js";
+import { afterFill, type Contract, FLAT, unrealisedOf, valueAt } from "../trading/index.js";
 import { SCALE, ZERO } from "./exact.js";
-import { afterFill, type Contract, FLAT, feeOf, unrealised, valueAt } from "./money.js";
 import type { Transaction } from "./ports.js";
 import type { OrderSide } from "./strategy-view.js";
 import {
@@ -45,7 +45,7 @@ const MARGIN_PART = Decimal.of("0.1", SCALE);
 export function openAccount(step: Step): void {
   const { tx, symbol, instrument } = step;
   tx.put(instruments, symbol, instrument);
-  tx.put(positions, symbol, { ...FLAT, limit: instrument.maxPosition });
+  tx.put(positions, symbol, { ...FLAT, fees: ZERO, limit: instrument.maxPosition });
   tx.put(balances, instrument.settle, { total: instrument.capital, reserved: ZERO });
   if (instrument.contract === "spot") {
     // So much that the largest short position can be delivered.
@@ -92,10 +92,11 @@ export function bookFill(step: Step, execution: Execution): void {
   const contract = contractOf(instrument);
   const quantity = side === "buy" ? execution.quantity : execution.quantity.negate();
   const rate = liquidity === "maker" ? instrument.makerRate : instrument.takerRate;
-  const value = valueAt(contract, quantity, price);
-  const fee = feeOf(value, rate);
+  const value = valueAt(quantity, price, contract);
+  const fee = value.abs().mul(rate, SCALE, "half-even");
   const before = positionOf(step);
-  const after = { ...before, ...afterFill(contract, before, quantity, price, fee) };
+  const figures = afterFill(before, execution, contract);
+  const after = { ...before, ...figures, fees: before.fees.add(fee) };
   const realised = after.realised.sub(before.realised);
   tx.put(positions, symbol, after);
   tx.put(fills, nextNonce(step, "fill"), {
@@ -136,8 +137,8 @@ export function markAccount(step: Step, open: Iterable<OrderRow>, mark: Decimal)
   const contract = contractOf(instrument);
   const position = positionOf(step);
   const totals = openTotals(contract, open);
-  const exposure = valueAt(contract, position.quantity, mark).abs();
-  const profit = position.realised.add(unrealised(contract, position, mark)).sub(position.fees);
+  const exposure = valueAt(position.quantity, mark, contract).abs();
+  const profit = position.realised.add(unrealisedOf(position, mark, contract)).sub(position.fees);
   const equity = instrument.capital.add(profit);
   const before = required(tx.get(risk, symbol), "risk");
   const peakEquity = Decimal.max(before.peakEquity, equity);
@@ -162,7 +163,7 @@ function openTotals(contract: Contract, open: Iterable<OrderRow>): OpenTotals {
   let [buys, buyValue, sells, sellValue] = [ZERO, ZERO, ZERO, ZERO];
   for (const order of open) {
     const quantity = order.quantity.sub(order.filled);
-    const value = valueAt(contract, quantity, order.price).abs();
+    const value = valueAt(quantity, order.price, contract).abs();
     if (order.side === "buy") [buys, buyValue] = [buys.add(quantity), buyValue.add(value)];
     else [sells, sellValue] = [sells.add(quantity), sellValue.add(value)];
   }
@@ -185,7 +186,7 @@ function reserve({ tx, instrument }: Step, totals: OpenTotals, exposure: Decimal
 }
 
 export function contractOf(instrument: InstrumentRow): Contract {
-  return { kind: instrument.contract, contractSize: instrument.contractSize };
+  return { kind: instrument.contract, multiplier: instrument.contractSize };
 }
 
 function required<T>(row: T | undefined, what: string): T {

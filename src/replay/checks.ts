@@ -16,7 +16,7 @@ export function cashAddsUp(symbol: string): StoreCheck {
       if (instrument === undefined || position === undefined) return true;
       const earned = instrument.capital.add(position.realised).sub(position.fees);
       const spot = instrument.contract === "spot";
-      const expected = spot ? earned.sub(position.entryValue) : earned;
+      const expected = spot ? earned.sub(position.cost) : earned;
       const cash = tx.get(balances, instrument.settle)?.total;
       return cash?.equals(expected) || `${cash} ${instrument.settle}, but ${expected} were made`;
     },

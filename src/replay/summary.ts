@@ -1,6 +1,6 @@
 /** What the engine has come to: for people, so amounts are text and rounded to what can be read. */
+import { averagePriceOf, unrealisedOf } from "../trading/index.js";
 import { contractOf } from "./account.js";
-import { averagePrice, unrealised } from "./money.js";
 import type { StorePort } from "./ports.js";
 import {
   balances,
@@ -50,13 +50,13 @@ export function summarise(store: StorePort, symbol: string): AccountSummary | nu
   return {
     settle: instrument.settle,
     position: position.quantity.toString(),
-    averagePrice: averagePrice(contract, position)?.toString() ?? null,
+    averagePrice: averagePriceOf(position, contract)?.toString() ?? null,
     mark: figures.mark.toString(),
     realised: position.realised.toString(),
     // At the mark of the risk figures, so that the lines of a summary add up.
     unrealised: figures.mark.isZero()
       ? "0"
-      : unrealised(contract, position, figures.mark).toString(),
+      : unrealisedOf(position, figures.mark, contract).toString(),
     fees: position.fees.toString(),
     equity: figures.equity.toString(),
     largestDrawdown: figures.largestDrawdown.toString(),

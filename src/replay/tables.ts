@@ -182,7 +182,8 @@ export const positions = defineTable({
   key: string(),
   fields: {
     quantity: amount(),
-    entryValue: amount(),
+    /** What the open quantity was bought for; below zero: what it was sold short for. */
+    cost: amount(),
     realised: amount(),
     fees: amount(),
     limit: amount(),

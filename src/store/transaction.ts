@@ -134,10 +134,7 @@ export class TransactionRunner implements Transaction {
   /** Takes everything back: as if the transaction had never begun. */
   rollback(): void {
     this.#writer.abandonRecord();
-    for (let i = this.#undo.length - 1; i >= 0; i--) {
-      const { table, before } = this.#undo[i] as Undo;
-      table.rows.undo(before);
-    }
+    for (const { table, before } of this.#undo.reverse()) table.rows.undo(before);
     this.end();
   }
 
@@ -209,10 +206,13 @@ export class TransactionRunner implements Transaction {
     change: (row: R | undefined) => I | undefined,
   ): R | undefined {
     const table = this.#writable(definition);
-    const input = change(table.get(key));
+    const valid = table.key.validate(key, table.name);
+    const mapKey = table.key.mapKey(valid);
+    const entry = table.find(valid, mapKey);
+    const input = change(entry && table.row.copyOut(table.rowOf(entry, valid)));
     if (input === undefined) return table.get(key);
-    this.putRow(this.#writable(definition), key, input, false);
-    return table.get(key);
+    const row = this.#putNormal(this.#writable(definition), valid, mapKey, input);
+    return table.row.copyOut(row);
   }
 
   delete<K, R, I>(definition: TableDefinition<K, R, I>, key: K): boolean {
@@ -221,21 +221,25 @@ export class TransactionRunner implements Transaction {
 
   // ---- the work --------------------------------------------------------------------------------
 
-  /** `packed`: until it is asked for; not a row that was, to be made anew. */
-  putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I, packed = true): void {
+  putRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, input: I): void {
     const key = table.key.validate(rawKey, table.name);
+    this.#putNormal(table, key, table.key.mapKey(key), input);
+  }
+
+  #putNormal<K, R, I>(table: TableState<K, R, I>, key: K, mapKey: MapKey, input: I): R {
     const row = this.#normalize(table, key, input);
     this.#check(table as TableState, key, row);
-    this.storeRow(table as TableState, key, row, packed);
+    this.storeRow(table as TableState, key, row, mapKey);
+    return row;
   }
 
   /** Puts a row that is normal, whatever checks would say: it may be there already. */
-  storeRow(table: TableState, key: unknown, row: unknown, packed = true): void {
+  storeRow(table: TableState, key: unknown, row: unknown, mapKey = table.key.mapKey(key)): void {
     this.#write(table, OPERATION.put, key, row);
-    const mapKey = table.key.mapKey(key);
-    const kept = packed ? this.#packedRow() : row;
-    this.#remember(table, mapKey, key);
-    table.rows.put(mapKey, key, kept, this.#sequence, this.#rowBytes);
+    const before = this.#remember(table, mapKey, key);
+    // What was asked for will be again: packed, it would only be unpacked.
+    const kept = typeof before.version?.row === "object" ? row : this.#packedRow();
+    table.rows.put(mapKey, key, kept, this.#sequence, this.#rowBytes, before);
   }
 
   /**
@@ -306,10 +310,12 @@ export class TransactionRunner implements Transaction {
     return this.#writer.lastSequence + 1;
   }
 
-  #remember(table: TableState, mapKey: MapKey, key: unknown): void {
-    this.#undo.push({ table, before: table.rows.before(mapKey, key) });
+  #remember(table: TableState, mapKey: MapKey, key: unknown): Before<unknown> {
+    const before = table.rows.before(mapKey, key);
+    this.#undo.push({ table, before });
     if (table.rank > this.rank) this.rank = table.rank;
     this.touched?.add(table, mapKey, key);
+    return before;
   }
 
   #readable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {

@@ -33,9 +33,9 @@ export function notNegativeOf(value: Amount, what: string): Decimal {
   throw invalid(`${what} must not be below zero, got ${amount}`);
 }
 
-/** The product, rounded half to even. */
+/** The product, rounded half to even. Multipliers and rates mostly are one. */
 export function times(a: Decimal, b: Decimal): Decimal {
-  return a.mul(b, SCALE, "half-even");
+  return b.coefficient === ONE.coefficient ? a : a.mul(b, SCALE, "half-even");
 }
 
 /** True if the amount is a whole number of steps; any amount is where the step is zero. */

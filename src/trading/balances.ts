@@ -17,8 +17,13 @@ export interface CashMovement {
 /** Changes a balance; nothing is written for a change of zero. */
 export function credit(step: Step, venue: string, currency: string, change: Decimal): void {
   if (change.isZero()) return;
-  const total = step.tx.get(balances, [venue, currency])?.total ?? ZERO;
-  step.put(balances, [venue, currency], { total: total.add(change) });
+  const rate = rateOf(step, currency);
+  step.update(balances, [venue, currency], (row) => {
+    const before = row?.total ?? ZERO;
+    const total = before.add(change);
+    step.moveNav(rate && times(before, rate), rate && times(total, rate));
+    return { total };
+  });
 }
 
 /** Books a deposit, a withdrawal or a correction. */

@@ -111,9 +111,9 @@ function correctPosition(step: Step, mismatch: Mismatch, reason: string): string
   if (change === undefined) return "there is no instrument of that symbol";
   const position = step.position(symbol);
   if (`${position.quantity}` !== mismatch.ours) return MOVED;
-  const { multiplier } = step.instrument(symbol);
+  const instrument = step.instrument(symbol);
   const side = change.sign() > 0 ? "buy" : "sell";
-  const average = averagePriceOf(position, multiplier);
+  const average = averagePriceOf(position, instrument);
   const opposite = position.quantity.sign() * change.sign() < 0;
   const [wanted, held] = [change.abs(), position.quantity.abs()];
   const closing = opposite ? (wanted.compare(held) < 0 ? wanted : held) : ZERO;

@@ -2,10 +2,11 @@
 import { type Decimal, HoldfastError } from "../index.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
-import { appendFill, insertFill, isLate } from "./fold.js";
+import { appendFill, type FillFacts, insertFill, isLate } from "./fold.js";
+import { settleOf } from "./instruments.js";
 import { nextStatus } from "./order-states.js";
-import { type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
-import { refreshPortfolio } from "./portfolio.js";
+import { changedOrder, type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
+import { navOfPosition, refreshPortfolio } from "./portfolio.js";
 import type { Step } from "./step.js";
 import {
   type FillRow,
@@ -31,7 +32,7 @@ export interface FillInput {
   readonly quantity: Amount;
   /** Paid; below zero for a rebate. Default: 0. */
   readonly fee?: Amount | undefined;
-  /** Default: the quote currency. */
+  /** Default: the currency of settlement. */
   readonly feeCurrency?: string | undefined;
   /** When it happened, in microseconds since 1970. Default: now. */
   readonly time?: number | undefined;
@@ -59,24 +60,27 @@ export function applyFill(step: Step, input: FillInput, foreign = false): FillRe
   const known = step.tx.get(fills, [symbol, tradeId]);
   if (known !== undefined) {
     assertSame(known, input, instrument, clientId);
-    return result(step, false, symbol, known);
+    const { clientId: of } = known;
+    const order = of === null ? undefined : orderOf(of, step.order(of));
+    return { applied: false, fill: known, order, position: step.position(symbol) };
   }
   const price = positiveOf(input.price, "price");
   const quantity = positiveOf(input.quantity, "quantity");
-  if (clientId !== undefined) fillOrder(step, clientId, input, price, quantity);
-  const fill = bookFill(step, symbol, tradeId, {
+  const order =
+    clientId === undefined ? undefined : fillOrder(step, clientId, input, price, quantity);
+  const { fill, position } = bookFill(step, symbol, instrument, tradeId, {
     adjustment: false,
     clientId: clientId ?? null,
     side: input.side,
     price,
     quantity,
     fee: amountOf(input.fee ?? ZERO),
-    feeCurrency: input.feeCurrency ?? instrument.quote,
+    feeCurrency: input.feeCurrency ?? settleOf(instrument),
     time: input.time ?? step.time,
     reason: "",
   });
   refreshPortfolio(step);
-  return result(step, true, symbol, fill);
+  return { applied: true, fill, order, position };
 }
 
 /** A change of a position that is no trade: no money moves. */
@@ -91,14 +95,15 @@ export interface Adjustment {
 /** Changes a position to what the venue says it is; the fold over fills sees it as one of them. */
 export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
   const { symbol, reason, ...figures } = adjustment;
-  const { quote } = step.instrument(symbol);
-  const fill = bookFill(step, symbol, `adjustment ${step.nextNumber("adjustment")}`, {
+  const instrument = step.instrument(symbol);
+  const tradeId = `adjustment ${step.nextNumber("adjustment")}`;
+  const { fill } = bookFill(step, symbol, instrument, tradeId, {
     ...figures,
     reason,
     adjustment: true,
     clientId: null,
     fee: ZERO,
-    feeCurrency: quote,
+    feeCurrency: settleOf(instrument),
     // Behind all that is known.
     time: Math.max(step.time, step.position(symbol).lastTime + 1),
   });
@@ -131,7 +136,7 @@ function assertSame(
     known.price.equals(amountOf(input.price)) &&
     known.quantity.equals(amountOf(input.quantity)) &&
     known.fee.equals(amountOf(input.fee ?? ZERO)) &&
-    known.feeCurrency === (input.feeCurrency ?? instrument.quote) &&
+    known.feeCurrency === (input.feeCurrency ?? settleOf(instrument)) &&
     (clientId === undefined || known.clientId === null || known.clientId === clientId);
   if (same) return;
   throw new HoldfastError(
@@ -148,7 +153,7 @@ function fillOrder(
   input: FillInput,
   price: Decimal,
   quantity: Decimal,
-): void {
+): Order {
   const before = step.order(clientId);
   const filled = before.filled.add(quantity);
   const left = before.quantity.compare(filled);
@@ -161,57 +166,78 @@ function fillOrder(
     );
   }
   const status = nextStatus(clientId, before.status, left === 0 ? "complete" : "fill");
-  writeOrder(step, clientId, before, {
-    ...before,
+  const after = changedOrder(before, {
     status,
     venueId: venueIdOf(step, clientId, before, input.venueId),
     filled,
     filledValue: before.filledValue.add(times(price, quantity)),
+    reason: before.reason,
     changed: step.time,
   });
+  writeOrder(step, clientId, before, after);
+  return orderOf(clientId, after);
 }
 
 /** Writes the fill, the position, the history, and the money that moves. */
 function bookFill(
   step: Step,
   symbol: string,
+  instrument: InstrumentRow,
   tradeId: string,
-  facts: Omit<FillRow, "number" | "realised" | "sequence">,
-): FillRow {
-  const instrument = step.instrument(symbol);
+  facts: FillFacts,
+): { readonly fill: FillRow; readonly position: PositionRow } {
   const before = step.position(symbol);
-  const number = before.fills + 1;
-  const bare: FillRow = { ...facts, number, realised: ZERO, sequence: step.sequence };
   const { position, realised, others } = isLate(before, tradeId, facts.time)
-    ? insertFill(step, symbol, [tradeId, bare], instrument)
-    : { ...appendFill(before, [tradeId, bare], instrument), others: ZERO };
-  const fill = { ...bare, realised };
+    ? insertFill(step, symbol, before, [tradeId, facts], instrument)
+    : appendFill(before, [tradeId, facts], instrument);
+  const { adjustment, clientId, side, price, quantity, fee, feeCurrency, time, reason } = facts;
+  const fill: FillRow = {
+    number: position.fills,
+    adjustment,
+    clientId,
+    side,
+    price,
+    quantity,
+    fee,
+    feeCurrency,
+    realised,
+    time,
+    sequence: step.sequence,
+    reason,
+  };
   step.put(fills, [symbol, tradeId], fill);
   step.put(positions, symbol, position);
-  step.put(tradeHistory, step.auditKey(symbol, fill.time), { tradeId });
+  step.put(tradeHistory, step.auditKey(symbol, time), { tradeId });
   for (const [currency, change] of changesOf(fill, instrument)) {
     credit(step, instrument.venue, currency, change);
   }
-  // Of contracts, what a late fill makes others realise is paid as well.
-  if (instrument.kind === "linear") credit(step, instrument.venue, instrument.quote, others);
-  return fill;
+  if (instrument.kind !== "spot") {
+    // What a late fill makes others realise is paid as well.
+    credit(step, instrument.venue, settleOf(instrument), others);
+    const was = navOfPosition(step, symbol, before, instrument);
+    step.moveNav(was, navOfPosition(step, symbol, position, instrument));
+  }
+  return { fill, position };
 }
 
 /** What a fill does to the balances at its venue. */
 export function changesOf(fill: FillRow, instrument: InstrumentRow): [string, Decimal][] {
-  const { base, quote, kind, multiplier } = instrument;
+  const { base, kind, multiplier } = instrument;
+  const settle = settleOf(instrument);
   // A correction of a position is paid by a correction of the balance, if at all.
   if (fill.adjustment) return [];
-  const fee: [string, Decimal] = [fill.feeCurrency, fill.fee.negate()];
-  if (kind === "linear") return [[quote, fill.realised], fee];
-  const quantity = times(fill.quantity, multiplier);
-  const value = times(quantity, fill.price);
-  const buy = fill.side === "buy";
-  return [[base, buy ? quantity : quantity.negate()], [quote, buy ? value.negate() : value], fee];
-}
-
-function result(step: Step, applied: boolean, symbol: string, fill: FillRow): FillResult {
-  const { clientId } = fill;
-  const order = clientId === null ? undefined : orderOf(clientId, step.order(clientId));
-  return Object.freeze({ applied, fill, order, position: step.position(symbol) });
+  const fee = fill.fee.negate();
+  const inSettle = fill.feeCurrency === settle;
+  const changes: [string, Decimal][] = inSettle ? [] : [[fill.feeCurrency, fee]];
+  let paid = inSettle ? fee : ZERO;
+  if (kind !== "spot") paid = paid.add(fill.realised);
+  else {
+    const quantity = times(fill.quantity, multiplier);
+    const value = times(quantity, fill.price);
+    const buy = fill.side === "buy";
+    paid = buy ? paid.sub(value) : paid.add(value);
+    changes.push([base, buy ? quantity : quantity.negate()]);
+  }
+  changes.push([settle, paid]);
+  return changes;
 }

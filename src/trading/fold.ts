@@ -5,12 +5,29 @@
  */
 import type { Decimal } from "../index.js";
 import { ZERO } from "./amounts.js";
+import { settleOf } from "./instruments.js";
 import { afterFill } from "./positions.js";
 import { NO_POSITION, type Step } from "./step.js";
-import { type FillRow, fills, type InstrumentRow, type PositionRow } from "./tables.js";
+import {
+  type FillRow,
+  fills,
+  type InstrumentRow,
+  type PositionRow,
+  tradeHistory,
+} from "./tables.js";
+
+/** A fill before anything is made of it. */
+export type FillFacts = Omit<FillRow, "number" | "realised" | "sequence">;
 
 /** A fill with its trade id. */
-export type NamedFill = readonly [tradeId: string, fill: FillRow];
+export type NamedFill<Fill = FillRow> = readonly [tradeId: string, fill: Fill];
+
+/** What a fill makes of the position, and realises; `others`: what it makes others realise. */
+export interface Folded {
+  readonly position: PositionRow;
+  readonly realised: Decimal;
+  readonly others: Decimal;
+}
 
 interface Place {
   readonly time: number;
@@ -30,31 +47,33 @@ export function isLate(position: PositionRow, tradeId: string, time: number): bo
   return comparePlaces({ time, tradeId }, last) < 0;
 }
 
-/** The position with one more fill, which belongs behind all others, and what that realises. */
+/** The position with one more fill, which belongs behind all others. */
 export function appendFill(
   before: PositionRow,
-  [tradeId, fill]: NamedFill,
-  { multiplier, quote }: InstrumentRow,
-): { readonly position: PositionRow; readonly realised: Decimal } {
-  const after = afterFill(before, fill, multiplier);
+  [tradeId, fill]: NamedFill<FillFacts>,
+  instrument: InstrumentRow,
+): Folded {
+  const { quantity, cost, realised } = afterFill(before, fill, instrument);
   const position: PositionRow = {
-    ...after,
-    fees: fill.feeCurrency === quote ? before.fees.add(fill.fee) : before.fees,
+    quantity,
+    cost,
+    realised,
+    fees: fill.feeCurrency === settleOf(instrument) ? before.fees.add(fill.fee) : before.fees,
     fills: before.fills + 1,
     lastTime: fill.time,
     lastTradeId: tradeId,
   };
-  return { position, realised: after.realised.sub(before.realised) };
+  return { position, realised: realised.sub(before.realised), others: ZERO };
 }
 
 /** Folds fills in their order, and gives each with what it realised. */
-export function foldAll(
-  list: readonly NamedFill[],
+export function foldAll<Fill extends FillFacts>(
+  list: readonly NamedFill<Fill>[],
   instrument: InstrumentRow,
-): { readonly position: PositionRow; readonly fills: NamedFill[] } {
+): { readonly position: PositionRow; readonly fills: NamedFill<Fill & { realised: Decimal }>[] } {
   const placed = list.map(([tradeId, fill]) => ({ tradeId, fill, time: fill.time }));
   let position = NO_POSITION;
-  const folded: NamedFill[] = [];
+  const folded: NamedFill<Fill & { realised: Decimal }>[] = [];
   for (const { tradeId, fill } of placed.sort(comparePlaces)) {
     const { position: next, realised } = appendFill(position, [tradeId, fill], instrument);
     position = next;
@@ -64,33 +83,63 @@ export function foldAll(
 }
 
 /**
- * Puts a late fill where it belongs: all fills of the symbol are folded anew, and those that now
- * realise something else are written. Gives the position, what the fill realised, and by how much
- * the others have changed.
+ * Puts a late fill where it belongs: the fills of the symbol since it was last flat before that are
+ * folded anew, and those that now realise something else are written.
  */
 export function insertFill(
   step: Step,
   symbol: string,
-  late: NamedFill,
+  before: PositionRow,
+  late: NamedFill<FillFacts>,
   instrument: InstrumentRow,
-): { readonly position: PositionRow; readonly realised: Decimal; readonly others: Decimal } {
-  const list: NamedFill[] = [late];
-  const before = new Map<string, FillRow>();
-  for (const [[of, tradeId], fill] of step.tx.entries(fills, { gte: [symbol, ""] })) {
-    if (of !== symbol) break;
-    before.set(tradeId, fill);
-    list.push([tradeId, fill]);
-  }
-  const { position, fills: folded } = foldAll(list, instrument);
+): Folded {
+  const since = fillsSinceFlat(step, symbol, before.quantity, late[1].time);
+  const { position, fills: folded } = foldAll<FillFacts>([late, ...since], instrument);
   let [realised, others] = [ZERO, ZERO];
-  for (const [tradeId, fill] of folded) {
-    const was = before.get(tradeId);
-    if (was === undefined) {
-      realised = fill.realised;
-    } else if (!was.realised.equals(fill.realised)) {
-      others = others.add(fill.realised.sub(was.realised));
-      step.put(fills, [symbol, tradeId], fill);
+  for (const [tradeId, { realised: now }] of folded) {
+    const was = since.get(tradeId);
+    if (was === undefined) realised = now;
+    else if (!was.realised.equals(now)) {
+      others = others.add(now.sub(was.realised));
+      step.put(fills, [symbol, tradeId], { ...was, realised: now });
     }
   }
-  return { position, realised, others };
+  const [, { fee, feeCurrency }] = late;
+  const whole: PositionRow = {
+    ...position,
+    realised: before.realised.add(realised).add(others),
+    fees: feeCurrency === settleOf(instrument) ? before.fees.add(fee) : before.fees,
+    fills: before.fills + 1,
+  };
+  return { position: whole, realised, others };
+}
+
+/**
+ * The fills that came after the position was last flat before a time, or after the first one: of
+ * what came earlier nothing is left in the position but what was realised. Quantities go back
+ * exactly, so that they need not be folded to find out.
+ */
+function fillsSinceFlat(
+  step: Step,
+  symbol: string,
+  quantityNow: Decimal,
+  time: number,
+): Map<string, FillRow> {
+  const since = new Map<string, FillRow>();
+  const least = Number.MIN_SAFE_INTEGER;
+  let quantity = quantityNow;
+  let earliest = Number.MAX_SAFE_INTEGER;
+  const range = { gte: [symbol, least, least, 0], reverse: true } as const;
+  const most = Number.MAX_SAFE_INTEGER;
+  const places = step.tx.entries(tradeHistory, { ...range, lte: [symbol, most, most, most] });
+  for (const [[, at], { tradeId }] of places) {
+    // Within one time trade ids decide: it is taken up whole.
+    if (at < earliest && at < time && quantity.isZero()) break;
+    const fill = step.tx.get(fills, [symbol, tradeId]);
+    if (fill === undefined) continue;
+    earliest = at;
+    quantity = fill.side === "buy" ? quantity.sub(fill.quantity) : quantity.add(fill.quantity);
+    since.set(tradeId, fill);
+  }
+  return since;
 }

@@ -19,22 +19,20 @@ export {
   TRANSITIONS,
 } from "./order-states.js";
 export type { Order, OrderNews, OrderRequest } from "./orders.js";
-export {
-  type PaperConnection,
-  PaperExchange,
-  type PaperMessage,
-  type PaperOptions,
-  type PaperSession,
-} from "./paper.js";
+export { PaperExchange, type PaperOptions } from "./paper.js";
 export type { PaperBooks, PaperInstrument } from "./paper-books.js";
+export type { PaperEvent, PaperLevel } from "./paper-depth.js";
+export type { PaperConnection, PaperMessage, PaperSession } from "./paper-session.js";
 export {
   afterFill,
   averagePriceOf,
+  type Contract,
   FLAT,
   foldFills,
   type PositionFigures,
   type PositionFill,
   unrealisedOf,
+  valueAt,
 } from "./positions.js";
 export type { RateLimit } from "./rates.js";
 export { type Rebuilt, rebuild } from "./rebuild.js";

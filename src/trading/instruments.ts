@@ -1,20 +1,28 @@
 /** What is traded. */
 import { type Amount, invalid, notNegativeOf, ONE, positiveOf, ZERO } from "./amounts.js";
 import type { Step } from "./step.js";
-import { instruments } from "./tables.js";
+import { type InstrumentRow, instruments } from "./tables.js";
 
 export interface InstrumentInput {
   readonly venue: string;
-  /** "spot", the default: a fill moves both currencies. "linear": only its profit, in `quote`. */
-  readonly kind?: "spot" | "linear" | undefined;
+  /**
+   * "spot", the default: a fill moves both currencies. "linear": only its profit, in `quote`.
+   * "inverse": only its profit, in `base`.
+   */
+  readonly kind?: "spot" | "linear" | "inverse" | undefined;
   readonly base: string;
   readonly quote: string;
-  /** How much of `base` one unit of quantity is. Default: 1. */
+  /** How much of `base` one unit of quantity is; of `quote` for "inverse". Default: 1. */
   readonly multiplier?: Amount | undefined;
   /** Prices of orders are multiples of it. Default: any. */
   readonly tick?: Amount | undefined;
   /** Quantities of orders are multiples of it. Default: any. */
   readonly lot?: Amount | undefined;
+}
+
+/** The currency that fees and profits are in. */
+export function settleOf({ kind, base, quote }: InstrumentRow): string {
+  return kind === "inverse" ? base : quote;
 }
 
 /** Declares an instrument. Once it is there only its tick and lot can change. */

@@ -123,17 +123,15 @@ export function advanceOrder(
 ): Order {
   const before = step.order(clientId);
   const status = nextStatus(clientId, before.status, event);
-  const after: OrderRow = {
-    ...before,
-    status,
-    venueId: venueIdOf(step, clientId, before, news.venueId),
-    reason: news.reason ?? before.reason,
-  };
-  const same =
-    status === before.status && after.venueId === before.venueId && after.reason === before.reason;
+  const venueId = venueIdOf(step, clientId, before, news.venueId);
+  const { reason = before.reason } = news;
+  const { filled, filledValue } = before;
   // Said before: nothing is written.
-  if (same) return orderOf(clientId, before);
-  const row = { ...after, changed: step.time };
+  if (status === before.status && venueId === before.venueId && reason === before.reason) {
+    return orderOf(clientId, before);
+  }
+  const changes = { status, venueId, filled, filledValue, reason, changed: step.time };
+  const row = changedOrder(before, changes);
   writeOrder(step, clientId, before, row);
   return orderOf(clientId, row);
 }
@@ -171,13 +169,13 @@ export function writeOrder(
   if (was && !is) step.tx.delete(workingOrders, [venue, clientId]);
   const change = openOf(after).sub(before === undefined ? ZERO : openOf(before));
   if (change.isZero() && was === is) return;
-  const now = step.tx.get(exposures, symbol);
-  const openBuys = now?.openBuys ?? ZERO;
-  const openSells = now?.openSells ?? ZERO;
-  step.put(exposures, symbol, {
-    openBuys: side === "buy" ? openBuys.add(change) : openBuys,
-    openSells: side === "sell" ? openSells.add(change) : openSells,
-    openOrders: (now?.openOrders ?? 0) + Number(is) - Number(was),
+  step.update(exposures, symbol, (row) => {
+    const { openBuys = ZERO, openSells = ZERO, openOrders = 0 } = row ?? {};
+    return {
+      openBuys: side === "buy" ? openBuys.add(change) : openBuys,
+      openSells: side === "sell" ? openSells.add(change) : openSells,
+      openOrders: openOrders + Number(is) - Number(was),
+    };
   });
 }
 
@@ -186,6 +184,32 @@ function openOf(order: OrderRow): Decimal {
   return isWorking(order.status) ? order.quantity.sub(order.filled) : ZERO;
 }
 
+/** An order with some of its members changed: written out, since to spread a frozen row is slow. */
+export function changedOrder(
+  before: OrderRow,
+  changes: Pick<OrderRow, "status" | "venueId" | "filled" | "filledValue" | "reason" | "changed">,
+): OrderRow {
+  return {
+    symbol: before.symbol,
+    venue: before.venue,
+    venueId: changes.venueId,
+    type: before.type,
+    side: before.side,
+    price: before.price,
+    stopPrice: before.stopPrice,
+    quantity: before.quantity,
+    filled: changes.filled,
+    filledValue: changes.filledValue,
+    reduceOnly: before.reduceOnly,
+    status: changes.status,
+    reason: changes.reason,
+    created: before.created,
+    changed: changes.changed,
+  };
+}
+
 export function orderOf(clientId: string, row: OrderRow): Order {
-  return Object.freeze({ clientId, ...row });
+  const order = changedOrder(row, row) as OrderRow & { clientId: string };
+  order.clientId = clientId;
+  return Object.freeze(order);
 }

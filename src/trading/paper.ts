@@ -1,13 +1,16 @@
 /**
  * A venue in this process, for tests and trials: it fills orders in parts, rejects some, loses
  * requests and answers, delays and repeats messages, and cuts connections, all from one seed. Its
- * books are its own: plain integers, reckoned without a line of what keeps ours.
+ * prices are those of a tape, or walk at random. Its books are its own: plain integers, reckoned
+ * without a line of what keeps ours.
  */
 import { type Amount, invalid } from "./amounts.js";
-import type { Broker, BrokerOrder, SubmitResult } from "./broker.js";
+import type { BrokerOrder, SubmitResult } from "./broker.js";
 import type { FillInput } from "./fills.js";
 import type { Order } from "./orders.js";
 import { PaperBooks, type PaperInstrument, text, units } from "./paper-books.js";
+import { PaperDepth, type PaperEvent } from "./paper-depth.js";
+import { type PaperConnection, type PaperMessage, PaperSession } from "./paper-session.js";
 
 export interface PaperOptions {
   readonly seed: number;
@@ -16,23 +19,16 @@ export interface PaperOptions {
   readonly balances: Readonly<Record<string, Amount>>;
   /** Default: "paper". */
   readonly venue?: string | undefined;
+  /** What the market does, an event after the other. Default: prices walk at random. */
+  readonly tape?: Iterable<PaperEvent> | undefined;
+  /** Events of the tape in one `step`, at most. Default: 20. */
+  readonly eventsPerStep?: number | undefined;
   /** How likely anything goes wrong, from 0 to 1. Default: 0.2. */
   readonly trouble?: number | undefined;
   /** Requests that were made longer ago are refused. Default: 5,000. */
   readonly windowMillis?: number | undefined;
   /** Microseconds since 1970. Default: that of the system. */
   readonly clock?: (() => number) | undefined;
-}
-
-/** What the venue says unasked; each may come late, twice, or never. */
-export type PaperMessage =
-  | { readonly type: "accepted" | "cancelled"; readonly clientId: string; readonly venueId: string }
-  | { readonly type: "fill"; readonly fill: FillInput };
-
-export interface PaperConnection {
-  /** The nonce of a request. */
-  readonly nonce: () => Promise<number>;
-  readonly onMessage?: ((message: PaperMessage) => void) | undefined;
 }
 
 interface OwnOrder {
@@ -61,6 +57,9 @@ export class PaperExchange {
   readonly troubles = new Map<string, number>();
   readonly #options: PaperOptions;
   readonly #orders = new Map<string, OwnOrder>();
+  readonly #open = new Set<OwnOrder>();
+  readonly #depths = new Map<string, PaperDepth>();
+  readonly #tape: Iterator<PaperEvent> | undefined;
   readonly #fills: (FillInput & { readonly time: number })[] = [];
   readonly #nonces = new Set<number>();
   #session: PaperSession | undefined;
@@ -72,6 +71,7 @@ export class PaperExchange {
     this.#options = options;
     this.venue = options.venue ?? "paper";
     this.#random = options.seed | 0;
+    this.#tape = options.tape?.[Symbol.iterator]();
     this.books = new PaperBooks(options.instruments, options.balances);
   }
 
@@ -84,7 +84,7 @@ export class PaperExchange {
 
   /** Client ids and quantities left of the open orders, as texts. */
   openOrders(): ReadonlyMap<string, string> {
-    const open = [...this.#orders.values()].filter(({ status }) => status === "open");
+    const open = [...this.#open];
     return new Map(open.map((order) => [order.clientId, text(order.quantity - order.filled)]));
   }
 
@@ -93,12 +93,25 @@ export class PaperExchange {
     return Math.max(0, ...this.#nonces);
   }
 
-  /** A while passes: messages arrive, a price moves, orders are filled. */
+  /** A while passes: messages arrive, the tape goes on or a price moves, orders are filled. */
   step(): void {
     this.#steps++;
     const due = this.#delayed.filter((delayed) => delayed.due <= this.#steps);
     this.#delayed = this.#delayed.filter((delayed) => delayed.due > this.#steps);
     for (const { act } of due) act();
+    if (this.#tape === undefined) this.#walk();
+    else this.#play(this.#tape, 1 + this.#below(this.#options.eventsPerStep ?? 20));
+  }
+
+  #play(tape: Iterator<PaperEvent>, events: number): void {
+    for (let i = 0; i < events; i++) {
+      const next = tape.next();
+      if (next.done === true) return;
+      this.feed(next.value);
+    }
+  }
+
+  #walk(): void {
     for (const symbol of Object.keys(this.#options.instruments)) {
       if (this.#chance(0.5)) continue;
       const price = this.books.price(symbol);
@@ -113,11 +126,38 @@ export class PaperExchange {
     this.#trade(symbol, units(price), units(quantity));
   }
 
+  /** One event of a market: a trade, or levels of depth, which fill the orders they reach. */
+  feed(event: PaperEvent): void {
+    const { symbol } = event;
+    if (event.type === "trade") {
+      this.trade(symbol, event.price, event.quantity);
+      return;
+    }
+    const depth = this.#depths.get(symbol) ?? new PaperDepth();
+    this.#depths.set(symbol, depth);
+    const [bids, asks] = [depth.set("bid", event.bids), depth.set("ask", event.asks)];
+    for (const order of this.#open) {
+      if (order.symbol !== symbol) continue;
+      const [told, sign] = order.side === "buy" ? [asks, 1n] : [bids, -1n];
+      const limit = order.price as bigint;
+      const reached = told.some(([price, there]) => there > 0n && (limit - price) * sign >= 0n);
+      if (reached) this.#takeDepth(order, depth);
+    }
+  }
+
+  /** Fills what stands within the order's limit, level by level. */
+  #takeDepth(order: OwnOrder, depth: PaperDepth): void {
+    const left = order.quantity - order.filled;
+    for (const [price, some] of depth.take(order.side, order.price, left)) {
+      this.#fill(order, price, some);
+    }
+  }
+
   #trade(symbol: string, price: bigint, quantity: bigint): void {
     this.books.setPrice(symbol, price);
     let left = quantity;
-    for (const order of this.#orders.values()) {
-      if (order.symbol !== symbol || order.status !== "open" || left === 0n) continue;
+    for (const order of this.#open) {
+      if (order.symbol !== symbol || left === 0n) continue;
       const limit = order.price ?? price;
       if (order.side === "buy" ? limit < price : limit > price) continue;
       const open = order.quantity - order.filled;
@@ -127,10 +167,15 @@ export class PaperExchange {
     }
   }
 
+  #end(order: OwnOrder, status: "filled" | "cancelled" | "rejected"): void {
+    order.status = status;
+    this.#open.delete(order);
+  }
+
   #fill(order: OwnOrder, price: bigint, quantity: bigint): void {
     const { symbol, side, clientId, venueId } = order;
     order.filled += quantity;
-    if (order.filled === order.quantity) order.status = "filled";
+    if (order.filled === order.quantity) this.#end(order, "filled");
     const fee = this.books.fill(symbol, side, price, quantity);
     const fill = {
       ...{ symbol, tradeId: `T${this.#fills.length + 1}`, clientId, venueId, side },
@@ -184,12 +229,17 @@ export class PaperExchange {
       ...{ quantity: units(order.quantity), filled: 0n, status: "open" },
     };
     this.#orders.set(clientId, own);
+    this.#open.add(own);
     if (this.#trouble("order rejected")) {
-      own.status = "rejected";
+      this.#end(own, "rejected");
       return { status: "rejected", reason: "not today" };
     }
     this.#tell({ type: "accepted", clientId, venueId: own.venueId });
-    if (own.price === undefined) this.#fill(own, this.books.price(symbol), own.quantity);
+    const depth = this.#depths.get(symbol);
+    if (depth !== undefined) this.#takeDepth(own, depth);
+    else if (own.price === undefined) this.#fill(own, this.books.price(symbol), own.quantity);
+    // A market order does not rest.
+    if (own.price === undefined && own.status === "open") this.#cancel(own);
     return { status: "accepted", venueId: own.venueId };
   }
 
@@ -198,7 +248,11 @@ export class PaperExchange {
     if (this.#trouble("request lost")) throw invalid("the connection was lost");
     const order = this.#orders.get(clientId ?? "");
     if (order === undefined || order.status !== "open") return;
-    order.status = "cancelled";
+    this.#cancel(order);
+  }
+
+  #cancel(order: OwnOrder): void {
+    this.#end(order, "cancelled");
     this.#tell({ type: "cancelled", clientId: order.clientId, venueId: order.venueId });
   }
 
@@ -210,7 +264,7 @@ export class PaperExchange {
 
   /** @internal */
   listOpen(): BrokerOrder[] {
-    return [...this.#orders.values()].filter(({ status }) => status === "open").map(shown);
+    return [...this.#open].map(shown);
   }
 
   /** @internal */
@@ -253,80 +307,4 @@ export class PaperExchange {
 
 function shown({ price: _, quantity, filled, ...order }: OwnOrder): BrokerOrder {
   return { ...order, quantity: text(quantity), filled: text(filled) };
-}
-
-/** One connection to the exchange: the `Broker` of a program that trades there. */
-export class PaperSession implements Broker {
-  readonly venue: string;
-  readonly #exchange: PaperExchange;
-  readonly #connection: PaperConnection;
-  #connected = true;
-
-  /** @internal */
-  constructor(exchange: PaperExchange, connection: PaperConnection) {
-    if (typeof connection.nonce !== "function") throw invalid("a connection needs its nonces");
-    this.venue = exchange.venue;
-    this.#exchange = exchange;
-    this.#connection = connection;
-  }
-
-  get connected(): boolean {
-    return this.#connected;
-  }
-
-  /** Cuts the line: messages under way are lost, and every request is refused. */
-  disconnect(): void {
-    this.#connected = false;
-  }
-
-  /** @internal */
-  hear(message: PaperMessage): void {
-    if (this.#connected) this.#connection.onMessage?.(message);
-  }
-
-  async submit(order: Order): Promise<SubmitResult> {
-    await this.#sign();
-    return this.#exchange.receive(order);
-  }
-
-  async cancel(order: { readonly clientId?: string | undefined }): Promise<void> {
-    await this.#sign();
-    this.#exchange.cancel(order.clientId);
-  }
-
-  async order(_symbol: string, clientId: string): Promise<BrokerOrder | undefined> {
-    this.#assertConnected();
-    return this.#exchange.ask(clientId);
-  }
-
-  async openOrders(): Promise<BrokerOrder[]> {
-    this.#assertConnected();
-    return this.#exchange.listOpen();
-  }
-
-  async positions() {
-    this.#assertConnected();
-    return this.#exchange.books.positions();
-  }
-
-  async balances() {
-    this.#assertConnected();
-    return this.#exchange.books.balances();
-  }
-
-  async fillsSince(timeMicros: number): Promise<FillInput[]> {
-    this.#assertConnected();
-    return this.#exchange.fillsSince(timeMicros);
-  }
-
-  async #sign(): Promise<void> {
-    this.#assertConnected();
-    const nonce = await this.#connection.nonce();
-    this.#assertConnected();
-    this.#exchange.useNonce(nonce);
-  }
-
-  #assertConnected(): void {
-    if (!this.#connected) throw invalid("the connection to the paper exchange was cut");
-  }
 }

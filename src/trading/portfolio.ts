@@ -1,14 +1,16 @@
 /** The whole: net asset value, peak, drawdown and exposure, in the currency of the reports. */
 import type { Decimal } from "../index.js";
 import { ONE, SCALE, times, ZERO } from "./amounts.js";
+import { settleOf } from "./instruments.js";
 import { unrealisedOf, valueAt } from "./positions.js";
 import { ONLY, type Step } from "./step.js";
 import {
   balances,
   drawdowns,
   exposures,
+  type InstrumentRow,
   marks,
-  type PortfolioRow,
+  type PositionRow,
   portfolio,
   portfolioLimits,
   positions,
@@ -22,22 +24,41 @@ export function rateOf(step: Step, currency: string): Decimal | undefined {
 
 /** Takes note of the newest price of a symbol. */
 export function mark(step: Step, symbol: string, price: Decimal): void {
-  const { kind, base, quote } = step.instrument(symbol);
+  const instrument = step.instrument(symbol);
+  const { kind, base, quote } = instrument;
+  const position = step.position(symbol);
+  const before = navOfPosition(step, symbol, position, instrument);
   step.put(marks, symbol, { price, time: step.time });
   // The price of a currency in the one of the reports is its rate.
-  if (kind === "spot" && quote === step.currency) {
-    step.put(rates, base, { rate: price, time: step.time });
+  if (kind === "spot" && quote === step.currency) setRate(step, base, price);
+  else {
+    step.moveNav(before, navOfPosition(step, symbol, position, instrument));
+    refreshPortfolio(step);
   }
-  refreshPortfolio(step);
 }
 
 /** Takes note of what a currency is worth that no instrument of ours is priced in. */
 export function setRate(step: Step, currency: string, rate: Decimal): void {
   step.put(rates, currency, { rate, time: step.time });
-  refreshPortfolio(step);
+  refreshPortfolio(step.forgetNav());
 }
 
-/** Net asset value; undefined while a price is missing that it needs. */
+/** What a position adds to the net asset value; undefined while a price is missing. */
+export function navOfPosition(
+  step: Step,
+  symbol: string,
+  position: PositionRow,
+  instrument: InstrumentRow,
+): Decimal | undefined {
+  // What is held of a spot instrument is in the balances.
+  if (instrument.kind === "spot" || position.quantity.isZero()) return ZERO;
+  const price = step.tx.get(marks, symbol)?.price;
+  const rate = rateOf(step, settleOf(instrument));
+  if (price === undefined || rate === undefined) return undefined;
+  return times(unrealisedOf(position, price, instrument), rate);
+}
+
+/** Net asset value from all that is held; undefined while a price is missing that it needs. */
 function netAssetValue(step: Step): Decimal | undefined {
   let nav = ZERO;
   for (const [[, currency], { total }] of step.tx.entries(balances)) {
@@ -48,13 +69,9 @@ function netAssetValue(step: Step): Decimal | undefined {
   }
   for (const [symbol, position] of step.tx.entries(positions)) {
     if (position.quantity.isZero()) continue;
-    const { kind, quote, multiplier } = step.instrument(symbol);
-    // What is held of a spot instrument is in the balances.
-    if (kind === "spot") continue;
-    const price = step.tx.get(marks, symbol)?.price;
-    const rate = rateOf(step, quote);
-    if (price === undefined || rate === undefined) return undefined;
-    nav = nav.add(times(unrealisedOf(position, price, multiplier), rate));
+    const value = navOfPosition(step, symbol, position, step.instrument(symbol));
+    if (value === undefined) return undefined;
+    nav = nav.add(value);
   }
   return nav;
 }
@@ -66,7 +83,10 @@ function netAssetValue(step: Step): Decimal | undefined {
  */
 export function refreshPortfolio(step: Step, flow: Decimal = ZERO): void {
   const before = step.portfolio();
-  const nav = netAssetValue(step);
+  const { navChange } = step;
+  const summed = navChange && before.nav?.add(navChange);
+  step.navChange = ZERO;
+  const nav = summed ?? netAssetValue(step);
   if (nav === undefined) {
     // Without a value a payment cannot move the peak: it begins anew.
     const peak = flow.isZero() ? before.peak : null;
@@ -75,17 +95,34 @@ export function refreshPortfolio(step: Step, flow: Decimal = ZERO): void {
   }
   const moved = before.peak?.add(flow);
   const peak = moved === undefined || nav.compare(moved) > 0 ? nav : moved;
-  const drawdown = peak.sign() > 0 ? peak.sub(nav).div(peak, SCALE, "half-even") : ZERO;
+  const lost = peak.sub(nav);
+  const deep = peak.sign() > 0 && !lost.isZero();
+  const drawdown = deep ? lost.div(peak, SCALE, "half-even") : ZERO;
   const largest = drawdown.compare(before.largestDrawdown) > 0 ? drawdown : before.largestDrawdown;
-  const after = { ...before, nav, peak, drawdown, largestDrawdown: largest };
-  const drawdownNumber = followDrawdown(step, after, peak, nav);
-  step.put(portfolio, ONLY, { ...after, drawdownNumber });
-  haltIfTooDeep(step, drawdown);
+  const { halted, haltReason } = before;
+  // Member by member: to spread a frozen row takes longer than to write one.
+  step.put(portfolio, ONLY, {
+    nav,
+    peak,
+    drawdown,
+    largestDrawdown: largest,
+    drawdownNumber: followDrawdown(step, before.drawdownNumber, peak, nav),
+    halted,
+    haltReason,
+  });
+  if (halted === "no") haltIfTooDeep(step, drawdown);
+}
+
+/** After an opening: the figures may have been written in another currency of the reports. */
+export function revisePortfolio(step: Step): void {
+  const { nav: was } = step.portfolio();
+  const nav = netAssetValue(step);
+  const same = nav === undefined ? was === null : was?.equals(nav) === true;
+  if (!same) refreshPortfolio(step.forgetNav());
 }
 
 /** Keeps the row of the drawdown that is being lived through; gives its number, 0 at the peak. */
-function followDrawdown(step: Step, row: PortfolioRow, peak: Decimal, nav: Decimal): number {
-  const number = row.drawdownNumber;
+function followDrawdown(step: Step, number: number, peak: Decimal, nav: Decimal): number {
   if (number === 0) {
     if (nav.compare(peak) >= 0) return 0;
     const began = step.nextNumber("drawdown");
@@ -108,7 +145,6 @@ function followDrawdown(step: Step, row: PortfolioRow, peak: Decimal, nav: Decim
 function haltIfTooDeep(step: Step, drawdown: Decimal): void {
   const maximum = step.tx.get(portfolioLimits, ONLY)?.maxDrawdown ?? undefined;
   if (maximum === undefined || drawdown.compare(maximum) <= 0) return;
-  if (step.portfolio().halted !== "no") return;
   halt(step, "drawdown", `drawdown ${drawdown}, limit ${maximum}`);
 }
 
@@ -147,11 +183,11 @@ export function grossExposure(
     const short = quantity.sub(open?.openSells ?? ZERO).sub(own?.sells ?? ZERO);
     const largest = long.abs().compare(short.abs()) > 0 ? long.abs() : short.abs();
     if (largest.isZero()) continue;
-    const { quote, multiplier } = step.instrument(symbol);
+    const instrument = step.instrument(symbol);
     const price = own?.price ?? step.tx.get(marks, symbol)?.price;
-    const rate = rateOf(step, quote);
+    const rate = rateOf(step, settleOf(instrument));
     if (price === undefined || rate === undefined) return undefined;
-    sum = sum.add(times(valueAt(largest, price, multiplier), rate));
+    sum = sum.add(times(valueAt(largest, price, instrument).abs(), rate));
   }
   return sum;
 }

@@ -5,7 +5,19 @@
 import type { Decimal } from "../index.js";
 import { SCALE, times, ZERO } from "./amounts.js";
 
-/** What fills move of a position. Amounts of money are in the quote currency. */
+/** What of an instrument decides what a quantity is worth. */
+export interface Contract {
+  /**
+   * "spot" and "linear": a quantity is worth quantity x multiplier x price, in the quote currency.
+   * "inverse": -(quantity x multiplier) / price, in the base currency, where the multiplier is the
+   * quote currency of one contract. So the profit from an entry to an exit is the value at the exit
+   * less the value at the entry for all of them.
+   */
+  readonly kind: "spot" | "linear" | "inverse";
+  readonly multiplier: Decimal;
+}
+
+/** What fills move of a position. Money is in the currency that the instrument is settled in. */
 export interface PositionFigures {
   /** Above zero long, below zero short. */
   readonly quantity: Decimal;
@@ -25,9 +37,11 @@ export interface PositionFill {
 
 export const FLAT: PositionFigures = { quantity: ZERO, cost: ZERO, realised: ZERO };
 
-/** Value of a signed quantity at a price, in the quote currency. */
-export function valueAt(quantity: Decimal, price: Decimal, multiplier: Decimal): Decimal {
-  return times(times(quantity, multiplier), price);
+/** Value of a signed quantity at a price, in the currency of settlement; see `Contract`. */
+export function valueAt(quantity: Decimal, price: Decimal, contract: Contract): Decimal {
+  const size = times(quantity, contract.multiplier);
+  if (contract.kind === "inverse") return size.div(price, SCALE, "half-even").negate();
+  return times(size, price);
 }
 
 /**
@@ -41,10 +55,10 @@ export function valueAt(quantity: Decimal, price: Decimal, multiplier: Decimal):
 export function afterFill(
   position: PositionFigures,
   fill: PositionFill,
-  multiplier: Decimal,
+  contract: Contract,
 ): PositionFigures {
   const change = fill.side === "buy" ? fill.quantity : fill.quantity.negate();
-  const value = valueAt(change, fill.price, multiplier);
+  const value = valueAt(change, fill.price, contract);
   const quantity = position.quantity.add(change);
   if (position.quantity.sign() * change.sign() >= 0) {
     return { quantity, cost: position.cost.add(value), realised: position.realised };
@@ -53,7 +67,7 @@ export function afterFill(
   const cost =
     quantity.sign() * position.quantity.sign() > 0
       ? position.cost.sub(shareOf(position, change.negate()))
-      : valueAt(quantity, fill.price, multiplier);
+      : valueAt(quantity, fill.price, contract);
   const realised = position.realised.add(cost.sub(position.cost.add(value)));
   return { quantity, cost, realised };
 }
@@ -64,9 +78,9 @@ function shareOf(position: PositionFigures, part: Decimal): Decimal {
 }
 
 /** The position that fills make, in the order they were applied. */
-export function foldFills(fills: Iterable<PositionFill>, multiplier: Decimal): PositionFigures {
+export function foldFills(fills: Iterable<PositionFill>, contract: Contract): PositionFigures {
   let position = FLAT;
-  for (const fill of fills) position = afterFill(position, fill, multiplier);
+  for (const fill of fills) position = afterFill(position, fill, contract);
   return position;
 }
 
@@ -74,16 +88,20 @@ export function foldFills(fills: Iterable<PositionFill>, multiplier: Decimal): P
 export function unrealisedOf(
   position: PositionFigures,
   price: Decimal,
-  multiplier: Decimal,
+  contract: Contract,
 ): Decimal {
-  return valueAt(position.quantity, price, multiplier).sub(position.cost);
+  return valueAt(position.quantity, price, contract).sub(position.cost);
 }
 
 /** Average price of the open quantity; undefined when there is none. */
 export function averagePriceOf(
   position: PositionFigures,
-  multiplier: Decimal,
+  { kind, multiplier }: Contract,
 ): Decimal | undefined {
-  if (position.quantity.isZero()) return undefined;
-  return position.cost.div(times(position.quantity, multiplier), SCALE, "half-even");
+  const { quantity, cost } = position;
+  // A cost that was rounded to nothing tells no price of an inverse contract.
+  if (quantity.isZero() || (kind === "inverse" && cost.isZero())) return undefined;
+  const size = times(quantity, multiplier);
+  if (kind === "inverse") return size.negate().div(cost, SCALE, "half-even");
+  return cost.div(size, SCALE, "half-even");
 }

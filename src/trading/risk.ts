@@ -22,7 +22,7 @@ export interface SymbolLimitsInput {
   /** Largest position either way, all working orders of one side counted as filled. */
   readonly maxPosition?: Amount | undefined;
   readonly maxOrderQuantity?: Amount | undefined;
-  /** Value of one order, in the quote currency. */
+  /** Value of one order, in the currency of settlement. */
   readonly maxOrderValue?: Amount | undefined;
   /** Number of working orders. */
   readonly maxOpenOrders?: number | undefined;
@@ -86,7 +86,7 @@ export function checkOrder(step: Step, order: OrderRow): void {
   if (order.reduceOnly) checkReduces(step, order);
   checkHalt(step, order);
   const { symbol, side, quantity } = order;
-  const { multiplier } = step.instrument(symbol);
+  const instrument = step.instrument(symbol);
   const limits = step.tx.get(symbolLimits, symbol);
   const open = step.tx.get(exposures, symbol);
   const price = order.price ?? order.stopPrice ?? step.tx.get(marks, symbol)?.price;
@@ -96,7 +96,7 @@ export function checkOrder(step: Step, order: OrderRow): void {
       throw limitError({ name: "maxOrderQuantity", symbol }, maxOrderQuantity, quantity, quantity);
     }
     if (maxOrderValue !== null) {
-      const value = valueAt(quantity, priced(price, symbol), multiplier);
+      const value = valueAt(quantity, priced(price, symbol), instrument).abs();
       if (value.compare(maxOrderValue) > 0) {
         throw limitError({ name: "maxOrderValue", symbol }, maxOrderValue, value, value);
       }

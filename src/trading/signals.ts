@@ -1,6 +1,7 @@
 /** The log of what strategies wanted. */
 import type { Decimal } from "../index.js";
 import { type Amount, amountOf, SCALE, times, ZERO } from "./amounts.js";
+import { settleOf } from "./instruments.js";
 import { rateOf } from "./portfolio.js";
 import { valueAt } from "./positions.js";
 import type { Step } from "./step.js";
@@ -32,10 +33,13 @@ export function logSignal(step: Step, signal: Signal): void {
 export function weightOf(step: Step, symbol: string): Decimal | undefined {
   const { quantity } = step.position(symbol);
   if (quantity.isZero()) return ZERO;
-  const { multiplier, quote } = step.instrument(symbol);
+  const instrument = step.instrument(symbol);
   const price = step.tx.get(marks, symbol)?.price;
-  const rate = rateOf(step, quote);
+  const rate = rateOf(step, settleOf(instrument));
   const { nav } = step.portfolio();
   if (price === undefined || rate === undefined || nav === null || nav.isZero()) return undefined;
-  return times(valueAt(quantity, price, multiplier), rate).div(nav, SCALE, "half-even");
+  const value = valueAt(quantity, price, instrument);
+  // An inverse one that is long has a value below zero: what it gains, it gains towards zero.
+  const signed = instrument.kind === "inverse" ? value.negate() : value;
+  return times(signed, rate).div(nav, SCALE, "half-even");
 }

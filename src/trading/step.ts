@@ -19,6 +19,9 @@ import {
 /** Key of the tables that have one row. */
 export const ONLY = "";
 
+/** How exactly the time of the last event is kept: not every one of them writes it. */
+const SESSION_MICROS = 1_000_000;
+
 export const NO_POSITION: PositionRow = {
   ...FLAT,
   fees: ZERO,
@@ -45,6 +48,11 @@ export class Step {
   readonly sequence: number;
   /** The currency of the reports. */
   readonly currency: string;
+  /**
+   * By how much the net asset value has changed since it was last written; undefined where it has
+   * to be reckoned anew from all that is held.
+   */
+  navChange: Decimal | undefined = ZERO;
   #written = false;
   #audited = 0;
 
@@ -60,11 +68,33 @@ export class Step {
     this.#written = true;
   }
 
+  /** As `put`, of what `change` makes of the row, or of undefined. Throw in it to write nothing. */
+  update<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    key: NoInfer<K>,
+    change: (row: R | undefined) => NoInfer<I>,
+  ): void {
+    this.tx.update(table, key, change);
+    this.#written = true;
+  }
+
+  /** The net asset value changes by what `before` has become. Undefined: nobody can tell. */
+  moveNav(before: Decimal | undefined, after: Decimal | undefined): void {
+    const known = before !== undefined && after !== undefined;
+    this.navChange = known ? this.navChange?.add(after.sub(before)) : undefined;
+  }
+
+  /** The net asset value is to be reckoned anew. */
+  forgetNav(): this {
+    this.navChange = undefined;
+    return this;
+  }
+
   /** Called when the event is over: notes its time, if anything was written. */
   end(): void {
     if (!this.#written) return;
     const session = this.tx.get(sessions, ONLY);
-    if (session !== undefined && this.time > session.changed) {
+    if (session !== undefined && this.time >= session.changed + SESSION_MICROS) {
       this.tx.put(sessions, ONLY, { ...session, changed: this.time });
     }
   }

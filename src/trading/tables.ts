@@ -47,10 +47,10 @@ export const instruments = defineTable({
   fields: {
     venue: string(),
     /** "spot": a fill moves both currencies. "linear": only its profit, in the quote currency. */
-    kind: enumeration(["spot", "linear"]),
+    kind: enumeration(["spot", "linear", "inverse"]),
     base: string(),
     quote: string(),
-    /** How much of the base currency one unit of quantity is: 1 for spot. */
+    /** How much of the base currency one unit of quantity is; inverse: of the quote currency. */
     multiplier: amount(),
     /** Prices and quantities of orders are multiples of these; 0: any. */
     tick: amount(),
@@ -122,7 +122,7 @@ export const fills = defineTable({
     quantity: amount(),
     fee: amount(),
     feeCurrency: string(),
-    /** Profit that it realised, before its fee, in the quote currency. */
+    /** Profit that it realised, before its fee, in the currency of settlement. */
     realised: amount(),
     /** When it happened, as the venue says. */
     time: timestamp(),
@@ -142,7 +142,7 @@ export const positions = defineTable({
     quantity: amount(),
     cost: amount(),
     realised: amount(),
-    /** Fees that were paid in the quote currency; others are in the balances only. */
+    /** Fees that were paid in the currency of settlement; others are in the balances only. */
     fees: amount(),
     /** How many fills there are, and the last of them by time and trade id. */
     fills: integer(),

@@ -7,12 +7,14 @@ import type { FillInput, FillResult } from "./fills.js";
 import type { InstrumentInput } from "./instruments.js";
 import { type NonceOptions, Nonces } from "./nonces.js";
 import { advanceOrder, type Order, type OrderRequest, orderOf } from "./orders.js";
+import { revisePortfolio } from "./portfolio.js";
 import { type ReconcileOptions, Reconciliation } from "./reconcile.js";
 import type { RecoveryReport } from "./report.js";
 import { ONLY, Step } from "./step.js";
 import {
   fills,
   orders,
+  portfolio,
   riskEvents,
   sessions,
   signalLog,
@@ -68,6 +70,7 @@ export async function openTrading(store: Store, options: TradingOptions): Promis
         if (step.order(clientId).status !== "intent") continue;
         advanceOrder(step, clientId, "doubt", { reason: "the program ended before its outcome" });
       }
+      if (tx.has(portfolio, ONLY)) revisePortfolio(step);
       const { lives = 0, began = time, changed = time } = session ?? {};
       tx.put(sessions, ONLY, { lives: lives + 1, began, started: time, changed });
     });

@@ -7,7 +7,7 @@ import { weightOf } from "./signals.js";
 import { NO_POSITION, Step } from "./step.js";
 import { balances, instruments, marks, type PortfolioRow, positions } from "./tables.js";
 
-/** A position, its profit in the quote currency; undefined is what needs an unknown price. */
+/** A position, its money in the currency of settlement; undefined: its price is not known. */
 export interface Position {
   readonly symbol: string;
   /** Above zero long, below zero short. */
@@ -19,7 +19,7 @@ export interface Position {
   /** Profit of what was closed, before fees. */
   readonly realised: Decimal;
   readonly unrealised: Decimal | undefined;
-  /** Fees that were paid in the quote currency. */
+  /** Fees that were paid in the currency of settlement. */
   readonly fees: Decimal;
   readonly lastPrice: Decimal | undefined;
 }
@@ -44,14 +44,14 @@ export interface Portfolio {
 
 export function positionOf(store: Store, symbol: string): Position {
   const row = store.table(positions).get(symbol) ?? NO_POSITION;
-  const multiplier = store.table(instruments).get(symbol)?.multiplier;
+  const instrument = store.table(instruments).get(symbol);
   const lastPrice = store.table(marks).get(symbol)?.price;
   const { quantity, cost, realised, fees } = row;
-  const known = multiplier !== undefined && lastPrice !== undefined;
+  const known = instrument !== undefined && lastPrice !== undefined;
   return Object.freeze({
     ...{ symbol, quantity, cost, realised, fees, lastPrice },
-    averagePrice: multiplier && averagePriceOf(row, multiplier),
-    unrealised: known ? unrealisedOf(row, lastPrice, multiplier) : undefined,
+    averagePrice: instrument && averagePriceOf(row, instrument),
+    unrealised: known ? unrealisedOf(row, lastPrice, instrument) : undefined,
   });
 }
 

@@ -102,6 +102,35 @@ describe("arithmetic agrees with bigints", () => {
     );
   });
 
+  test("mul, rounded, of numbers whose product is none that a float holds", () => {
+    // Of few digits and of many, with ends that make halves.
+    const coefficient = fc
+      .tuple(fc.integer({ min: 0, max: 15 }), fc.maxSafeInteger(), fc.constantFrom(0, 5, 50_000))
+      .map(([digits, any, end]) => BigInt(Math.trunc(any / 10 ** digits) + end))
+      .filter((value) => value <= BigInt(Number.MAX_SAFE_INTEGER));
+    const places = fc.integer({ min: 4, max: 9 });
+    const reference = fc.record({ coefficient, scale: places });
+    fc.assert(
+      fc.property(reference, reference, places, fc.constantFrom(...ROUNDINGS), (a, b, to, how) => {
+        fc.pre(a.scale + b.scale > to);
+        const power = 10n ** BigInt(a.scale + b.scale - to);
+        expectValue(
+          of(a).mul(of(b), to, how),
+          rounded(a.coefficient * b.coefficient, power, how),
+          to,
+        );
+      }),
+      { numRuns: 3000 },
+    );
+    expect(() =>
+      of({ coefficient: 2n ** 52n, scale: 8 }).mul(
+        of({ coefficient: 9n, scale: 8 }),
+        8,
+        "x" as never,
+      ),
+    ).toThrow("unknown rounding");
+  });
+
   test("mul", () => {
     fc.assert(
       fc.property(

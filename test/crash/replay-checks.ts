@@ -4,7 +4,6 @@ import type { Decimal, Store } from "../../src/index.js";
 import { contractOf } from "../../src/replay/account.js";
 import { stateDigest } from "../../src/replay/digest.js";
 import { ZERO } from "../../src/replay/exact.js";
-import { afterFill, FLAT, valueAt } from "../../src/replay/money.js";
 import { runTape } from "../../src/replay/run.js";
 import {
   balances,
@@ -21,6 +20,7 @@ import {
   strategies,
 } from "../../src/replay/tables.js";
 import { Tape } from "../../src/replay/tape.js";
+import { foldFills, valueAt } from "../../src/trading/index.js";
 import { MemoryStore } from "../replay/memory-store.js";
 
 /** The transaction that declares the tables comes first; then every event is one. */
@@ -91,17 +91,15 @@ function checkNonces(store: State, event: number): void {
 /** Position and balances are a fold over the fills. */
 function checkFills(store: State, symbol: string, instrument: InstrumentRow): void {
   const contract = contractOf(instrument);
-  let folded = FLAT;
-  for (const fill of store.table(fills).values()) {
-    const signed = fill.side === "buy" ? fill.quantity : fill.quantity.negate();
-    folded = afterFill(contract, folded, signed, fill.price, fill.fee);
-  }
+  const all = [...store.table(fills).values()];
+  const fees = all.reduce((sum, { fee }) => sum.add(fee), ZERO);
+  const folded = { ...foldFills(all, contract), fees };
   const { limit: _limit, ...position } = present(store.table(positions).get(symbol));
   assert.deepEqual(position, folded, "the position is what the fills made");
   const cash = instrument.capital
     .add(folded.realised)
     .sub(folded.fees)
-    .sub(instrument.contract === "spot" ? folded.entryValue : ZERO);
+    .sub(instrument.contract === "spot" ? folded.cost : ZERO);
   same(present(store.table(balances).get(instrument.settle)).total, cash, "cash");
   if (instrument.contract !== "spot") return;
   const coins = instrument.maxPosition.add(instrument.maxPosition).add(folded.quantity);
@@ -146,7 +144,7 @@ function checkOpenOrders(store: State, symbol: string, instrument: InstrumentRow
     open
       .filter(([, order]) => order.side === side)
       .map(([, { quantity, filled, price }]) =>
-        valueAt(contract, quantity.sub(filled), price).abs(),
+        valueAt(quantity.sub(filled), price, contract).abs(),
       )
       .reduce((sum, value) => sum.add(value), ZERO);
   const { openBuys, openSells } = present(store.table(risk).get(symbol));

@@ -7,7 +7,6 @@ import { contractOf } from "../../src/replay/account.js";
 import { stateDigest, tableLines } from "../../src/replay/digest.js";
 import { ZERO } from "../../src/replay/exact.js";
 import { LAST_TRADES } from "../../src/replay/market.js";
-import { afterFill, FLAT, unrealised } from "../../src/replay/money.js";
 import { runTape } from "../../src/replay/run.js";
 import {
   balances,
@@ -24,6 +23,7 @@ import {
   strategies,
 } from "../../src/replay/tables.js";
 import { Tape } from "../../src/replay/tape.js";
+import { foldFills, unrealisedOf } from "../../src/trading/index.js";
 import { BITSTAMP, COINBASE, COINM, replayInMemory, SPOT_TAPE, USDM } from "./helpers.js";
 import { MemoryStore } from "./memory-store.js";
 
@@ -55,13 +55,10 @@ describe.each(TAPES)("the %s tape", (_name, file, count) => {
     const { store, tape } = await replayInMemory(file);
     const { symbol } = tape.info;
     const contract = contractOf(store.table(instruments).get(symbol)!);
-    let folded = FLAT;
-    for (const [, { side, quantity, price, fee }] of store.table(fills).entries()) {
-      const signed = side === "buy" ? quantity : quantity.negate();
-      folded = afterFill(contract, folded, signed, price, fee);
-    }
+    const all = [...store.table(fills).entries()].map(([, fill]) => fill);
+    const fees = all.reduce((sum, { fee }) => sum.add(fee), ZERO);
     const { limit: _limit, ...position } = store.table(positions).get(symbol)!;
-    expect(position).toEqual(folded);
+    expect(position).toEqual({ ...foldFills(all, contract), fees });
   });
 
   test("orders agree with their fills, nonces increase without gaps", async () => {
@@ -111,16 +108,13 @@ test("the spot account adds up: cash and coins are what fills and fees made of t
   const { store } = await replayInMemory(SPOT_TAPE);
   const instrument = store.table(instruments).get("BTCUSDT")!;
   const position = store.table(positions).get("BTCUSDT")!;
-  const cash = instrument.capital
-    .add(position.realised)
-    .sub(position.fees)
-    .sub(position.entryValue);
+  const cash = instrument.capital.add(position.realised).sub(position.fees).sub(position.cost);
   expect(store.table(balances).get("USDT")?.total).toEqual(cash);
   const coins = instrument.maxPosition.add(instrument.maxPosition).add(position.quantity);
   expect(store.table(balances).get("BTC")?.total).toEqual(coins);
   const figures = store.table(risk).get("BTCUSDT")!;
-  const open = unrealised(contractOf(instrument), position, figures.mark);
-  expect(figures.equity).toEqual(cash.add(position.entryValue).add(open));
+  const open = unrealisedOf(position, figures.mark, contractOf(instrument));
+  expect(figures.equity).toEqual(cash.add(position.cost).add(open));
   expect(figures.drawdown).toEqual(figures.peakEquity.sub(figures.equity));
 });
 

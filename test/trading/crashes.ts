@@ -2,7 +2,7 @@
  * An engine that trades with the paper exchange and is killed at random instants: at any operation
  * of its disk, amid any request, inside recovery. The exchange lives on, as venues do.
  */
-import { isHoldfastError } from "../../src/index.js";
+import { Decimal, isHoldfastError } from "../../src/index.js";
 import {
   instruments,
   PaperExchange,
@@ -13,6 +13,7 @@ import {
 import { SimulatedMachine } from "../sim/disk.js";
 import { Random } from "../sim/random.js";
 import { type Desk, openDesk, PERP, SYMBOL, VENUE } from "./helpers.js";
+import type { Market } from "./tapes.js";
 
 const WINDOW_MILLIS = 5000;
 const RECOVER = {
@@ -26,14 +27,20 @@ export interface CrashFigures {
   insideRecovery: number;
   orders: number;
   fills: number;
+  /** Orders that were filled in more than one part. */
+  partial: number;
   unknowns: number;
   readonly kinds: Map<string, number>;
   readonly troubles: ReadonlyMap<string, number>;
 }
 
-/** Throws at the first thing that is not as it has to be. */
-export async function tradeAndCrash(seed: number, lives: number): Promise<CrashFigures> {
-  const run = new CrashRun(seed);
+/** Throws at the first thing that is not as it has to be. Without a market, prices walk. */
+export async function tradeAndCrash(
+  seed: number,
+  lives: number,
+  market?: Market,
+): Promise<CrashFigures> {
+  const run = new CrashRun(seed, market);
   for (let life = 0; life < lives; life++) await run.live();
   await run.finish();
   return run.figures;
@@ -44,23 +51,31 @@ class CrashRun {
   readonly #random: Random;
   readonly #machine: SimulatedMachine;
   readonly #exchange: PaperExchange;
+  /** Largest distance of an order's price from that of now, and the least quantity of one. */
+  readonly #distance: Decimal;
+  readonly #lot: Decimal;
   #lastNonce = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, market: Market | undefined) {
+    // A tape's prices move by thousandths, and its trades are small.
+    this.#distance = Decimal.of(market === undefined ? "0.1" : "0.0005");
+    this.#lot = Decimal.of(market === undefined ? 1 : "0.001");
+    const price = market?.price ?? 100;
     this.#random = new Random(seed);
     this.#machine = new SimulatedMachine({ seed });
     this.#exchange = new PaperExchange({
       seed,
       windowMillis: WINDOW_MILLIS,
       clock: () => this.#machine.nowMicros(),
+      ...(market && { tape: market.events([SYMBOL, PERP]), eventsPerStep: 40 }),
       balances: { USD: 1_000_000 },
       instruments: {
-        [SYMBOL]: { kind: "spot", base: "BTC", quote: "USD", price: 100 },
-        [PERP]: { kind: "linear", base: "BTC", quote: "USD", price: 100 },
+        [SYMBOL]: { kind: "spot", base: "BTC", quote: "USD", price },
+        [PERP]: { kind: "linear", base: "BTC", quote: "USD", price },
       },
     });
     const { troubles } = this.#exchange;
-    const none = { kills: 0, insideRecovery: 0, orders: 0, fills: 0, unknowns: 0 };
+    const none = { kills: 0, insideRecovery: 0, orders: 0, fills: 0, partial: 0, unknowns: 0 };
     this.figures = { ...none, kinds: new Map(), troubles };
   }
 
@@ -169,9 +184,10 @@ class CrashRun {
       const dice = random.below(10);
       if (dice < 5 && working.length < 12) {
         const symbol = random.pick([SYMBOL, PERP]);
-        const price = random.chance(0.8) ? { price: 90 + random.below(21) } : {};
+        const price = random.chance(0.8) ? { price: this.#near(symbol) } : {};
         const side = random.pick(["buy", "sell"] as const);
-        const request = { symbol, side, quantity: 1 + random.below(20), ...price };
+        const quantity = this.#lot.mul(Decimal.of(1 + random.below(20)));
+        const request = { symbol, side, quantity, ...price };
         const order = await this.#tolerate(trading.submit(session, request));
         this.figures.orders++;
         if (order?.status === "unknown") this.figures.unknowns++;
@@ -181,13 +197,20 @@ class CrashRun {
         const { clientId, symbol, venueId } = random.pick(working);
         await this.#tolerate(session.cancel({ clientId, symbol, venueId } as { clientId: string }));
       } else if (dice === 7) {
-        await trading.mark(SYMBOL, 90 + random.below(21));
+        await trading.mark(SYMBOL, this.#near(SYMBOL));
       } else if (dice === 8) {
         const report = await this.#tolerate(trading.reconcile(session, RECOVER));
         const halted = trading.portfolio().halted !== "no";
         same("halted", halted ? String(report) : "no", "no");
       }
     }
+  }
+
+  /** A price near that of now, in cents. */
+  #near(symbol: string): Decimal {
+    const now = Decimal.fromCoefficient(this.#exchange.books.price(symbol), 8);
+    const steps = Decimal.of(this.#random.below(21) - 10).div(Decimal.of(10), 1);
+    return now.add(now.mul(this.#distance).mul(steps, 8, "down")).rescale(2, "down");
   }
 
   /** Refusals and lost connections are part of trading. */
@@ -218,19 +241,17 @@ class CrashRun {
     for (const symbol of [SYMBOL, PERP]) {
       const { cost, realised } = rebuilt.get(symbol) ?? trading.position(symbol);
       const { quantity } = trading.position(symbol);
-      const price = exchange.books.price(symbol);
-      const value = (BigInt(quantity.coefficient) * price) / 100_000_000n;
-      const profit = BigInt(realised.coefficient) + value - BigInt(cost.coefficient);
-      same(`profit of ${symbol}`, digits(profit), digits(exchange.books.profit(symbol)));
-      this.figures.fills += trading.store === store ? [...trading.trades(symbol)].length : 0;
+      const price = Decimal.fromCoefficient(exchange.books.price(symbol), 8);
+      const profit = realised.add(quantity.mul(price, 8, "half-even")).sub(cost);
+      same(`profit of ${symbol}`, `${profit}`, exchange.books.profit(symbol));
+      const parts = new Map<string | null, number>();
+      for (const { clientId } of trading.trades(symbol)) {
+        parts.set(clientId, (parts.get(clientId) ?? 0) + 1);
+        this.figures.fills++;
+      }
+      for (const count of parts.values()) this.figures.partial += Number(count > 1);
     }
   }
-}
-
-function digits(value: bigint | string): string {
-  return String(value)
-    .replace(".", "")
-    .replace(/^(-?)0+(?=\d)/, "$1");
 }
 
 function same(what: string, ours: unknown, theirs: unknown): void {

@@ -12,7 +12,8 @@ import {
 import fc from "../support/properties.js";
 
 const d = (text: string | number) => Decimal.of(String(text), 8);
-const ONE = d(1);
+const LINEAR = { kind: "linear", multiplier: d(1) } as const;
+const INVERSE = { kind: "inverse", multiplier: d(100) } as const;
 
 interface Unit {
   readonly numerator: bigint;
@@ -70,7 +71,7 @@ const toFill = ({ buy, ticks, lots }: { buy: boolean; ticks: number; lots: numbe
 test("profit is that of average cost, to within a rounding of the eighth digit for each fill", () => {
   fc.assert(
     fc.property(fillsOf, (fills) => {
-      const position = foldFills(fills.map(toFill), ONE);
+      const position = foldFills(fills.map(toFill), LINEAR);
       const { held, realised } = slowProfit(fills);
       expect(position.quantity.toString()).toBe(`${held}.00000000`);
       const exact = (realised.numerator * 10n ** 8n * 10n) / realised.denominator;
@@ -80,29 +81,39 @@ test("profit is that of average cost, to within a rounding of the eighth digit f
   );
 });
 
-test("profit realised and profit open together are the value of what was traded, to the last digit", () => {
-  const amount = (max: number) =>
-    fc.integer({ min: 1, max }).map((units) => Decimal.fromCoefficient(units, 8));
-  const fill = fc.record({
-    side: fc.constantFrom("buy" as const, "sell" as const),
-    price: amount(10 ** 13),
-    quantity: amount(10 ** 10),
-  });
-  fc.assert(
-    fc.property(fc.array(fill, { maxLength: 30 }), amount(10 ** 13), (fills, price) => {
-      const position = foldFills(fills, ONE);
-      let [cash, held] = [Decimal.of(0, 8), Decimal.of(0, 8)];
-      for (const { side, price, quantity } of fills) {
-        const value = quantity.mul(price, 8, "half-even");
-        cash = side === "buy" ? cash.sub(value) : cash.add(value);
-        held = side === "buy" ? held.add(quantity) : held.sub(quantity);
-      }
-      expect(position.quantity.equals(held)).toBe(true);
-      const now = cash.add(held.mul(price, 8, "half-even"));
-      expect(`${position.realised.add(unrealisedOf(position, price, ONE))}`).toBe(`${now}`);
-    }),
-  );
-});
+test.each([
+  ["linear", LINEAR],
+  ["inverse", INVERSE],
+] as const)(
+  "%s: profit realised and open together are the value of what was traded, to the last digit",
+  (_, contract) => {
+    const amount = (max: number) =>
+      fc.integer({ min: 1, max }).map((units) => Decimal.fromCoefficient(units, 8));
+    const worth = (quantity: Decimal, price: Decimal) =>
+      contract.kind === "linear"
+        ? quantity.mul(price, 8, "half-even")
+        : quantity.mul(d(-100), 8, "half-even").div(price, 8, "half-even");
+    const fill = fc.record({
+      side: fc.constantFrom("buy" as const, "sell" as const),
+      price: amount(10 ** 13),
+      quantity: amount(10 ** 10),
+    });
+    fc.assert(
+      fc.property(fc.array(fill, { maxLength: 30 }), amount(10 ** 13), (fills, price) => {
+        const position = foldFills(fills, contract);
+        let [cash, held] = [Decimal.of(0, 8), Decimal.of(0, 8)];
+        for (const { side, price, quantity } of fills) {
+          const value = worth(quantity, price);
+          cash = side === "buy" ? cash.sub(value) : cash.add(value);
+          held = side === "buy" ? held.add(quantity) : held.sub(quantity);
+        }
+        expect(position.quantity.equals(held)).toBe(true);
+        const now = cash.add(worth(held, price));
+        expect(`${position.realised.add(unrealisedOf(position, price, contract))}`).toBe(`${now}`);
+      }),
+    );
+  },
+);
 
 describe("afterFill", () => {
   const of = (...fills: [side: "buy" | "sell", quantity: string, price: string][]) => {
@@ -111,8 +122,8 @@ describe("afterFill", () => {
       quantity: d(quantity),
       price: d(price),
     }));
-    const position = foldFills(list, ONE);
-    const average = averagePriceOf(position, ONE);
+    const position = foldFills(list, LINEAR);
+    const average = averagePriceOf(position, LINEAR);
     return [position.quantity, average, position.realised].map((value) => value?.toNumber());
   };
 
@@ -126,10 +137,22 @@ describe("afterFill", () => {
   ])("%s", (_, found, expected) => expect(found).toEqual(expected));
 
   test("of contracts that are ten of the base", () => {
-    const ten = d(10);
+    const ten = { kind: "linear", multiplier: d(10) } as const;
     const long = afterFill(FLAT, { side: "buy", price: d(5), quantity: d(2) }, ten);
     expect(long.cost.toNumber()).toBe(100);
     expect(averagePriceOf(long, ten)?.toNumber()).toBe(5);
     expect(unrealisedOf(long, d(6), ten).toNumber()).toBe(20);
+  });
+
+  test("inverse: what is earned is contracts x size x (1/entry - 1/exit), in the base currency", () => {
+    const long = foldFills([{ side: "buy", price: d(50_000), quantity: d(50) }], INVERSE);
+    expect(averagePriceOf(long, INVERSE)?.toNumber()).toBe(50_000);
+    expect(unrealisedOf(long, d(62_500), INVERSE).toNumber()).toBe(0.04 / 2);
+    const closed = afterFill(long, { side: "sell", price: d(62_500), quantity: d(50) }, INVERSE);
+    expect(closed.realised.toNumber()).toBe(0.02);
+    expect(closed.cost.isZero()).toBe(true);
+    const short = foldFills([{ side: "sell", price: d(62_500), quantity: d(50) }], INVERSE);
+    const covered = afterFill(short, { side: "buy", price: d(50_000), quantity: d(50) }, INVERSE);
+    expect(covered.realised.toNumber()).toBe(0.02);
   });
 });

@@ -6,7 +6,7 @@ import { openTrading, rebuild, TRADING_TABLES } from "../../src/trading/index.js
 import { SimulatedMachine } from "../sim/disk.js";
 import fc from "../support/properties.js";
 import { openOn } from "../support/simulated-store.js";
-import { fundedDesk, openDesk, PERP, SYMBOL, stateOf, VENUE } from "./helpers.js";
+import { type Desk, fundedDesk, openDesk, PERP, SYMBOL, stateOf, VENUE } from "./helpers.js";
 
 const REFUSED = { code: "INVALID_ARGUMENT" };
 
@@ -159,7 +159,9 @@ test("positions and balances are a fold over fills and payments: rebuilding give
     symbol: fc.constantFrom(SYMBOL, PERP),
     side: fc.constantFrom("buy" as const, "sell" as const),
     price: fc.integer({ min: 1, max: 10 ** 9 }).map((units) => Decimal.fromCoefficient(units, 5)),
-    quantity: fc.integer({ min: 1, max: 10 ** 6 }).map((n) => Decimal.fromCoefficient(n, 3)),
+    // Few quantities and times: positions are flat at times, and fills of one time meet.
+    quantity: fc.integer({ min: 1, max: 3 }).map((n) => Decimal.fromCoefficient(n * 1001, 3)),
+    time: fc.integer({ min: 0, max: 9 }),
     fee: fc.integer({ min: -1000, max: 1000 }).map((units) => Decimal.fromCoefficient(units, 8)),
     feeCurrency: fc.constantFrom("USD", "BTC", "BNB"),
     deposit: fc.integer({ min: -5, max: 5 }),
@@ -172,7 +174,7 @@ test("positions and balances are a fold over fills and payments: rebuilding give
           const { symbol, side, quantity } = figures;
           await trading.transact((t) => {
             const { clientId } = t.placeOrder({ symbol, side, quantity, price: 1 });
-            t.applyFill({ ...figures, clientId, tradeId: `t-${index}`, time: -index });
+            t.applyFill({ ...figures, clientId, tradeId: `t-${index}` });
             if (deposit !== 0) t.deposit(VENUE, "USD", deposit);
           });
         }
@@ -274,4 +276,112 @@ test("errors have their code and data", async () => {
   const { trading, run } = await bought();
   const error = await run(trading.applyFill(fill("t", { quantity: 9 }))).catch((e) => e);
   expect((error as HoldfastError).data.key).toMatch(/^hf-/);
+});
+
+/** Written plainly: from all that is held, each time. */
+function plainNav(desk: Desk, currency: string): string | undefined {
+  const { store } = desk;
+  const rateOf = (of: string) =>
+    of === currency ? Decimal.of(1, 8) : store.table(tables.rates).get(of)?.rate;
+  let nav = Decimal.of(0, 8);
+  for (const [[, of], { total }] of store.table(tables.balances).entries()) {
+    const rate = rateOf(of);
+    if (rate === undefined && !total.isZero()) return undefined;
+    if (rate !== undefined) nav = nav.add(total.mul(rate, 8, "half-even"));
+  }
+  const { quantity, unrealised } = desk.trading.position(PERP);
+  if (quantity.isZero()) return `${nav}`;
+  const rate = rateOf("USD");
+  return unrealised && rate && `${nav.add(unrealised.mul(rate, 8, "half-even"))}`;
+}
+
+test("the net asset value is moved by what changes, and is that of all that is held", async () => {
+  const amount = (max: number) =>
+    fc.integer({ min: 1, max }).map((units) => Decimal.fromCoefficient(units, 4));
+  const event = fc.record({
+    kind: fc.constantFrom("fill", "fill", "mark", "rate", "deposit", "open"),
+    symbol: fc.constantFrom(SYMBOL, PERP),
+    currency: fc.constantFrom("USD", "BTC", "BNB"),
+    side: fc.constantFrom("buy" as const, "sell" as const),
+    price: amount(10 ** 7),
+    quantity: fc.integer({ min: 1, max: 9999 }).map((n) => Decimal.fromCoefficient(n, 3)),
+    time: fc.integer({ min: 0, max: 99 }),
+  });
+  let known = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(event, { maxLength: 30 }), async (events) => {
+      let currency = "USD";
+      let desk = await fundedDesk();
+      for (const [index, { kind, ...event }] of events.entries()) {
+        const { symbol, currency: feeCurrency, side, price, quantity, time } = event;
+        if (kind === "open") {
+          currency = feeCurrency;
+          desk = await openDesk(desk.kill(), { currency });
+        }
+        const step = desk.trading.transact((t) => {
+          if (kind === "mark") t.mark(symbol, price);
+          if (kind === "rate") t.setRate(feeCurrency, price);
+          if (kind === "deposit") t.deposit(VENUE, feeCurrency, quantity);
+          if (kind !== "fill") return;
+          const { clientId } = t.placeOrder({ symbol, side, quantity, price: 1 });
+          const tradeId = `t-${index}`;
+          t.applyFill({
+            symbol,
+            side,
+            quantity,
+            price,
+            time,
+            clientId,
+            tradeId,
+            feeCurrency,
+            fee: 1,
+          });
+        });
+        await desk.run(step);
+        const nav = plainNav(desk, currency);
+        expect(String(desk.trading.portfolio().nav)).toBe(String(nav));
+        if (nav !== undefined) known++;
+      }
+      desk.kill();
+    }),
+    { numRuns: 20 },
+  );
+  expect(known).toBeGreaterThan(10);
+});
+
+test("an inverse contract is settled in its base currency, and valued by that one's rate", async () => {
+  const { trading, run } = await fundedDesk();
+  const symbol = "BTCUSD_PERP";
+  await run(
+    trading.transact((t) => {
+      t.setInstrument(symbol, {
+        ...{ venue: VENUE, kind: "inverse", base: "BTC", quote: "USD", multiplier: 100 },
+      });
+      t.deposit(VENUE, "BTC", 1);
+      t.setRate("BTC", 50_000);
+      t.setSymbolLimits(symbol, { maxOrderValue: "0.1" });
+      t.mark(symbol, 50_000);
+    }),
+  );
+  const trade = (tradeId: string, side: "buy" | "sell", price: number) =>
+    run(
+      trading.transact((t) => {
+        const { clientId } = t.placeOrder({ symbol, side, quantity: 50, price });
+        t.applyFill({ symbol, tradeId, clientId, side, price, quantity: 50, fee: "0.0001" });
+      }),
+    );
+  await trade("t-1", "buy", 50_000);
+  await run(trading.mark(symbol, 62_500));
+  expect(trading.position(symbol).unrealised?.toString()).toBe("0.02000000");
+  // 10,000 USD, one BTC less the fee, and what the position has earned.
+  expect(`${trading.portfolio().nav}`).toBe(`${10_000 + (1 - 0.0001 + 0.02) * 50_000}.00000000`);
+  expect(trading.portfolio().weights.get(symbol)?.sign()).toBe(1);
+  await trade("t-2", "sell", 62_500);
+  const { realised, fees } = trading.position(symbol);
+  expect([`${realised}`, `${fees}`]).toEqual(["0.02000000", "0.00020000"]);
+  const [btc] = trading.portfolio().balances.filter(({ currency }) => currency === "BTC");
+  expect(`${btc?.total}`).toBe("1.01980000");
+  // 200 contracts are 20,000 USD: 0.4 BTC.
+  const large = trading.placeOrder({ symbol, side: "buy", quantity: 200, price: 50_000 });
+  await expect(run(large)).rejects.toMatchObject({ code: "RISK_LIMIT" });
 });
