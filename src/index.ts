@@ -36,14 +36,29 @@ export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
+export type { BackupResult } from "./store/backup.js";
+export type { BackupInfo } from "./store/backup-place.js";
+export type { BackupProgress } from "./store/backup-restore.js";
+export type { BackupStats } from "./store/backups.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
+export {
+  type BackupAccessOptions,
+  backupStore,
+  listBackups,
+  type RestoreBackupOptions,
+  type RestoredBackup,
+  restoreBackup,
+  verifyBackup,
+} from "./store/open-backups.js";
 export { openHistory } from "./store/open-history.js";
 export type {
   Backend,
+  BackupOptions,
   ForkOptions,
+  MakeBackupOptions,
   OpenOptions,
   SnapshotOpenOptions,
   StoreCheck,

@@ -17,6 +17,7 @@ import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { Background } from "./background.js";
+import { BACKUP_RECORD_NAME } from "./backup-record.js";
 import { splitCache } from "./bounds.js";
 import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
@@ -76,6 +77,10 @@ async function openStore(
 ): Promise<Store> {
   const names = (await listOrUndefined(disk, directory)) ?? [];
   assertNotForeign(directory, names);
+  if (names.includes(BACKUP_RECORD_NAME)) {
+    const message = `${directory} is a backup, and stays as it is: restore it to make a store of it`;
+    throw new HoldfastError("INVALID_ARGUMENT", message, { file: directory });
+  }
   await disk.createDirectory(directory);
   const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
   if (isNew) await syncAncestors(disk, directory);
@@ -118,6 +123,7 @@ async function openStore(
   // Only now: the manifest must not name a table before the log does.
   supply.start();
   background.start();
+  store.startBackups();
   watch.start();
   warnOfRecovery(log, options);
   return store;

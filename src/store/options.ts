@@ -91,6 +91,11 @@ export interface OpenOptions {
    */
   readonly history?: History;
   /**
+   * Backups that the store makes by itself, beside whatever else goes on: see docs/backup.md. One
+   * that fails is told by a warning and by `stats().backups`, and tried again. Default: none.
+   */
+  readonly backup?: BackupOptions;
+  /**
    * Memory for rows that were read from disk, and for blocks of runs, in bytes: 1 MiB and more.
    * Rows that no run holds yet, and tables that are resident, come on top. Default: 16 MiB.
    */
@@ -119,6 +124,30 @@ export interface ForkOptions {
   readonly environment?: string;
 }
 
+/** What a backup is, and how many are kept. */
+export interface MakeBackupOptions {
+  /**
+   * Restore what was made, within its place, and compare digests of its rows and the store's: all
+   * that the store holds is read twice. Default: true.
+   */
+  readonly verify?: boolean;
+  /**
+   * Older ones are removed afterwards, but neither the newest nor the newest that was verified: 1
+   * to 36,500. Default: 30.
+   */
+  readonly keepForDays?: number;
+  /** Gives it up; what was begun is removed. */
+  readonly signal?: AbortSignal;
+}
+
+/** Backups that a store makes by itself. */
+export interface BackupOptions extends Omit<MakeBackupOptions, "signal"> {
+  /** The directory for the backups of this store; made where it is not there. */
+  readonly to: string;
+  /** One is due when the newest there is has this age: 1 to 8,760. Default: 24. */
+  readonly everyHours?: number;
+}
+
 export type Backend = "auto" | "native" | "io_uring" | "threads" | "portable";
 
 export interface StoreWarning {
@@ -133,11 +162,13 @@ export interface StoreWarning {
     | "POISONED"
     | "BACKGROUND"
     | "BACK_PRESSURE"
-    | "REPAIRED";
+    | "REPAIRED"
+    | "BACKUP";
   readonly message: string;
 }
 
-export type Options = Required<Omit<OpenOptions, "disk">> & {
+export type Options = Required<Omit<OpenOptions, "disk" | "backup">> & {
+  readonly backup?: BackupOptions | undefined;
   readonly disk?: Disk | undefined;
   readonly at?: string | undefined;
 };
@@ -170,7 +201,7 @@ const DEFAULTS = {
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
 export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
-  const others = ["environment", "writerId", "onWarning", "disk", "at"];
+  const others = ["environment", "writerId", "onWarning", "disk", "at", "backup"];
   const known = new Set([...Object.keys(DEFAULTS), ...others]);
   for (const name of Object.keys(given)) {
     if (!known.has(name)) throw invalid(`unknown option "${name}"`);
@@ -211,6 +242,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkRange("cacheBytes", options.cacheBytes, 1024 * 1024, most);
   checkRange("scrubEveryHours", options.scrubEveryHours, 0, 8_760);
   checkHistory(options.history);
+  if (options.backup !== undefined) checkBackupOptions(options.backup);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
@@ -228,6 +260,38 @@ export function checkForkOptions(directory: unknown, options: ForkOptions): Fork
   if (at !== undefined) checkSnapshotName(at);
   if (environment !== undefined) checkName("environment", environment);
   return options;
+}
+
+function checkBackupOptions(options: BackupOptions): void {
+  checkType("backup", options, "object");
+  checkNames("backup.", options, ["to", "everyHours", "verify", "keepForDays"]);
+  const { to, everyHours = 24, ...others } = options;
+  checkBackupPlace("backup.to", to);
+  checkRange("backup.everyHours", everyHours, 1, 8_760);
+  checkKeeping("backup.", others);
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function checkMakeBackup(directory: unknown, options: MakeBackupOptions): void {
+  checkBackupPlace("the directory", directory);
+  checkType("the options", options, "object");
+  checkNames("", options, ["verify", "keepForDays", "signal"]);
+  checkKeeping("", options);
+}
+
+function checkBackupPlace(option: string, place: unknown): void {
+  if (typeof place !== "string" || place === "") throw invalid(`${option} must be a path`);
+}
+
+function checkKeeping(before: string, options: MakeBackupOptions): void {
+  const { verify = true, keepForDays = 30 } = options;
+  checkType(`${before}verify`, verify, "boolean");
+  checkRange(`${before}keepForDays`, keepForDays, 1, 36_500);
+}
+
+function checkNames(before: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) throw invalid(`unknown option "${before}${unknown}"`);
 }
 
 function emitWarning(warning: StoreWarning): void {

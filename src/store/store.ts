@@ -6,13 +6,21 @@ import type { LogSource } from "../history/log-source.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
+import type { BackupResult } from "./backup.js";
+import { Backups } from "./backups.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
-import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
+import {
+  checkForkOptions,
+  checkMakeBackup,
+  type ForkOptions,
+  type MakeBackupOptions,
+  type Options,
+} from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
@@ -60,6 +68,7 @@ export class Store extends WithHistory {
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
+  readonly #backups: Backups;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -71,6 +80,7 @@ export class Store extends WithHistory {
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
     this.#forks = new Forks(parts);
+    this.#backups = new Backups({ ...parts, flushed: () => this.#flushed() });
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
     this.#cached = new CachedRows({
       catalog: parts.catalog,
@@ -160,7 +170,7 @@ export class Store extends WithHistory {
   /** What the store is doing. Cheap enough to be asked every second. */
   stats(): StoreStats {
     const alive = this.#writer.poison === undefined ? "open" : "poisoned";
-    return statsOf(this.#parts, this.#closed ? "closed" : alive);
+    return statsOf(this.#parts, this.#closed ? "closed" : alive, this.#backups.stats);
   }
 
   /**
@@ -220,6 +230,27 @@ export class Store extends WithHistory {
     checkForkOptions(directory, options);
     if (options.at === undefined) await this.durable();
     return this.#forks.fork(directory, options);
+  }
+
+  /**
+   * Makes a backup of all there is now in a directory for the backups of this store, which may be
+   * on another device: docs/backup.md. Only files that the backup before does not have are copied,
+   * on the background's thread and within `backgroundBytesPerSecond`. One at a time; others wait.
+   *
+   * Errors: INVALID_ARGUMENT, BACKUP_FOREIGN, CORRUPT_BACKUP, LOCKED, CORRUPT_LOG, CORRUPT_RUN,
+   * MISSING_FILE, DISK_FULL, IO, those of `durable`, CLOSED if the store is closed meanwhile, and
+   * the signal's reason. After any of them the earlier backups are as they were.
+   */
+  async backup(directory: string, options: MakeBackupOptions = {}): Promise<BackupResult> {
+    this.assertOpen();
+    this.#runner.assertNotActive();
+    checkMakeBackup(directory, options);
+    return this.#backups.backup(directory, options);
+  }
+
+  /** @internal */
+  startBackups(): void {
+    this.#backups.start();
   }
 
   /**
@@ -299,6 +330,11 @@ export class Store extends WithHistory {
     };
   }
 
+  #flushed(): number {
+    this.#cached.flush();
+    return this.#writer.lastSequence;
+  }
+
   // ---- closing ---------------------------------------------------------------------------------
 
   async #close(): Promise<void> {
@@ -316,7 +352,7 @@ export class Store extends WithHistory {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
-    await this.#forks.settled();
+    await Promise.all([this.#forks.settled(), this.#backups.stop()]);
     this.past.close();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
