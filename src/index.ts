@@ -40,6 +40,7 @@ export type { BackupResult } from "./store/backup.js";
 export type { BackupInfo } from "./store/backup-place.js";
 export type { BackupProgress } from "./store/backup-restore.js";
 export type { BackupStats } from "./store/backups.js";
+export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
@@ -56,9 +57,7 @@ export {
 export { openHistory } from "./store/open-history.js";
 export type {
   Backend,
-  BackupOptions,
   ForkOptions,
-  MakeBackupOptions,
   OpenOptions,
   SnapshotOpenOptions,
   StoreCheck,
@@ -80,4 +79,9 @@ export type {
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { Change, Transaction } from "./store/transaction.js";
+export type {
+  BackupOptions,
+  CheckpointOptions,
+  MakeBackupOptions,
+} from "./store/upkeep-options.js";
 export type { View } from "./store/view.js";

@@ -7,9 +7,10 @@ import type { Job, ResultOf } from "../snapshot/jobs.js";
 import { type BackupResult, makeBackup } from "./backup.js";
 import { findBackups } from "./backup-place.js";
 import type { ForkPoint } from "./fork.js";
-import type { BackupOptions, MakeBackupOptions, Options } from "./options.js";
+import type { Options } from "./options.js";
 import type { SnapshotInfo } from "./snapshots.js";
 import { asStoreError } from "./store-error.js";
+import type { BackupOptions, MakeBackupOptions } from "./upkeep-options.js";
 
 /** Names of the snapshots that hold a state in place while it is backed up. */
 const PIN_NAME = /^holdfast-backup-\d+$/;

@@ -15,7 +15,7 @@ import {
   verifyBackupIn,
 } from "./backup-restore.js";
 import type { ForkInfo } from "./fork.js";
-import { checkMakeBackup, type MakeBackupOptions } from "./options.js";
+import { checkMakeBackup, type MakeBackupOptions } from "./upkeep-options.js";
 
 /** What all of these take. */
 export interface BackupAccessOptions {

@@ -123,7 +123,7 @@ async function openStore(
   // Only now: the manifest must not name a table before the log does.
   supply.start();
   background.start();
-  store.startBackups();
+  store.begin();
   watch.start();
   warnOfRecovery(log, options);
   return store;

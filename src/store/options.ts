@@ -5,7 +5,6 @@ import {
   FRAME_BYTES_MAX,
   FRAMES_IN_FLIGHT_DEFAULT,
   FRAMES_IN_FLIGHT_MAX,
-  NAME_BYTES_MAX,
   SEGMENT_BYTES_DEFAULT,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
@@ -14,8 +13,17 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
+import type { ClosingSignal } from "./closing-signals.js";
+import { checkAligned, checkName, checkRange, checkType, invalid } from "./option-checks.js";
 import { checkSnapshotName } from "./snapshots.js";
 import type { Change, Transaction } from "./transaction.js";
+import {
+  type BackupOptions,
+  type CheckpointOptions,
+  checkBackupOptions,
+  checkCheckpoints,
+  checkSignals,
+} from "./upkeep-options.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
 export interface StoreCheck {
@@ -91,6 +99,17 @@ export interface OpenOptions {
    */
   readonly history?: History;
   /**
+   * Named snapshots that the store takes by itself, "checkpoint-" and a sequence, and lets go of
+   * again: to look back at, or to go back to. Default: none.
+   */
+  readonly checkpoints?: CheckpointOptions;
+  /**
+   * Signals on which the store closes itself, with its last run and checkpoint; the process then
+   * ends by the signal, unless the program listens to it as well. A second signal does not wait.
+   * Default: none.
+   */
+  readonly closeOnSignals?: readonly ClosingSignal[];
+  /**
    * Backups that the store makes by itself, beside whatever else goes on: see docs/backup.md. One
    * that fails is told by a warning and by `stats().backups`, and tried again. Default: none.
    */
@@ -124,30 +143,6 @@ export interface ForkOptions {
   readonly environment?: string;
 }
 
-/** What a backup is, and how many are kept. */
-export interface MakeBackupOptions {
-  /**
-   * Restore what was made, within its place, and compare digests of its rows and the store's: all
-   * that the store holds is read twice. Default: true.
-   */
-  readonly verify?: boolean;
-  /**
-   * Older ones are removed afterwards, but neither the newest nor the newest that was verified: 1
-   * to 36,500. Default: 30.
-   */
-  readonly keepForDays?: number;
-  /** Gives it up; what was begun is removed. */
-  readonly signal?: AbortSignal;
-}
-
-/** Backups that a store makes by itself. */
-export interface BackupOptions extends Omit<MakeBackupOptions, "signal"> {
-  /** The directory for the backups of this store; made where it is not there. */
-  readonly to: string;
-  /** One is due when the newest there is has this age: 1 to 8,760. Default: 24. */
-  readonly everyHours?: number;
-}
-
 export type Backend = "auto" | "native" | "io_uring" | "threads" | "portable";
 
 export interface StoreWarning {
@@ -167,7 +162,8 @@ export interface StoreWarning {
   readonly message: string;
 }
 
-export type Options = Required<Omit<OpenOptions, "disk" | "backup">> & {
+export type Options = Required<Omit<OpenOptions, "disk" | "backup" | "checkpoints">> & {
+  readonly checkpoints?: CheckpointOptions | undefined;
   readonly backup?: BackupOptions | undefined;
   readonly disk?: Disk | undefined;
   readonly at?: string | undefined;
@@ -194,6 +190,7 @@ const DEFAULTS = {
   scrubEveryHours: 24,
   history: "none",
   cacheBytes: 16 * 1024 * 1024,
+  closeOnSignals: [],
   frameBytesMax: FRAME_BYTES_MAX,
   bounds: {},
 } as const;
@@ -201,7 +198,7 @@ const DEFAULTS = {
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
 export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
-  const others = ["environment", "writerId", "onWarning", "disk", "at", "backup"];
+  const others = ["environment", "writerId", "onWarning", "disk", "at", "backup", "checkpoints"];
   const known = new Set([...Object.keys(DEFAULTS), ...others]);
   for (const name of Object.keys(given)) {
     if (!known.has(name)) throw invalid(`unknown option "${name}"`);
@@ -243,6 +240,8 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions): Options {
   checkRange("scrubEveryHours", options.scrubEveryHours, 0, 8_760);
   checkHistory(options.history);
   if (options.backup !== undefined) checkBackupOptions(options.backup);
+  if (options.checkpoints !== undefined) checkCheckpoints(options.checkpoints);
+  checkSignals(options.closeOnSignals);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
@@ -260,38 +259,6 @@ export function checkForkOptions(directory: unknown, options: ForkOptions): Fork
   if (at !== undefined) checkSnapshotName(at);
   if (environment !== undefined) checkName("environment", environment);
   return options;
-}
-
-function checkBackupOptions(options: BackupOptions): void {
-  checkType("backup", options, "object");
-  checkNames("backup.", options, ["to", "everyHours", "verify", "keepForDays"]);
-  const { to, everyHours = 24, ...others } = options;
-  checkBackupPlace("backup.to", to);
-  checkRange("backup.everyHours", everyHours, 1, 8_760);
-  checkKeeping("backup.", others);
-}
-
-/** Throws INVALID_ARGUMENT. */
-export function checkMakeBackup(directory: unknown, options: MakeBackupOptions): void {
-  checkBackupPlace("the directory", directory);
-  checkType("the options", options, "object");
-  checkNames("", options, ["verify", "keepForDays", "signal"]);
-  checkKeeping("", options);
-}
-
-function checkBackupPlace(option: string, place: unknown): void {
-  if (typeof place !== "string" || place === "") throw invalid(`${option} must be a path`);
-}
-
-function checkKeeping(before: string, options: MakeBackupOptions): void {
-  const { verify = true, keepForDays = 30 } = options;
-  checkType(`${before}verify`, verify, "boolean");
-  checkRange(`${before}keepForDays`, keepForDays, 1, 36_500);
-}
-
-function checkNames(before: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) throw invalid(`unknown option "${before}${unknown}"`);
 }
 
 function emitWarning(warning: StoreWarning): void {
@@ -352,28 +319,4 @@ function checkHistory(history: unknown): void {
     return;
   }
   throw invalid('history must be "none", "all", { keepForMillis } or { keepBytes }');
-}
-
-function checkType(option: string, value: unknown, type: "boolean" | "function" | "object"): void {
-  if (typeof value === type && value !== null) return;
-  throw invalid(`${option} must be of type ${type}, got ${String(value)}`);
-}
-
-function checkAligned(option: string, value: number): void {
-  if (value % 4096 !== 0) throw invalid(`${option} must be a multiple of 4096, got ${value}`);
-}
-
-function checkName(option: string, value: unknown): void {
-  const ok =
-    typeof value === "string" && value !== "" && Buffer.byteLength(value) <= NAME_BYTES_MAX;
-  if (!ok) throw invalid(`${option} must be a text of 1 to ${NAME_BYTES_MAX} bytes`);
-}
-
-function checkRange(option: string, value: unknown, min: number, max: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return;
-  throw invalid(`${option} must be a whole number from ${min} to ${max}, got ${String(value)}`);
-}
-
-function invalid(message: string): HoldfastError {
-  return new HoldfastError("INVALID_ARGUMENT", message);
 }

@@ -10,17 +10,13 @@ import type { BackupResult } from "./backup.js";
 import { Backups } from "./backups.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
+import { Checkpoints } from "./checkpoints.js";
+import { closeOnSignals } from "./closing-signals.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
-import {
-  checkForkOptions,
-  checkMakeBackup,
-  type ForkOptions,
-  type MakeBackupOptions,
-  type Options,
-} from "./options.js";
+import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
@@ -29,6 +25,7 @@ import { StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
+import { checkMakeBackup, type MakeBackupOptions } from "./upkeep-options.js";
 import { StoreView, type View } from "./view.js";
 import { WithHistory } from "./with-history.js";
 
@@ -69,6 +66,8 @@ export class Store extends WithHistory {
   readonly #views = new Set<StoreView>();
   readonly #forks: Forks;
   readonly #backups: Backups;
+  readonly #checkpoints: Checkpoints;
+  #forgetSignals = (): void => {};
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -80,7 +79,9 @@ export class Store extends WithHistory {
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
     this.#forks = new Forks(parts);
-    this.#backups = new Backups({ ...parts, flushed: () => this.#flushed() });
+    const flushed = () => this.#flushed();
+    this.#backups = new Backups({ ...parts, flushed });
+    this.#checkpoints = new Checkpoints({ ...parts, flushed });
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
     this.#cached = new CachedRows({
       catalog: parts.catalog,
@@ -248,9 +249,11 @@ export class Store extends WithHistory {
     return this.#backups.backup(directory, options);
   }
 
-  /** @internal */
-  startBackups(): void {
+  /** @internal What goes on by itself from now on. */
+  begin(): void {
     this.#backups.start();
+    this.#checkpoints.start();
+    this.#forgetSignals = closeOnSignals(this, this.#parts.options.closeOnSignals);
   }
 
   /**
@@ -352,12 +355,13 @@ export class Store extends WithHistory {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
-    await Promise.all([this.#forks.settled(), this.#backups.stop()]);
+    await Promise.all([this.#forks.settled(), this.#backups.stop(), this.#checkpoints.stop()]);
     this.past.close();
     const millis = this.#parts.options.finalSnapshotMillis;
     await this.#parts.background.close(failure === undefined ? millis : 0);
+    if (failure === undefined) await this.#checkpoints.takeLast(this.#writer.lastSequence);
     this.#writer.stop(new HoldfastError("CLOSED", "the store is closed"));
-    await this.#parts.release(failure === undefined);
+    await this.#parts.release(failure === undefined).finally(() => this.#forgetSignals());
     if (failure !== undefined) throw failure;
   }
 
