@@ -189,8 +189,8 @@ export class Snapshotter {
     const left = tail.durableSequence - this.#host.manifest.state.runsThrough;
     if (!isLate || left <= 0) return;
     const message =
-      `the last run was not done within ${millis} ms: nothing is lost, and the next opening reads ` +
-      `${left} transactions back`;
+      `the last run was not done within ${millis} ms: nothing is lost, and the next opening ` +
+      `reads ${left} transactions back`;
     this.#host.warn("BACKGROUND", message);
   }
 

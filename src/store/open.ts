@@ -78,7 +78,7 @@ async function openStore(
   const names = (await listOrUndefined(disk, directory)) ?? [];
   assertNotForeign(directory, names);
   if (names.includes(BACKUP_RECORD_NAME)) {
-    const message = `${directory} is a backup, and stays as it is: restore it to make a store of it`;
+    const message = `${directory} is a backup, and stays what it is: restore it to make a store`;
     throw new HoldfastError("INVALID_ARGUMENT", message, { file: directory });
   }
   await disk.createDirectory(directory);
