@@ -43,6 +43,7 @@ export const ERROR_CODES = [
   "FENCED",
   // The outside world.
   "BAD_TAPE",
+  "MISSING_PACKAGE",
   // holdfast/trading; nothing was written.
   "RISK_LIMIT",
   "TRADING_HALTED",
