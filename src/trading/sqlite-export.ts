@@ -55,9 +55,9 @@ interface Sheet {
 
 /**
  * Writes the tables `portfolio_state`, `trade_history`, `risk_events`, `signal_log` and
- * `pending_orders` into a SQLite file, all of one moment. Amounts are TEXT, exact; times INTEGER, microseconds since
- * 1970 UTC. A file of that name is replaced once the new one is whole and on disk, and stays as it
- * is if anything fails. Other work goes on meanwhile.
+ * `pending_orders` into a SQLite file, all of one moment. Amounts are TEXT, exact; times INTEGER,
+ * microseconds since 1970 UTC. A file of that name is replaced once the new one is whole and on
+ * disk, and stays as it is if anything fails. Other work goes on meanwhile.
  *
  * Errors: MISSING_PACKAGE; INVALID_ARGUMENT if the store was opened without TRADING_TABLES; CLOSED;
  * what the driver and the system throw.
