@@ -8,7 +8,7 @@ import { describeSchema } from "../codec/schema-description.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { ReadTable } from "../index.js";
 import { openStoredState, type StoredState } from "../store/stored-state.js";
-import { type AuditSource, exportSqlite } from "../trading/index.js";
+import type { AuditSource } from "../trading/index.js";
 import { formatNumber, formatTable, write, writeLine } from "./output.js";
 import { type RowFormat, rowFormat } from "./row-file.js";
 import { RowText } from "./row-text.js";
@@ -98,6 +98,8 @@ async function exportTrading(
   const source: AuditSource = {
     table: ({ name }) => state.table(tableOf(state, directory, name)) as never,
   };
+  // Only now: no other command needs it.
+  const { exportSqlite } = await import("../trading/index.js");
   const { rows } = await exportSqlite(source, file);
   const { sequence } = state;
   if (json === true) {
