@@ -95,16 +95,18 @@ async function make(
   const options = { ...optionsFor(flags, progress), keepForDays, verify: !unverified };
   const made = await backupStore(directory, to, options);
   progress.clear();
+  const { copiedFiles, copiedBytes, removed, notRemoved } = made;
+  if (notRemoved !== undefined) process.exitCode = EXIT_DAMAGED;
   if (flags.json === true) {
     await writeLine(JSON.stringify(jsonOf(made)));
     return;
   }
-  const { copiedFiles, copiedBytes, removed } = made;
   await write(
     formatPairs([
       ...pairsOf(made),
       ["copied", `${formatBytes(copiedBytes)} in ${formatNumber(copiedFiles)} files`],
       ...(removed.length === 0 ? [] : [["removed", removed.join(", ")] as const]),
+      ...(notRemoved === undefined ? [] : [["not removed", notRemoved] as const]),
     ]),
   );
 }

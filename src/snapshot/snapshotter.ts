@@ -186,11 +186,11 @@ export class Snapshotter {
     // What fails was warned of; what is late is replayed by the next opening.
     await this.#flusher.through(tail.durableSequence).catch(() => {});
     late.cancel();
-    const left = tail.durableSequence - this.#host.manifest.state.runsThrough;
-    if (!isLate || left <= 0) return;
+    const { runsThrough } = this.#host.manifest.state;
+    if (!isLate || runsThrough >= tail.durableSequence) return;
     const message =
-      `the last run was not done within ${millis} ms: nothing is lost, and the next opening ` +
-      `reads ${left} transactions back`;
+      `the last run was not done within ${millis} ms: nothing is lost, and the next opening reads ` +
+      `back what came after transaction ${runsThrough}`;
     this.#host.warn("BACKGROUND", message);
   }
 

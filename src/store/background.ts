@@ -205,6 +205,11 @@ export class Background {
     return this.#runner.run(job, signal);
   }
 
+  /** Somebody has met this error: if it tells of a damaged file of a run, that is made anew. */
+  damaged(error: unknown): void {
+    this.#snapshotter.damaged(error);
+  }
+
   /** The process must not end before what was asked for: to be let go once. */
   hold(): () => void {
     return this.#snapshotter.hold();

@@ -245,20 +245,20 @@ function isBackupFileName(name: string): boolean {
 const MICROS_PER_DAY = 86_400_000_000;
 
 /**
- * Removes backups older than that, but neither the newest nor the newest that was verified; gives
- * the names of those that are gone. Damaged ones are left for people to look at.
+ * Removes backups older than that, but neither the newest nor the newest that was verified, and
+ * notes the names of those that are gone. Damaged ones are left for people to look at.
  */
 export async function removeExpired(
   disk: Disk,
   place: string,
   keepForDays: number,
-): Promise<string[]> {
+  removed: string[],
+): Promise<void> {
   const found = await findBackups(disk, place);
   const verified = found.findLast(
     ({ record }) => typeof record !== "string" && record.verifiedMicros !== null,
   );
   const oldest = disk.clock.nowMicros() - keepForDays * MICROS_PER_DAY;
-  const removed: string[] = [];
   for (const backup of found) {
     const { name, record } = backup;
     if (typeof record === "string" || record.createdMicros >= oldest) continue;
@@ -266,5 +266,4 @@ export async function removeExpired(
     await removeBackup(disk, place, name);
     removed.push(name);
   }
-  return removed;
 }

@@ -72,6 +72,8 @@ export interface BackupResult extends BackupInfo {
   readonly copiedBytes: number;
   /** Names of backups that had become too old. */
   readonly removed: readonly string[];
+  /** Why others that are too old are still there; undefined where none is. */
+  readonly notRemoved: string | undefined;
 }
 
 /**
@@ -102,8 +104,13 @@ async function make(work: BackupWork, source: BackupSource): Promise<BackupResul
     const name = backupName(last === undefined ? 1 : (backupNumber(last) as number) + 1);
     try {
       const made = await new Backup(work, source, name, previous).make();
-      const removed = await removeExpired(disk, place, source.keepForDays);
-      return { ...made, removed };
+      const removed: string[] = [];
+      // It is made, whatever becomes of the old ones: to try again would make one more.
+      const notRemoved = await removeExpired(disk, place, source.keepForDays, removed).then(
+        () => undefined,
+        (error: unknown) => (error as Error).message,
+      );
+      return { ...made, removed, notRemoved };
     } catch (error) {
       // What cannot be removed now is removed by the next one.
       await removeRemains(disk, place).catch(() => {});
@@ -147,7 +154,7 @@ class Backup {
     this.#previous = previous;
   }
 
-  async make(): Promise<Omit<BackupResult, "removed">> {
+  async make(): Promise<Omit<BackupResult, "removed" | "notRemoved">> {
     const { disk, place, writerId } = this.#work;
     const { directory, point, verify } = this.#source;
     const createdMicros = disk.clock.nowMicros();

@@ -1,7 +1,7 @@
 /** The backups that an open store makes: those it is asked for, and those that are due. */
 import { resolve } from "node:path";
 import { AssertionError } from "../base/assert.js";
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Disk, Timer } from "../disk/disk.js";
 import type { Job, ResultOf } from "../snapshot/jobs.js";
 import { type BackupResult, makeBackup } from "./backup.js";
@@ -49,6 +49,8 @@ export interface BackupsParts {
     snapshot(name: string | undefined, sequence: number): Promise<SnapshotInfo>;
     snapshots(): SnapshotInfo[];
     dropSnapshot(name: string): Promise<void>;
+    /** Somebody has met this error: a damaged file of a run is made anew. */
+    damaged(error: unknown): void;
   };
   /** Puts everything there is into the log; gives the last transaction. */
   readonly flushed: () => number;
@@ -63,7 +65,6 @@ export class Backups {
   #timer: Timer | undefined;
   #nextMicros: number | undefined;
   #retryMillis = RETRY_MILLIS;
-  #pins = 0;
   #done = 0;
   #failures = 0;
   #error: Error | undefined;
@@ -121,11 +122,17 @@ export class Backups {
   }
 
   async #make(options: BackupOptions, asked?: AbortSignal): Promise<BackupResult> {
+    const either = new AbortController();
+    const stop = (): void => either.abort();
     const signals = [this.#closing.signal, ...(asked === undefined ? [] : [asked])];
-    const signal = AbortSignal.any(signals);
+    for (const signal of signals) {
+      if (signal.aborted) stop();
+      signal.addEventListener("abort", stop);
+    }
     this.#running = true;
     try {
-      const made = await this.#backUp(options, signal);
+      const made = await this.#backUp(options, either.signal);
+      if (made.notRemoved !== undefined) this.#warn(`old backups are left: ${made.notRemoved}`);
       this.#done++;
       this.#last = made;
       this.#error = undefined;
@@ -137,6 +144,7 @@ export class Backups {
       throw error;
     } finally {
       this.#running = false;
+      for (const signal of signals) signal.removeEventListener("abort", stop);
     }
   }
 
@@ -149,26 +157,43 @@ export class Backups {
     };
     if (signal.aborted) throw new HoldfastError("CLOSED", "the store was closed");
     const place = placeOf(store, options.to);
-    const pin = `holdfast-backup-${++this.#pins}`;
+    const pin = this.#unusedPin();
     await background.snapshot(pin, flushed());
     try {
       const { verify = true, keepForDays = 30 } = options;
-      const point = async () => background.forkPoint(pin);
+      // It stays what it is: to ask again would give the same.
+      const pinned = background.forkPoint(pin);
+      const point = async () => pinned;
       const { writerId, bounds } = store;
       const work = { disk, run, place, writerId, bounds: boundsOf(bounds) };
       return await makeBackup(work, { directory, point, verify, keepForDays });
+    } catch (error) {
+      const isOurs = isHoldfastError(error) && error.data.file?.startsWith(`${directory}/`);
+      if (isOurs) background.damaged(error);
+      throw error;
     } finally {
       // Where that fails, the next opening does it.
       await background.dropSnapshot(pin).catch(() => {});
     }
   }
 
+  /** One that a program has left may still be there. */
+  #unusedPin(): string {
+    const taken = new Set(this.#parts.background.snapshots().map(({ name }) => name));
+    let number = 1;
+    while (taken.has(`holdfast-backup-${number}`)) number++;
+    return `holdfast-backup-${number}`;
+  }
+
   #failed(error: unknown): void {
     if (this.#closing.signal.aborted) return;
     this.#failures++;
     this.#error = error instanceof Error ? error : new AssertionError(String(error));
-    const { message } = this.#error;
-    this.#parts.options.onWarning({ code: "BACKUP", message: `a backup failed: ${message}` });
+    this.#warn(`a backup failed: ${this.#error.message}`);
+  }
+
+  #warn(message: string): void {
+    this.#parts.options.onWarning({ code: "BACKUP", message });
   }
 
   // ---- by themselves ---------------------------------------------------------------------------

@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_DEFAULT, SEGMENT_BYTES_MIN } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
 import type { SegmentHeader } from "../log/format.js";
@@ -98,12 +98,17 @@ export async function forkStore(
     throw asStoreError(error, directory, "forking");
   });
   return makeNewStore(place, async () => {
+    let from = await point();
     for (let attempt = 1; ; attempt++) {
-      const from = await point();
       try {
         return await new Fork(place, from, transferOf(from)).make();
       } catch (error) {
         if (attempt >= ATTEMPTS || !mayHaveChanged(error)) throw error;
+        const now = await point();
+        // By the same manifest what it names is what there is; the end of the log may be another.
+        const isSame = now.manifest.generation === from.manifest.generation;
+        if (isSame && !isHoldfastError(error, "CORRUPT_LOG")) throw error;
+        from = now;
         await clearNewStore(disk, to);
       }
     }

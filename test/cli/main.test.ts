@@ -25,6 +25,7 @@ const COMMANDS = [
   "tail",
   "snapshot",
   "restore",
+  "backup",
   "fork",
   "compare",
   "salvage",

@@ -135,6 +135,16 @@ test("no room in the place of the backups: DISK_FULL, and what is there stays", 
   }
 });
 
+test("old backups that cannot be removed are told, and the new one counts", async () => {
+  const machine = (await base).fork(1);
+  machine.jumpClock(40 * 86_400_000_000);
+  machine.addFault({ operation: "remove", path: "backup-000001/", error: "EIO", times: 1e9 });
+  const made = await backup(machine);
+  expect(made).toMatchObject({ removed: [], notRemoved: expect.stringContaining("EIO") });
+  machine.removeFaults();
+  expect((await backup(machine)).removed).toEqual(["backup-000001"]);
+});
+
 test("an open store whose backups fail goes on, and the next one is whole", async () => {
   const machine = (await base).fork(1);
   const disk = machine.boot();

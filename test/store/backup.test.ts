@@ -239,6 +239,22 @@ test("closing the store, or the signal, ends one that is under way; the next one
   expect(await restored()).toEqual(state);
 });
 
+test("a damaged file of the store is told, made anew, and backed up then", async () => {
+  const store = await filled({ history: "all" });
+  const path = join(place, "store");
+  const file = readdirSync(path).find((name) => name.endsWith(".run")) as string;
+  const bytes = readFileSync(join(path, file));
+  bytes[150] = (bytes[150] as number) ^ 4;
+  writeFileSync(join(path, file), bytes);
+  await expect(store.backup(to)).rejects.toMatchObject({ code: "CORRUPT_RUN" });
+  expect(await listBackups(to)).toEqual([]);
+  await until(() => store.stats().background.repairs.repaired === 1);
+  const state = stateOf(store);
+  await store.backup(to);
+  await store.close();
+  expect(await restored()).toEqual(state);
+});
+
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await sleep(5);
 }
