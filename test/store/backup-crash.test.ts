@@ -23,9 +23,10 @@ const tables = TABLE_NAMES.map((name) => DEFINITIONS.plain[name]);
 const options = { ...SMALL, history: "all" } as const;
 
 /** Of all operations that a crash, or a fault, can come at, one in so many; nightly all of them. */
-const all = process.env.HOLDFAST_SEEDS !== undefined;
-const CRASH_STEP = all ? 1 : 53;
-const FAULT_STEP = all ? 1 : 13;
+const all = process.env.HOLDFAST_SWEEP === "all";
+const CRASH_STEP = all ? 1 : 83;
+const FAULT_STEP = all ? 1 : 17;
+const LONG = { timeout: all ? 3_600_000 : 60_000 };
 
 /** A store that was closed, whose backup has become one of several: some files are old, some new. */
 const base = (async () => {
@@ -83,7 +84,7 @@ async function check(machine: SimulatedMachine, expected: State, where: string):
   expect(compareStates(expected, await stateIn(machine, DIRECTORY)), where).toBeUndefined();
 }
 
-test.each<CrashKind>(["power", "kill"])("cut short by %s", async (kind) => {
+test.each<CrashKind>(["power", "kill"])("cut short by %s", LONG, async (kind) => {
   const whole = (await base).fork(1);
   const before = whole.operations;
   await backup(whole);
@@ -101,7 +102,7 @@ test.each<CrashKind>(["power", "kill"])("cut short by %s", async (kind) => {
 
 const OPERATIONS = ["open", "read", "write", "sync", "map", "link", "rename", "list"] as const;
 
-test.each(OPERATIONS)("an error of %s, in the store or in its backups", async (operation) => {
+test.each(OPERATIONS)("an error of %s, in the store or its backups", LONG, async (operation) => {
   const expected = await stateIn((await base).fork(1), DIRECTORY);
   let met = 0;
   for (const path of [DIRECTORY, BACKUPS]) {

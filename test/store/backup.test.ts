@@ -40,8 +40,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(place, { recursive: true, force: true }));
 
+/** The background on this thread, which costs less, unless it is another that is wanted. */
+const inline = () => ({ disk: portableDisk() });
+
 async function filled(options: object = {}): Promise<Store> {
-  const store = await openRuns(join(place, "store"), options);
+  const store = await openRuns(join(place, "store"), { ...inline(), ...options });
   for (let round = 0; round < 2; round++) {
     const writes = [];
     for (let i = 0; i < 50; i++) writes.push(steps(store, round * 50 + i, round * 50 + i + 1));
@@ -56,7 +59,7 @@ async function filled(options: object = {}): Promise<Store> {
 async function restored(name?: string): Promise<State> {
   const directory = join(place, `restored-${name ?? "newest"}`);
   await restoreBackup(to, directory, name === undefined ? {} : { name });
-  const store = await openRuns(directory);
+  const store = await openRuns(directory, inline());
   const state = stateOf(store);
   await store.close();
   return state;
@@ -68,7 +71,8 @@ const inodes = (name: string) =>
   );
 
 test("each backup is whole; a file that never changes is copied once", async () => {
-  const store = await filled({ history: "all" });
+  // On its thread.
+  const store = await filled({ history: "all", disk: undefined });
   const first = await store.backup(to);
   const atFirst = stateOf(store);
   expect(first).toMatchObject({ name: "backup-000001", sequence: store.lastSequence, removed: [] });
@@ -184,7 +188,7 @@ test("only in a directory of its own, and only of one store", async () => {
   rmSync(to, { recursive: true });
   await backup(to);
   await store.fork(join(place, "fork"));
-  const fork = await openRuns(join(place, "fork"));
+  const fork = await openRuns(join(place, "fork"), inline());
   await expect(fork.backup(to)).rejects.toMatchObject(foreign);
   await fork.close();
   const missing = { code: "BACKUP_NOT_FOUND" };
@@ -231,7 +235,7 @@ test("closing the store, or the signal, ends one that is under way; the next one
   const cut = store.backup(to);
   await Promise.all([expect(cut).rejects.toMatchObject({ code: "CLOSED" }), store.close()]);
   expect((await listBackups(to)).map(({ name }) => name)).toEqual(["backup-000001"]);
-  const again = await openRuns(join(place, "store"));
+  const again = await openRuns(join(place, "store"), inline());
   expect(again.snapshots()).toEqual([]);
   await again.backup(to);
   const state = stateOf(again);
