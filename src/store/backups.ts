@@ -21,6 +21,9 @@ const MICROS_PER_HOUR = 3_600_000_000;
 const RETRY_MILLIS = 60_000;
 const RETRY_MILLIS_MAX = 3_600_000;
 
+/** After an opening: what the application does first goes first. */
+const SOON_MICROS = 1_000_000;
+
 /** A timer waits no longer than this: whether one is due is then looked at again. */
 const WAIT_MILLIS_MAX = 3_600_000;
 
@@ -208,8 +211,8 @@ export class Backups {
       const { everyHours = 24 } = options;
       // Not later than one period from now: the clock may have been wrong.
       const periodMicros = everyHours * MICROS_PER_HOUR;
-      const due = created === undefined ? now : Math.min(created, now) + periodMicros;
-      this.#wait(Math.max(now, due), options);
+      const due = created === undefined ? 0 : Math.min(created, now) + periodMicros;
+      this.#wait(Math.max(now + SOON_MICROS, due), options);
     } catch (error) {
       this.#failed(asStoreError(error, options.to, "reading"));
       this.#retry(options);

@@ -65,6 +65,9 @@ export function checkMakeBackup(directory: unknown, options: MakeBackupOptions):
   checkBackupPlace("the directory", directory);
   checkType("the options", options, "object");
   checkNames("", options, ["verify", "keepForDays", "signal"]);
+  const { signal } = options;
+  const isSignal = signal === undefined || signal instanceof AbortSignal;
+  if (!isSignal) throw invalid("signal must be an AbortSignal");
   checkKeeping("", options);
 }
 

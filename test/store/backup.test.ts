@@ -167,6 +167,15 @@ test("a record that is damaged is told, and its backup is neither used nor remov
   await store.close();
   expect(await listBackups(to)).toHaveLength(2);
   expect((await verifyBackup(to)).name).toBe("backup-000002");
+  // Files as they were written, but not what the store had.
+  const directory = join(to, "backup-000002");
+  const record = (await readBackupRecord(portableDisk(), directory)) as BackupRecord;
+  const digest = `${record.digest?.slice(1)}0`;
+  await writeRecord(portableDisk(), directory, BACKUP_RECORD_NAME, { ...record, digest });
+  await expect(verifyBackup(to)).rejects.toMatchObject({
+    code: "CORRUPT_BACKUP",
+    message: expect.stringContaining("its digest is"),
+  });
 });
 
 test("only in a directory of its own, and only of one store", async () => {
