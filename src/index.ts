@@ -37,11 +37,25 @@ export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
 export type { Pressure, TailFigures } from "./snapshot/trigger.js";
 export type { BackgroundStats } from "./store/background.js";
+export type { BackupResult } from "./store/backup.js";
+export type { BackupInfo } from "./store/backup-place.js";
+export type { BackupProgress } from "./store/backup-restore.js";
+export type { BackupStats } from "./store/backups.js";
+export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
+export {
+  type BackupAccessOptions,
+  backupStore,
+  listBackups,
+  type RestoreBackupOptions,
+  type RestoredBackup,
+  restoreBackup,
+  verifyBackup,
+} from "./store/open-backups.js";
 export { openHistory } from "./store/open-history.js";
 export type {
   Backend,
@@ -82,4 +96,9 @@ export type {
 export type { ReadTable, Table } from "./store/table.js";
 export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction.js";
+export type {
+  BackupOptions,
+  CheckpointOptions,
+  MakeBackupOptions,
+} from "./store/upkeep-options.js";
 export type { View } from "./store/view.js";

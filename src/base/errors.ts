@@ -19,6 +19,9 @@ export const ERROR_CODES = [
   "SNAPSHOT_EXISTS",
   "SNAPSHOT_NOT_FOUND",
   "HISTORY_GONE",
+  // Backups; those that are there stay as they are.
+  "BACKUP_NOT_FOUND",
+  "BACKUP_FOREIGN",
   // The store has more to do than it can; nothing was written.
   "OVERLOADED",
   // The store cannot be opened as asked; nothing was changed.
@@ -34,6 +37,7 @@ export const ERROR_CODES = [
   "CORRUPT_LOG",
   "CORRUPT_RUN",
   "CORRUPT_MANIFEST",
+  "CORRUPT_BACKUP",
   "MISSING_FILE",
   "IO",
   "DISK_FULL",
@@ -42,6 +46,7 @@ export const ERROR_CODES = [
   "FENCED",
   // The outside world.
   "BAD_TAPE",
+  "MISSING_PACKAGE",
   // holdfast/trading; nothing was written.
   "RISK_LIMIT",
   "TRADING_HALTED",

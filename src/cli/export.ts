@@ -8,12 +8,14 @@ import { describeSchema } from "../codec/schema-description.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { ReadTable } from "../index.js";
 import { openStoredState, type StoredState } from "../store/stored-state.js";
-import { formatNumber, write, writeLine } from "./output.js";
+import type { AuditSource } from "../trading/index.js";
+import { formatNumber, formatTable, write, writeLine } from "./output.js";
 import { type RowFormat, rowFormat } from "./row-file.js";
 import { RowText } from "./row-text.js";
 
 interface Flags {
-  readonly table: string;
+  readonly table?: string;
+  readonly trading?: boolean;
   readonly format?: string;
   readonly key?: string;
   readonly at?: string;
@@ -28,16 +30,19 @@ const PIECE_CHARS = 64 * 1024;
 export function registerExport(program: Command): void {
   program
     .command("export")
-    .summary("write the rows of a table as JSON, JSON lines or CSV")
+    .summary("write rows as JSON, JSON lines or CSV; or a trading state as SQLite")
     .description(
       "Writes the rows of a table, in the order of their keys, to a file or to stdout. Reads\n" +
         "the state of one moment, beside whoever writes the store, and changes nothing in it.\n" +
-        "`holdfast import` makes the same rows of the file, to the bit. Exit codes: 0 done,\n" +
-        "1 failed or damaged, 2 could not look.",
+        "`holdfast import` makes the same rows of the file, to the bit. With --trading it makes\n" +
+        "a SQLite file of portfolio, trades, risk events, signals and pending orders, by\n" +
+        "better-sqlite3 or by what Node.js 22 has. Exit codes: 0 done, 1 failed or damaged,\n" +
+        "2 could not look.",
     )
     .argument("<dir>", "directory of the store")
     .argument("[file]", "where to; replaced when all of it is written (default: stdout)")
-    .requiredOption("--table <name>", "the table")
+    .option("--table <name>", "the table")
+    .option("--trading", "the state of holdfast/trading, as a SQLite file")
     .option("--format <format>", "json, jsonl or csv (default: by the file's extension, or jsonl)")
     .option("--key <names>", "names for the parts of the key, with commas between them")
     .option("--at <name>", "the rows of a named snapshot")
@@ -47,7 +52,8 @@ export function registerExport(program: Command): void {
       const disk = chooseDisk("auto", () => {});
       const state = await openStoredState(disk, resolve(directory), flags.at);
       try {
-        await exportTable(state, directory, file, flags);
+        if (flags.trading === true) await exportTrading(state, directory, file, flags);
+        else await exportTable(state, directory, file, flags);
       } finally {
         await state.close();
       }
@@ -60,6 +66,9 @@ async function exportTable(
   file: string | undefined,
   flags: Flags,
 ): Promise<void> {
+  if (flags.table === undefined) {
+    throw new HoldfastError("INVALID_ARGUMENT", "give a table with --table, or --trading");
+  }
   const table = tableOf(state, directory, flags.table);
   if (flags.schema === true) {
     const text = `${JSON.stringify(describeSchema(table), null, 2)}\n`;
@@ -74,6 +83,31 @@ async function exportTable(
   const { sequence } = state;
   if (flags.json === true) await writeLine(JSON.stringify({ file, rows: count, sequence }));
   else await writeLine(`${formatNumber(count)} rows are in ${file}`);
+}
+
+async function exportTrading(
+  state: StoredState,
+  directory: string,
+  file: string | undefined,
+  { table, json }: Flags,
+): Promise<void> {
+  if (file === undefined || table !== undefined) {
+    const message = "with --trading a file is needed, and all of its tables are written";
+    throw new HoldfastError("INVALID_ARGUMENT", message);
+  }
+  const source: AuditSource = {
+    table: ({ name }) => state.table(tableOf(state, directory, name)) as never,
+  };
+  // Only now: no other command needs it.
+  const { exportSqlite } = await import("../trading/index.js");
+  const { rows } = await exportSqlite(source, file);
+  const { sequence } = state;
+  if (json === true) {
+    await writeLine(JSON.stringify({ file, rows, sequence }));
+    return;
+  }
+  const lines = Object.entries(rows).map(([name, count]) => [name, formatNumber(count)]);
+  await write(formatTable([{ title: "table" }, { title: "rows", right: true }], lines));
 }
 
 function tableOf(state: StoredState, directory: string, name: string): TableDefinition {

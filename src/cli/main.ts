@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { registerAt } from "./at.js";
+import { registerBackup } from "./backup.js";
 import { registerCompare } from "./compare.js";
 import { registerDiff } from "./diff.js";
 import { registerDoctor } from "./doctor.js";
@@ -43,6 +44,10 @@ Examples:
                                    make a new store of it
   holdfast fork state trial        a new store that shares the files of it
   holdfast compare state trial     what differs between what two stores hold
+  holdfast backup state /mnt/backups/state
+                                   a verified copy of what has changed since the last one
+  holdfast restore /mnt/backups/state newest state
+                                   make a new store of a backup
   holdfast salvage state saved     make a new store of what a damaged one has left
   holdfast migrate state --module tables.mjs --check
                                    which rows a new version would fail on
@@ -80,6 +85,7 @@ function makeProgram(): Command {
   registerRollback(program);
   registerSnapshot(program);
   registerRestore(program);
+  registerBackup(program);
   registerFork(program);
   registerCompare(program);
   registerSalvage(program);

@@ -35,7 +35,13 @@ export function describeError(error: unknown): string {
   return `holdfast: this is a mistake in holdfast: ${error.stack ?? error.message}`;
 }
 
-const COULD_NOT_BEGIN = new Set(["NOT_A_STORE", "INVALID_ARGUMENT", "FORMAT_VERSION"]);
+const COULD_NOT_BEGIN = new Set([
+  "NOT_A_STORE",
+  "INVALID_ARGUMENT",
+  "FORMAT_VERSION",
+  "BACKUP_NOT_FOUND",
+  "BACKUP_FOREIGN",
+]);
 
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof HoldfastError)) return EXIT_COULD_NOT_LOOK;

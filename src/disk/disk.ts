@@ -274,6 +274,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   /** Removes the name; the file stays under any other that it has. */
   remove(path: string): Promise<void>;
+  /** Removes a directory that has nothing in it; ENOTEMPTY for another, ENOENT if there is none. */
+  removeDirectory(path: string): Promise<void>;
   /**
    * Gives a file a second name, where none may be yet. EXDEV between file systems; EPERM, EMLINK or
    * ENOTSUP where the file system has no such thing, or not for this file.

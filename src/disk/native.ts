@@ -133,6 +133,10 @@ class NativeDisk implements Disk {
     return nodeFiles.remove(path);
   }
 
+  removeDirectory(path: string): Promise<void> {
+    return nodeFiles.removeDirectory(path);
+  }
+
   link(from: string, to: string): Promise<void> {
     return nodeFiles.link(from, to);
   }

@@ -41,6 +41,10 @@ export async function remove(path: string): Promise<void> {
   await fs.unlink(path);
 }
 
+export async function removeDirectory(path: string): Promise<void> {
+  await fs.rmdir(path);
+}
+
 export async function link(from: string, to: string): Promise<void> {
   await fs.link(from, to);
 }

@@ -12,7 +12,9 @@ import type {
   ManifestTable,
   ReplayPosition,
 } from "../manifest/format.js";
+import type { CopiedLog, LogSource, LogTarget } from "./copy-log.js";
 import type { RepairSource } from "./repair-plan.js";
+import type { RestoreSource, RestoreTarget } from "./snapshot-rows.js";
 
 /** Ids that a job may give to the files it makes. */
 export interface FileIds {
@@ -145,7 +147,67 @@ export interface ScrubResult {
   readonly totalMicros: number;
 }
 
-export type Job = FlushJob | MergeJob | ArchiveJob | RepairJob | ScrubJob;
+/** Copies files of the directory that never change to another one, where none has their names. */
+export interface CopyJob {
+  readonly kind: "copy";
+  readonly directory: string;
+  readonly to: string;
+  readonly files: readonly string[];
+}
+
+/** Reads files of the directory through. */
+export interface ChecksumJob {
+  readonly kind: "checksum";
+  readonly directory: string;
+  readonly files: readonly string[];
+}
+
+/** What a file is made of. */
+export interface FileSum {
+  readonly name: string;
+  readonly bytes: number;
+  /** CRC32C of all of it. */
+  readonly checksum: number;
+}
+
+export interface FilesResult {
+  readonly files: readonly FileSum[];
+  readonly totalMicros: number;
+}
+
+/** Copies a piece of the log, as that of another store. */
+export interface CopyLogJob {
+  readonly kind: "copy-log";
+  readonly source: LogSource;
+  readonly target: LogTarget;
+}
+
+/** Goes through all rows of a state. */
+export interface DigestJob {
+  readonly kind: "digest";
+  readonly source: RestoreSource;
+  /** Where what is too much for memory may be put; it is removed again. */
+  readonly scratch: string;
+  readonly bounds: Pick<RestoreTarget, "fileBytes" | "arenaBytes">;
+}
+
+export interface DigestResult {
+  /** 64 hex digits. */
+  readonly digest: string;
+  readonly rows: number;
+  readonly totalMicros: number;
+}
+
+export type Job =
+  | FlushJob
+  | MergeJob
+  | ArchiveJob
+  | RepairJob
+  | ScrubJob
+  | CopyJob
+  | ChecksumJob
+  | CopyLogJob
+  | DigestJob;
 
 /** What each kind of job resolves with. */
 export interface JobResults {
@@ -154,6 +216,10 @@ export interface JobResults {
   readonly archive: ArchiveResult;
   readonly repair: RepairResult;
   readonly scrub: ScrubResult;
+  readonly copy: FilesResult;
+  readonly checksum: FilesResult;
+  readonly "copy-log": CopiedLog;
+  readonly digest: DigestResult;
 }
 
 export type ResultOf<J extends Job> = JobResults[J["kind"]];

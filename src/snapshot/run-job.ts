@@ -1,6 +1,9 @@
 /** One door to all kinds of jobs. */
 import { archive } from "./archive.js";
-import type { JobContext } from "./context.js";
+import { describeFailure, type JobContext } from "./context.js";
+import { checksumFiles, copyFiles } from "./copy-files.js";
+import { copyLog } from "./copy-log.js";
+import { digest } from "./digest.js";
 import { flush } from "./flush.js";
 import type { Job, ResultOf } from "./jobs.js";
 import { merge } from "./merge.js";
@@ -27,5 +30,15 @@ function start(job: Job, context: JobContext): Promise<ResultOf<Job>> {
       return repair(job, context);
     case "scrub":
       return scrub(job, context);
+    case "copy":
+      return copyFiles(job, context);
+    case "checksum":
+      return checksumFiles(job, context);
+    case "copy-log":
+      return copyLog(context, job.source, job.target).catch((error: unknown) => {
+        throw describeFailure(error, "copying the log");
+      });
+    case "digest":
+      return digest(job, context);
   }
 }

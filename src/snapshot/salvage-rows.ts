@@ -16,10 +16,10 @@ import { RunCursor } from "../run/run-cursor.js";
 import { RunFile } from "../run/run-file.js";
 import { verifyRunFile } from "../run/verify.js";
 import { type JobContext, pause } from "./context.js";
-import { type RestoreTarget, RUN_FILES_MAX } from "./restore.js";
 import type { RestoredTables } from "./restored-tables.js";
 import { type RunOutputOptions, withOutput } from "./run-output.js";
 import { type BadPlace, salvageFile } from "./salvage-file.js";
+import { type RestoreTarget, RUN_FILES_MAX } from "./snapshot-rows.js";
 import { SpilledRows } from "./spilled-rows.js";
 
 const CACHE_BYTES = 8 * 1024 * 1024;

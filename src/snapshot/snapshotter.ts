@@ -186,10 +186,21 @@ export class Snapshotter {
   async #finalFlush(millis: number): Promise<void> {
     const { scheduler, tail } = this.#host;
     if (this.#flusher.activity.figures.halted) return;
-    const late = scheduler.after(millis, () => void this.#flusher.stop(), true);
+    let isLate = false;
+    const giveUp = (): void => {
+      isLate = true;
+      void this.#flusher.stop();
+    };
+    const late = scheduler.after(millis, giveUp, true);
     // What fails was warned of; what is late is replayed by the next opening.
     await this.#flusher.through(tail.durableSequence).catch(() => {});
     late.cancel();
+    const { runsThrough } = this.#host.manifest.state;
+    if (!isLate || runsThrough >= tail.durableSequence) return;
+    const message =
+      `the last run was not done within ${millis} ms: nothing is lost, and the next opening reads ` +
+      `back what came after transaction ${runsThrough}`;
+    this.#host.warn("BACKGROUND", message);
   }
 
   async #kept(work: () => Promise<void>): Promise<void> {

@@ -9,6 +9,7 @@ import { setBadFileAside } from "../recovery/files.js";
 import type { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import type { HeldFile, SnapshotHost, SnapshotterFigures } from "../snapshot/host.js";
+import type { Job, ResultOf } from "../snapshot/jobs.js";
 import { InlineRunner, type JobRunner } from "../snapshot/runner.js";
 import { Snapshotter } from "../snapshot/snapshotter.js";
 import type { Pressure } from "../snapshot/trigger.js";
@@ -206,6 +207,21 @@ export class Background {
     if (at !== undefined) return pointOfSnapshot(manifest, at);
     const { durableSequence: sequence, durableEnd: end } = writer;
     return { manifest, state: manifest.state, sequence, end };
+  }
+
+  /** On the background's thread, and within its budget. */
+  runJob<J extends Job>(job: J, signal: AbortSignal): Promise<ResultOf<J>> {
+    return this.#runner.run(job, signal);
+  }
+
+  /** Somebody has met this error: if it tells of a damaged file of a run, that is made anew. */
+  damaged(error: unknown): void {
+    this.#snapshotter.damaged(error);
+  }
+
+  /** The process must not end before what was asked for: to be let go once. */
+  hold(): () => void {
+    return this.#snapshotter.hold();
   }
 
   snapshots(): SnapshotInfo[] {

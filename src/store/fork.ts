@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
-import { errnoCode, HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_DEFAULT, SEGMENT_BYTES_MIN } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
 import type { SegmentHeader } from "../log/format.js";
@@ -23,28 +23,17 @@ import { createManifest } from "../manifest/keeper.js";
 import { openEntry, writerOf } from "../recovery/opening.js";
 import { scanLog } from "../recovery/scan.js";
 import { runFileName } from "../run/format.js";
-import { IoBudget } from "../snapshot/budget.js";
-import { type CopiedLog, copyLog } from "../snapshot/copy-log.js";
+import type { CopiedLog } from "../snapshot/copy-log.js";
 import { inOrder, normalizePosition } from "../snapshot/position.js";
 import { clearNewStore, makeNewStore } from "./new-store.js";
 import type { ForkOptions, Options } from "./options.js";
 import { mayHaveChanged, readManifest } from "./read-only.js";
 import { findSnapshot } from "./snapshots.js";
 import { asStoreError } from "./store-error.js";
+import { linking, settle, type Transfer } from "./transfer.js";
 
 /** Whoever writes the parent may replace what is being shared: then it is begun anew. */
 const ATTEMPTS = 8;
-
-/** What link() says where a file system has no second names, or not for this file. */
-const NO_LINKS: readonly (string | undefined)[] = [
-  "EXDEV",
-  "EPERM",
-  "EACCES",
-  "EMLINK",
-  "ENOTSUP",
-  "EOPNOTSUPP",
-  "ENOSYS",
-];
 
 /** The state that a fork begins with. */
 export interface ForkPoint {
@@ -87,8 +76,8 @@ export interface ForkInfo {
 }
 
 /**
- * Changes nothing in `directory`; needs no lock. `point` is asked for again where files were
- * replaced meanwhile.
+ * Changes nothing in `directory`; needs no lock. `point` is asked for again, and another transfer,
+ * where files were replaced meanwhile.
  *
  * Errors: INVALID_ARGUMENT if `to` is not empty, or lies in the parent; what `point` throws;
  * LOCKED, CORRUPT_LOG, MISSING_FILE, DISK_FULL, IO. After any of them there is no store in `to`.
@@ -96,6 +85,7 @@ export interface ForkInfo {
 export async function forkStore(
   place: ForkPlace,
   point: () => Promise<ForkPoint>,
+  transferOf: (point: ForkPoint) => Transfer = () => linking(place.disk, place.directory, place.to),
 ): Promise<ForkInfo> {
   const { disk, directory, to } = place;
   if (`${to}/`.startsWith(`${directory}/`)) {
@@ -108,12 +98,17 @@ export async function forkStore(
     throw asStoreError(error, directory, "forking");
   });
   return makeNewStore(place, async () => {
+    let from = await point();
     for (let attempt = 1; ; attempt++) {
-      const from = await point();
       try {
-        return await new Fork(place, from).make();
+        return await new Fork(place, from, transferOf(from)).make();
       } catch (error) {
         if (attempt >= ATTEMPTS || !mayHaveChanged(error)) throw error;
+        const now = await point();
+        // By the same manifest what it names is what there is; the end of the log may be another.
+        const isSame = now.manifest.generation === from.manifest.generation;
+        if (isSame && !isHoldfastError(error, "CORRUPT_LOG")) throw error;
+        from = now;
         await clearNewStore(disk, to);
       }
     }
@@ -194,10 +189,11 @@ class Fork {
   readonly #place: ForkPlace;
   readonly #point: ForkPoint;
   readonly #storeId: Uint8Array;
-  #copied = 0;
+  readonly #transfer: Transfer;
 
-  constructor(place: ForkPlace, point: ForkPoint) {
+  constructor(place: ForkPlace, point: ForkPoint, transfer: Transfer) {
     this.#place = place;
+    this.#transfer = transfer;
     this.#point = point;
     this.#storeId = place.disk.randomBytes(16);
   }
@@ -209,12 +205,15 @@ class Fork {
     const files = this.#files();
     const archives = this.#archives(segments);
     const active = await this.#active();
-    const [log] = await settle([
+    const names = [
+      ...files.map(({ id }) => runFileName(id)),
+      ...archives.map(({ id }) => archiveFileName(id)),
+    ];
+    const [log, copied] = await settle([
       this.#copyLog(segments),
+      this.#transfer.share(names),
       createSegment(this.#place.disk, to, active),
-      ...files.map(({ id }) => this.#share(runFileName(id))),
-      ...archives.map(({ id }) => this.#share(archiveFileName(id))),
-    ] as const);
+    ]);
     await this.#place.disk.syncDirectory(to);
     await this.#publish(log, files, archives, active, environment);
     return {
@@ -224,7 +223,7 @@ class Fork {
       environment,
       sequence,
       files: files.length + archives.length,
-      copied: this.#copied,
+      copied,
       bytes: [...files, ...archives].reduce((sum, file) => sum + file.bytes, 0),
       logBytes: log.segments.reduce((sum, segment) => sum + segment.bytes, 0),
     };
@@ -268,29 +267,14 @@ class Fork {
   }
 
   #copyLog(segments: readonly ManifestSegment[]): Promise<CopiedLog> {
-    const { disk, directory, to } = this.#place;
+    const { directory, to } = this.#place;
     const { manifest, state, sequence, end } = this.#point;
-    const unlimited = { bytesPerSecond: Number.POSITIVE_INFINITY, burstBytes: 1 };
-    const budget = new IoBudget(unlimited, disk.clock, disk.scheduler);
     const { storeId } = manifest;
     const replayFrom = normalizePosition(state.replayFrom, segments);
-    return copyLog(
-      { disk, budget, signal: new AbortController().signal },
+    return this.#transfer.copyLog(
       { directory, storeId, segments, replayFrom, through: sequence, end },
       { directory: to, storeId: this.#storeId },
     );
-  }
-
-  async #share(name: string): Promise<void> {
-    const { disk, directory, to } = this.#place;
-    const [from, target] = [`${directory}/${name}`, `${to}/${name}`];
-    try {
-      await disk.link(from, target);
-    } catch (error) {
-      if (!NO_LINKS.includes(errnoCode(error))) throw error;
-      await disk.copy(from, target);
-      this.#copied++;
-    }
   }
 
   /** The header of the segment in which the log will go on. */
@@ -366,14 +350,4 @@ class Fork {
       ],
     });
   }
-}
-
-/** All of them have ended when this has, for good or ill. */
-async function settle<T extends readonly unknown[]>(
-  work: readonly [...{ [I in keyof T]: Promise<T[I]> }],
-): Promise<T> {
-  const results = await Promise.allSettled(work);
-  const failed = results.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
-  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as never;
 }

@@ -17,6 +17,7 @@ import { assertNotForeign, openLog } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import { Background } from "./background.js";
+import { BACKUP_RECORD_NAME } from "./backup-record.js";
 import { splitCache } from "./bounds.js";
 import { Catalog, type Declaration } from "./catalog.js";
 import { writeDeclarations } from "./declare.js";
@@ -91,6 +92,10 @@ async function openStore(
 ): Promise<Store> {
   const names = (await listOrUndefined(disk, directory)) ?? [];
   assertNotForeign(directory, names);
+  if (names.includes(BACKUP_RECORD_NAME)) {
+    const message = `${directory} is a backup, and stays what it is: restore it to make a store`;
+    throw new HoldfastError("INVALID_ARGUMENT", message, { file: directory });
+  }
   await disk.createDirectory(directory);
   const isNew = !MANIFEST_SLOT_NAMES.some((name) => names.includes(name));
   if (isNew) await syncAncestors(disk, directory);
@@ -132,7 +137,7 @@ async function openStore(
   supply.start();
   background.start();
   watch.start();
-  store.listen();
+  store.begin();
   opened();
   warnOfRecovery(log, options);
   return store;

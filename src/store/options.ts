@@ -5,7 +5,6 @@ import {
   FRAME_BYTES_MAX,
   FRAMES_IN_FLIGHT_DEFAULT,
   FRAMES_IN_FLIGHT_MAX,
-  NAME_BYTES_MAX,
   SEGMENT_BYTES_DEFAULT,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
@@ -15,10 +14,19 @@ import type { Disk } from "../disk/disk.js";
 import { checkMoment, type Moment } from "../history/moments.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
+import type { ClosingSignal } from "./closing-signals.js";
 import { checkHandover, type HandoverOptions } from "./handover.js";
+import { checkAligned, checkName, checkRange, checkType, invalid } from "./option-checks.js";
 import { checkSnapshotName } from "./snapshots.js";
 import { checkTakeover, type TakeoverOptions } from "./takeover.js";
 import type { Change, Transaction } from "./transaction.js";
+import {
+  type BackupOptions,
+  type CheckpointOptions,
+  checkBackupOptions,
+  checkCheckpoints,
+  checkSignals,
+} from "./upkeep-options.js";
 
 /** A rule over several tables, such as a risk limit: runs inside every transaction it concerns. */
 export interface StoreCheck {
@@ -104,6 +112,22 @@ export interface OpenOptions {
    */
   readonly history?: History;
   /**
+   * Named snapshots that the store takes by itself, "checkpoint-" and a sequence, and lets go of
+   * again: to look back at, or to go back to. Default: none.
+   */
+  readonly checkpoints?: CheckpointOptions;
+  /**
+   * Signals on which the store closes itself, with its last run and checkpoint; the process then
+   * ends by the signal, unless the program listens to it as well. A second signal does not wait.
+   * Default: none.
+   */
+  readonly closeOnSignals?: readonly ClosingSignal[];
+  /**
+   * Backups that the store makes by itself, beside whatever else goes on: see docs/backup.md. One
+   * that fails is told by a warning and by `stats().backups`, and tried again. Default: none.
+   */
+  readonly backup?: BackupOptions;
+  /**
    * Memory for rows that were read from disk, and for blocks of runs, in bytes: 1 MiB and more.
    * Rows that no run holds yet, and tables that are resident, come on top. Default: 16 MiB.
    */
@@ -153,11 +177,14 @@ export interface StoreWarning {
     | "BACKGROUND"
     | "BACK_PRESSURE"
     | "REPAIRED"
-    | "NO_HANDOVER";
+    | "NO_HANDOVER"
+    | "BACKUP";
   readonly message: string;
 }
 
-export type Options = Required<Omit<OpenOptions, "disk">> & {
+export type Options = Required<Omit<OpenOptions, "disk" | "backup" | "checkpoints">> & {
+  readonly checkpoints?: CheckpointOptions | undefined;
+  readonly backup?: BackupOptions | undefined;
   readonly disk?: Disk | undefined;
   readonly at?: string | Moment | undefined;
 };
@@ -185,6 +212,7 @@ const DEFAULTS = {
   scrubEveryHours: 24,
   history: "none",
   cacheBytes: 16 * 1024 * 1024,
+  closeOnSignals: [],
   frameBytesMax: FRAME_BYTES_MAX,
   bounds: {},
 } as const;
@@ -192,7 +220,7 @@ const DEFAULTS = {
 /** Throws INVALID_ARGUMENT, naming the option, for anything that is not as documented. */
 export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOptions): Options {
   if (typeof given !== "object" || given === null) throw invalid("the options must be an object");
-  const others = ["environment", "writerId", "onWarning", "disk", "at"];
+  const others = ["environment", "writerId", "onWarning", "disk", "at", "backup", "checkpoints"];
   const known = new Set([...Object.keys(DEFAULTS), ...others]);
   for (const name of Object.keys(given)) {
     if (!known.has(name)) throw invalid(`unknown option "${name}"`);
@@ -240,6 +268,9 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   checkRange("cacheBytes", options.cacheBytes, 1024 * 1024, most);
   checkRange("scrubEveryHours", options.scrubEveryHours, 0, 8_760);
   checkHistory(options.history);
+  if (options.backup !== undefined) checkBackupOptions(options.backup);
+  if (options.checkpoints !== undefined) checkCheckpoints(options.checkpoints);
+  checkSignals(options.closeOnSignals);
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
@@ -317,28 +348,4 @@ function checkHistory(history: unknown): void {
     return;
   }
   throw invalid('history must be "none", "all", { keepForMillis } or { keepBytes }');
-}
-
-function checkType(option: string, value: unknown, type: "boolean" | "function" | "object"): void {
-  if (typeof value === type && value !== null) return;
-  throw invalid(`${option} must be of type ${type}, got ${String(value)}`);
-}
-
-function checkAligned(option: string, value: number): void {
-  if (value % 4096 !== 0) throw invalid(`${option} must be a multiple of 4096, got ${value}`);
-}
-
-function checkName(option: string, value: unknown): void {
-  const ok =
-    typeof value === "string" && value !== "" && Buffer.byteLength(value) <= NAME_BYTES_MAX;
-  if (!ok) throw invalid(`${option} must be a text of 1 to ${NAME_BYTES_MAX} bytes`);
-}
-
-function checkRange(option: string, value: unknown, min: number, max: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max) return;
-  throw invalid(`${option} must be a whole number from ${min} to ${max}, got ${String(value)}`);
-}
-
-function invalid(message: string): HoldfastError {
-  return new HoldfastError("INVALID_ARGUMENT", message);
 }

@@ -4,7 +4,8 @@ import { HoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import type { Manifest } from "../manifest/format.js";
 import { readManifestSlots } from "../manifest/manifest.js";
-import { type RestoreProgress, type RestoreTarget, restoreRows } from "../snapshot/restore.js";
+import { type RestoreProgress, restoreRows } from "../snapshot/restore.js";
+import type { RestoreTarget } from "../snapshot/snapshot-rows.js";
 import { makeNewStore, publishContent } from "./new-store.js";
 import { findSnapshot, type SnapshotInfo } from "./snapshots.js";
 

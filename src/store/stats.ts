@@ -2,6 +2,7 @@
 import type { DiskInfo, WriteMethod } from "../disk/disk.js";
 import type { LogStats } from "../log/writer.js";
 import type { BackgroundStats } from "./background.js";
+import type { BackupStats } from "./backups.js";
 import type { StoreParts } from "./store.js";
 import type { TableState } from "./table-state.js";
 
@@ -20,6 +21,7 @@ export interface StoreStats {
   readonly framesInFlightMax: number;
   /** Runs, and the work that makes and merges them. */
   readonly background: BackgroundStats;
+  readonly backups: BackupStats;
   readonly memory: MemoryStats;
   /** Rows by table; undefined where they would have to be counted: see `Table.count`. */
   readonly tables: Readonly<Record<string, number | undefined>>;
@@ -44,7 +46,11 @@ export interface MemoryStats {
 }
 
 /** All figures of a store. */
-export function statsOf(parts: StoreParts, state: StoreStats["state"]): StoreStats {
+export function statsOf(
+  parts: StoreParts,
+  state: StoreStats["state"],
+  backups: BackupStats,
+): StoreStats {
   const { directory, disk, place, method, epoch, options, catalog, writer, background } = parts;
   const tables = [...catalog.tables];
   return {
@@ -58,6 +64,7 @@ export function statsOf(parts: StoreParts, state: StoreStats["state"]): StoreSta
     log: writer.stats(),
     framesInFlightMax: parts.framesInFlight,
     background: background.stats(),
+    backups,
     memory: memoryOf(parts),
     tables: Object.fromEntries(tables.map(({ name, rows }) => [name, rowsKnown(rows)])),
     unloggedRows: tables.reduce((sum, table) => sum + table.unlogged.size, 0),

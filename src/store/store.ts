@@ -7,8 +7,12 @@ import { type Annotation, assertNoOwnTags, checkAnnotation } from "../log/annota
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { Background } from "./background.js";
+import type { BackupResult } from "./backup.js";
+import { Backups } from "./backups.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
+import { Checkpoints } from "./checkpoints.js";
+import { closeOnSignals } from "./closing-signals.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { evolveTable } from "./evolve.js";
 import { type ForkInfo, Forks } from "./fork.js";
@@ -25,6 +29,7 @@ import { type PastPoint, StoreHistory, type StoreHistoryOptions } from "./store-
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
 import { type Transaction, TransactionRunner } from "./transaction.js";
+import { checkMakeBackup, type MakeBackupOptions } from "./upkeep-options.js";
 import { StoreView, type View } from "./view.js";
 import { WithHistory } from "./with-history.js";
 
@@ -70,6 +75,9 @@ export class Store extends WithHistory {
   readonly #desk: HandoverDesk | undefined;
   /** Who has got the store, or is getting it. */
   #handedTo: HandoverParty | undefined;
+  readonly #backups: Backups;
+  readonly #checkpoints: Checkpoints;
+  #forgetSignals = (): void => {};
   #closing: Promise<void> | undefined;
   #closed = false;
   /**
@@ -87,6 +95,9 @@ export class Store extends WithHistory {
     this.#catalog = parts.catalog;
     this.#writer = parts.writer;
     this.#forks = new Forks(parts);
+    const flushed = () => this.#flushed();
+    this.#backups = new Backups({ ...parts, flushed });
+    this.#checkpoints = new Checkpoints({ ...parts, flushed });
     this.#runner = new TransactionRunner(parts.catalog, parts.writer);
     this.#cached = new CachedRows({
       catalog: parts.catalog,
@@ -193,7 +204,7 @@ export class Store extends WithHistory {
   /** What the store is doing. Cheap enough to be asked every second. */
   stats(): StoreStats {
     const alive = this.#writer.poison === undefined ? "open" : "poisoned";
-    return statsOf(this.#parts, this.#closed ? "closed" : alive);
+    return statsOf(this.#parts, this.#closed ? "closed" : alive, this.#backups.stats);
   }
 
   /**
@@ -287,6 +298,30 @@ export class Store extends WithHistory {
   }
 
   /**
+   * Makes a backup of all there is now in a directory for the backups of this store, which may be
+   * on another device: docs/backup.md. Only files that the backup before does not have are copied,
+   * on the background's thread and within `backgroundBytesPerSecond`. One at a time; others wait.
+   *
+   * Errors: INVALID_ARGUMENT, BACKUP_FOREIGN, CORRUPT_BACKUP, LOCKED, CORRUPT_LOG, CORRUPT_RUN,
+   * MISSING_FILE, DISK_FULL, IO, those of `durable`, CLOSED if the store is closed meanwhile, and
+   * the signal's reason. After any of them the earlier backups are as they were.
+   */
+  async backup(directory: string, options: MakeBackupOptions = {}): Promise<BackupResult> {
+    this.assertOpen();
+    this.#runner.assertNotActive();
+    checkMakeBackup(directory, options);
+    return this.#backups.backup(directory, options);
+  }
+
+  /** What goes on by itself from now on; and whoever wants to take the store over is heard. @internal */
+  begin(): void {
+    this.#desk?.start();
+    this.#backups.start();
+    this.#checkpoints.start();
+    this.#forgetSignals = closeOnSignals(this, this.#parts.options.closeOnSignals);
+  }
+
+  /**
    * Resolves when all there is now is in runs, so that an opening would have nothing to read back.
    * The store does this by itself as often as `recoveryBudgetMillis` asks for.
    */
@@ -371,12 +406,12 @@ export class Store extends WithHistory {
     };
   }
 
-  // ---- closing ---------------------------------------------------------------------------------
-
-  /** Whoever wants to take it over is heard from now on. @internal */
-  listen(): void {
-    this.#desk?.start();
+  #flushed(): number {
+    this.#cached.flush();
+    return this.#writer.lastSequence;
   }
+
+  // ---- closing ---------------------------------------------------------------------------------
 
   #makeDesk(onHandedOver: (handover: Handover) => void): HandoverDesk | undefined {
     const { disk, directory, options } = this.#parts;
@@ -429,12 +464,15 @@ export class Store extends WithHistory {
     }
     this.#cached.stop();
     for (const view of this.#views) view.release();
-    await this.#forks.settled();
+    await Promise.all([this.#forks.settled(), this.#backups.stop(), this.#checkpoints.stop()]);
     this.past.close();
     await this.#parts.background.close(failure === undefined ? finalSnapshotMillis : 0);
+    // Whoever takes the store over does not wait for a snapshot.
+    const isLast = failure === undefined && this.#handedTo === undefined;
+    if (isLast) await this.#checkpoints.takeLast(this.#writer.lastSequence);
     this.#writer.stop(this.#refusal());
     await deaf;
-    await this.#parts.release(failure === undefined);
+    await this.#parts.release(failure === undefined).finally(() => this.#forgetSignals());
     if (failure !== undefined) throw failure;
   }
 

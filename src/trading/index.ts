@@ -40,6 +40,13 @@ export type { ReconcileOptions, ReconcilePolicy } from "./reconcile.js";
 export { type Discrepancy, RecoveryReport } from "./report.js";
 export type { PortfolioLimitsInput, SymbolLimitsInput } from "./risk.js";
 export type { Signal } from "./signals.js";
+export type { SqliteDatabase, SqliteDriver, SqliteValue } from "./sqlite-driver.js";
+export {
+  type AuditSource,
+  exportSqlite,
+  type SqliteExport,
+  type SqliteExportOptions,
+} from "./sqlite-export.js";
 export * from "./tables.js";
 export { openTrading, type Trading, type TradingOptions } from "./trading.js";
 export type { TradingTransaction } from "./trading-transaction.js";

@@ -26,6 +26,7 @@ const COMMANDS = [
   "rollback",
   "snapshot",
   "restore",
+  "backup",
   "fork",
   "compare",
   "salvage",

@@ -339,6 +339,17 @@ export function filesContract(make: MakeDisk): void {
       await file.close();
     });
 
+    test("removeDirectory removes an empty one, and no other", async () => {
+      const path = `${directory}/d`;
+      await expect(disk.removeDirectory(path)).rejects.toMatchObject({ code: "ENOENT", path });
+      await disk.createDirectory(path);
+      await writeFileWith(disk, `${path}/a`, pattern(10));
+      await expect(disk.removeDirectory(path)).rejects.toMatchObject({ code: "ENOTEMPTY" });
+      await disk.remove(`${path}/a`);
+      await disk.removeDirectory(path);
+      expect(await disk.list(directory)).toEqual([]);
+    });
+
     test("neither works for what is not there", async () => {
       const path = `${directory}/none`;
       await expect(disk.remove(path)).rejects.toMatchObject({ code: "ENOENT", path });

@@ -129,6 +129,10 @@ export class ImageDisk implements Disk {
     });
   }
 
+  removeDirectory(): Promise<void> {
+    return this.#soon(() => {});
+  }
+
   syncDirectory(): Promise<void> {
     return this.#soon(() => {});
   }

@@ -125,6 +125,10 @@ class WatchedDisk {
     return this.#point.around("remove", path, () => this.#disk.remove(path));
   }
 
+  removeDirectory(path) {
+    return this.#point.around("remove", path, () => this.#disk.removeDirectory(path));
+  }
+
   syncDirectory(path) {
     return this.#point.around("syncDirectory", path, () => this.#disk.syncDirectory(path));
   }

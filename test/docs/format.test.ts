@@ -5,6 +5,7 @@ import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
 import * as run from "../../src/run/format.js";
 import * as archive from "../../src/snapshot/archive-format.js";
+import { BACKUP_FORMAT_VERSION } from "../../src/store/backup-record.js";
 
 const text = readFileSync(new URL("../../docs/format.md", import.meta.url), "utf8");
 const constants: Record<string, unknown> = {
@@ -13,6 +14,7 @@ const constants: Record<string, unknown> = {
   ...archive,
   ...run,
   FRAME_BYTES_MAX,
+  BACKUP_FORMAT_VERSION,
 };
 
 /** The value that a name such as "FRAME_AT.offset" has in the code. */

@@ -150,6 +150,12 @@ export class SimulatedDisk implements Disk {
     );
   }
 
+  removeDirectory(path: string): Promise<void> {
+    return this.change({ operation: "remove", path }, "rmdir", () =>
+      this.machine.tree.removeDirectory(path),
+    );
+  }
+
   syncDirectory(path: string): Promise<void> {
     return this.change({ operation: "syncDirectory", path }, "fsync", () => {
       const { tree } = this.machine;

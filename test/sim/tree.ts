@@ -123,6 +123,14 @@ export class SimulatedTree {
     this.#journal?.named(node, path, undefined);
   }
 
+  removeDirectory(path: string): void {
+    const node = this.getDirectory(path, "rmdir");
+    if (node.entries.size > 0) throw systemError("ENOTEMPTY", "rmdir", path);
+    const from = this.#place(path, "rmdir");
+    from.directory.entries.delete(from.name);
+    this.#note(node, from, undefined);
+  }
+
   /** Makes the changes of names in a directory durable. */
   syncDirectory(directory: SimulatedDirectory): void {
     for (const change of this.#changes) change.unsynced.delete(directory);

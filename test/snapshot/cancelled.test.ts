@@ -9,8 +9,11 @@ import { transaction } from "./stage.js";
 
 const NEVER = new AbortController().signal;
 
+/** What it begins by itself; whoever asks for another job has it cancelled himself. */
+type Kind = Exclude<Job["kind"], "copy" | "checksum" | "copy-log" | "digest">;
+
 /** Brings the background to a job of that kind. */
-const BEGINNINGS: Record<Job["kind"], (scene: Scene) => Promise<void>> = {
+const BEGINNINGS: Record<Kind, (scene: Scene) => Promise<void>> = {
   flush: (scene) => scene.write(30, (n) => transaction(n)),
   merge: (scene) => scene.write(205, (n) => transaction(n)),
   archive: (scene) => scene.write(300, (n) => transaction(n)),
@@ -29,7 +32,7 @@ const BEGINNINGS: Record<Job["kind"], (scene: Scene) => Promise<void>> = {
   },
 };
 
-const KINDS: readonly (readonly [Job["kind"], Partial<SnapshotterOptions>])[] = [
+const KINDS: readonly (readonly [Kind, Partial<SnapshotterOptions>])[] = [
   ["flush", {}],
   ["merge", {}],
   ["archive", { history: "all" }],

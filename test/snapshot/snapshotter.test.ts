@@ -200,6 +200,10 @@ test("closing takes no longer than it may, nor makes a run where none is wanted"
   expect(scene.host.clock.monotonicMicros() - before).toBeLessThan(600_000);
   expect(await waiting).toMatchObject({ code: "CLOSED" });
   expect(scene.host.manifest.state.runsThrough).toBe(0);
+  expect(scene.host.messages).toEqual([
+    "the last run was not done within 500 ms: nothing is lost, and the next opening reads back " +
+      "what came after transaction 0",
+  ]);
 
   const other = await makeScene({ recoveryBudgetMicros: 1e9 });
   await other.write(10, (n) => transaction(n));
