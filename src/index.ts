@@ -31,6 +31,23 @@ export type { StoredRow } from "./history/stored-tables.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
+export {
+  type AnySeries,
+  type ArrayOf,
+  type ColumnNode,
+  defineSeries,
+  type LatePolicy,
+  type SeriesBatch,
+  type SeriesCapacity,
+  type SeriesDefinition,
+  type SeriesInput,
+  type SeriesOptions,
+  type SeriesRow,
+} from "./series/definition.js";
+export type { SeriesColumns, SeriesRange, SeriesTimes } from "./series/read.js";
+export type { ReadSeries, SeriesReads, SlicesOptions } from "./series/reader.js";
+export { type Aggregate, type Aggregates, type BucketOf, ohlcv } from "./series/resample.js";
+export type { ArraysOf, SeriesSlice } from "./series/slice.js";
 export type { BudgetFigures } from "./snapshot/budget.js";
 export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
@@ -52,6 +69,7 @@ export type {
 export type { PastState } from "./store/past-state.js";
 export type { RangeOptions } from "./store/range.js";
 export type { ReadOnlyStore } from "./store/read-only.js";
+export type { Series, TransactionSeries } from "./store/series.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
@@ -64,5 +82,5 @@ export type {
   StoreHistory,
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
-export type { Change, Transaction } from "./store/transaction.js";
+export type { Change, Transaction } from "./store/transaction-interface.js";
 export type { View } from "./store/view.js";

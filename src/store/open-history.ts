@@ -30,6 +30,5 @@ export async function openHistory(
   } catch (error) {
     throw asStoreError(error, path, "opening");
   }
-  const { tables, cacheBytes } = checked;
-  return new StoreHistory({ source: sourceBeside(disk, path), tables, cacheBytes });
+  return new StoreHistory({ source: sourceBeside(disk, path), ...checked });
 }

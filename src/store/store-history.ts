@@ -14,6 +14,7 @@ import {
   sequenceAt,
 } from "../history/moments.js";
 import { type StoredRow, StoredTables } from "../history/stored-tables.js";
+import type { AnySeries } from "../series/definition.js";
 import { KeyHistory, type RowChange } from "./key-history.js";
 import { TABLE_ID_BYTES } from "./layers.js";
 import { type AnyTable, openPast, type PastState, turn } from "./past-state.js";
@@ -53,6 +54,7 @@ export interface DiffOptions {
 export interface StoreHistoryOptions {
   readonly source: LogSource;
   readonly tables: readonly AnyTable[];
+  readonly series: readonly AnySeries[];
   /** For each state of the past that is open, in bytes. */
   readonly cacheBytes: number;
 }

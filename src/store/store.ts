@@ -5,6 +5,7 @@ import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogSource } from "../history/log-source.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
+import type { SeriesDefinition } from "../series/definition.js";
 import type { Background } from "./background.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
@@ -14,13 +15,15 @@ import { type ForkInfo, Forks } from "./fork.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
 import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
+import { type Series, seriesOf } from "./series.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
 import { StoreHistory } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
-import { type Transaction, TransactionRunner } from "./transaction.js";
+import { TransactionRunner } from "./transaction.js";
+import type { Transaction } from "./transaction-interface.js";
 import { StoreView, type View } from "./view.js";
 import { WithHistory } from "./with-history.js";
 
@@ -108,6 +111,22 @@ export class Store extends WithHistory {
       this.#handles.set(definition, handle);
     }
     return handle as Table<K, R, I>;
+  }
+
+  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): Series<V, I> {
+    const assertOpen = () => this.assertOpen();
+    const handle =
+      this.#handles.get(definition) ??
+      seriesOf(definition, {
+        catalog: this.#catalog,
+        assertOpen,
+        view: () => this.view(),
+        transact: (work) => this.transact(work),
+        transactSync: (work) => this.transactSync(work),
+      });
+    this.#handles.set(definition, handle);
+    return handle as Series<V, I>;
   }
 
   /**
