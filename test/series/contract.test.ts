@@ -267,3 +267,27 @@ describe.each(policies)("late rows: %s, capacity: %o", (late, capacity) => {
     );
   });
 });
+
+/** Chunks that begin at the same time, and rows that come before, between and behind them. */
+test("many rows of few times, in any order", { timeout: 60_000 }, async () => {
+  const times = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 30 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(times, { minLength: 4, maxLength: 16 }), async (batches) => {
+      const run = new Run("insert", {});
+      await run.open();
+      let id = 0n;
+      for (const batch of batches) {
+        const rows = batch.map((time) => {
+          id++;
+          return { time, price: id, size: 1, id, buy: true, venue: "" };
+        });
+        run.plain.append(rows);
+        await run.machine.run(run.series.append(batchOf(rows)));
+        expect(linesOf(run.series.range())).toEqual(run.plain.visible.map(lineOf));
+      }
+      expectReads(run.series, run.plain.visible, { a: 2, b: 4, n: 20, bucket: 2 });
+      await run.machine.run(run.store.close());
+    }),
+    { numRuns: Number(process.env.HOLDFAST_SEEDS ?? 0) > 0 ? 2_000 : 40 },
+  );
+});
