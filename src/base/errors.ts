@@ -32,6 +32,7 @@ export const ERROR_CODES = [
   "CORRUPT_LOG",
   "CORRUPT_RUN",
   "CORRUPT_MANIFEST",
+  "CORRUPT_CHUNK",
   "MISSING_FILE",
   "IO",
   "DISK_FULL",
