@@ -44,7 +44,7 @@ export {
   type SeriesOptions,
   type SeriesRow,
 } from "./series/definition.js";
-export type { SeriesColumns, SeriesRange, SeriesTimes } from "./series/read.js";
+export type { SeriesColumns, SeriesLast, SeriesRange, SeriesTimes } from "./series/read.js";
 export type { ReadSeries, SeriesReads, SlicesOptions } from "./series/reader.js";
 export { type Aggregate, type Aggregates, type BucketOf, ohlcv } from "./series/resample.js";
 export type { ArraysOf, SeriesSlice } from "./series/slice.js";

@@ -1,4 +1,4 @@
-/** Appends: late rows, the open chunk, sealing and forgetting; all of it in the caller's transaction. */
+/** Appends: late rows, the open chunk, sealing, forgetting; all in the caller's transaction. */
 import { HoldfastError } from "../base/errors.js";
 import type { Compressor } from "../disk/disk.js";
 import { chunkRowsOf, deleteChunk, writeChunk } from "./chunk.js";

@@ -1,4 +1,4 @@
-/** Safe integers to and from int64, as two halves: a bigint for each would cost ten times as much. */
+/** Safe integers to and from int64, as two halves: without a bigint for each. */
 import { endianness } from "node:os";
 
 const TWO_32 = 0x1_0000_0000;

@@ -20,6 +20,12 @@ export interface SeriesColumns<Name extends string> {
   readonly columns?: readonly Name[];
 }
 
+/** What of the newest rows. */
+export interface SeriesLast<Name extends string> extends SeriesColumns<Name> {
+  /** Only rows before this time. */
+  readonly lt?: number;
+}
+
 /** Which rows of a series, and what of them. */
 export interface SeriesRange<Name extends string> extends SeriesTimes, SeriesColumns<Name> {
   /** At most so many rows, the oldest ones; no limit by default. */
@@ -111,17 +117,18 @@ export function rangeOf<Values>(source: SeriesSource, options: SeriesRange<strin
   return collect<Values>(limit === 0 ? [] : piecesOf(source, times), wanted, limit);
 }
 
-/** The newest rows whose time is before `lt`. */
+/** The newest rows. */
 export function lastOf<Values>(
   source: SeriesSource,
   count: number,
-  options: SeriesColumns<string>,
-  lt = Number.POSITIVE_INFINITY,
+  options: SeriesLast<string>,
 ): SeriesSlice<Values> {
   checkCount("the number of rows", count);
+  const { lt = Number.POSITIVE_INFINITY } = options;
   for (const name of Object.keys(options)) {
-    if (name !== "columns") throw invalid(`unknown option "${name}"`);
+    if (name !== "columns" && name !== "lt") throw invalid(`unknown option "${name}"`);
   }
+  checkTime(lt);
   const wanted = wantedOf(source.definition, options.columns);
   const pieces: Piece[] = [];
   let left = count;
@@ -139,7 +146,8 @@ export function lastOf<Values>(
 /** The last row at or before a time. */
 export function rowAtTime<Values>(source: SeriesSource, time: number) {
   checkTime(time);
-  return lastOf<Values>(source, 1, {}, time + 1).row(0) as SeriesRow<Values> | undefined;
+  const lt = time < Number.MAX_SAFE_INTEGER ? time + 1 : Number.POSITIVE_INFINITY;
+  return lastOf<Values>(source, 1, { lt }).row(0) as SeriesRow<Values> | undefined;
 }
 
 /** How many rows there are in a range. */

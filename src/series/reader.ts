@@ -5,7 +5,7 @@ import {
   lastOf,
   rangeOf,
   rowAtTime,
-  type SeriesColumns,
+  type SeriesLast,
   type SeriesRange,
   type SeriesTimes,
   slicesOf,
@@ -34,7 +34,7 @@ export interface SeriesReads<Values> {
   /** The newest so many rows, the oldest of them first. */
   last<Name extends keyof Values & string = keyof Values & string>(
     count: number,
-    options?: SeriesColumns<Name>,
+    options?: SeriesLast<Name>,
   ): SeriesSlice<Pick<Values, Name>>;
   /** The last row at or before a time, in microseconds; undefined if there is none. */
   at(time: number): SeriesRow<Values> | undefined;
@@ -86,7 +86,7 @@ export class SeriesReader<Values> implements SeriesReads<Values> {
     return rangeOf<Pick<Values, Name>>(this.source(), range);
   }
 
-  last<Name extends keyof Values & string>(count: number, options: SeriesColumns<Name> = {}) {
+  last<Name extends keyof Values & string>(count: number, options: SeriesLast<Name> = {}) {
     return lastOf<Pick<Values, Name>>(this.source(), count, options);
   }
 

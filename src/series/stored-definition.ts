@@ -1,4 +1,4 @@
-/** The definition of a series as it is stored with it, and whether another one can take its place. */
+/** The definition of a series as it is stored, and whether another one can take its place. */
 import { HoldfastError } from "../base/errors.js";
 import { Decimal } from "../codec/decimal.js";
 import type { AnySeries, ColumnKind, ColumnNode } from "./definition.js";

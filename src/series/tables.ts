@@ -1,6 +1,6 @@
 /**
  * The tables that series are kept in, all series of a store in the same four. Rows of tables are
- * what the log, runs, views, history, forks and verification know: series need nothing of their own.
+ * what log, runs, views, history, forks and verification know: series need nothing of their own.
  */
 
 import type { TableDefinition } from "../codec/schema.js";

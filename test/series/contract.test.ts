@@ -263,7 +263,7 @@ describe.each(policies)("late rows: %s, capacity: %o", (late, capacity) => {
           await run.machine.run(run.store.close());
         },
       ),
-      { numRuns: Number(process.env.HOLDFAST_SEEDS ?? 0) > 0 ? 500 : 12 },
+      { numRuns: Number(process.env.HOLDFAST_SEEDS ?? 0) > 0 ? 500 : 8 },
     );
   });
 });
@@ -288,6 +288,6 @@ test("many rows of few times, in any order", { timeout: 60_000 }, async () => {
       expectReads(run.series, run.plain.visible, { a: 2, b: 4, n: 20, bucket: 2 });
       await run.machine.run(run.store.close());
     }),
-    { numRuns: Number(process.env.HOLDFAST_SEEDS ?? 0) > 0 ? 2_000 : 40 },
+    { numRuns: Number(process.env.HOLDFAST_SEEDS ?? 0) > 0 ? 2_000 : 15 },
   );
 });
