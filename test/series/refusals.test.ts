@@ -318,7 +318,9 @@ describe("definitions", () => {
     };
     expectAll(store);
     machine.crash("kill");
-    expectAll(await openOn(machine, { series: [second] }));
+    const again = await openOn(machine, { series: [second] });
+    expectAll(again);
+    await machine.run(again.close());
     await expect(openOn(machine, { series: [first] })).rejects.toThrow('"side" is stored');
   });
 
