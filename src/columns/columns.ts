@@ -20,7 +20,7 @@ import {
   COLUMN_TYPE,
 } from "./format.js";
 import type { ColumnKernels } from "./kernels.js";
-import { portableKernels } from "./portable.js";
+import { bestKernels } from "./native.js";
 import {
   type ColumnType,
   type ColumnValues,
@@ -46,7 +46,7 @@ export function encodeColumns(
   columns: readonly ColumnValues[],
   count: number,
   compressor: Compressor = portableCompressor,
-  kernels: ColumnKernels = portableKernels,
+  kernels: ColumnKernels = bestKernels(),
 ): Uint8Array {
   return encodeChunk(columns, count, compressor, kernels);
 }
@@ -76,7 +76,7 @@ export class ColumnChunk {
   constructor(
     bytes: Uint8Array,
     compressor: Compressor = portableCompressor,
-    kernels: ColumnKernels = portableKernels,
+    kernels: ColumnKernels = bestKernels(),
   ) {
     this.#bytes = bytes;
     this.#compressor = compressor;
