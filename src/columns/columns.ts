@@ -101,13 +101,22 @@ export class ColumnChunk {
 
   /** Rows [from, to) of a column. Only it, and columns it refers to, are decoded. */
   read(i: number, from = 0, to = this.count): ColumnValues {
-    const column = this.#column(i);
-    if (!(from >= 0 && from <= to && to <= this.count)) {
+    return this.readMany([i], from, to)[0]!;
+  }
+
+  /** Several columns at once: what more than one of them refers to is decoded once. */
+  readMany(columns: readonly number[], from = 0, to = this.count): ColumnValues[] {
+    const isThere = Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from <= to;
+    if (!isThere || to > this.count) {
       throw new HoldfastError("INVALID_ARGUMENT", `there are no rows ${from} to ${to}`);
     }
-    if (from === to) return empty(column.type);
-    const { lanes, form } = this.#decode(i, to, new Map());
-    return this.#finish(column, lanes, form, from);
+    const known = new Map<number, Decoded>();
+    return columns.map((i) => {
+      const column = this.#column(i);
+      if (from === to) return empty(column.type);
+      const { lanes, form } = this.#decode(i, to, known);
+      return this.#finish(column, lanes, form, from);
+    });
   }
 
   #column(i: number): Column {

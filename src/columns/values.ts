@@ -120,15 +120,16 @@ export function readFloatForm(source: ByteReader, count: number): FloatForm {
   return { decimals: form, places, bits };
 }
 
-/** Lanes are overwritten where they become the result. */
 export function lanesToFloats(
   lanes: BigInt64Array,
   form: FloatForm,
   kernels: ColumnKernels,
 ): Float64Array {
   if (form.decimals === undefined) {
-    kernels.orderBits(lanes);
-    return new Float64Array(lanes.buffer, lanes.byteOffset, lanes.length);
+    // Of a copy: other columns may refer to the lanes.
+    const copy = lanes.slice();
+    kernels.orderBits(copy);
+    return new Float64Array(copy.buffer);
   }
   const values = new Float64Array(lanes.length);
   kernels.fromDecimals(lanes, powerOf(form.decimals), values);
