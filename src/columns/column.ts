@@ -1,4 +1,5 @@
 /** One column: from lanes to bytes and back. */
+import { assert } from "../base/assert.js";
 import { type ByteReader, ByteWriter } from "./bytes.js";
 import { type Choice, chooseDictionary } from "./choose.js";
 import { corruptChunk } from "./errors.js";
@@ -130,7 +131,9 @@ function encodeEntropy(
   writeModel(chosen, target);
   const room = target.reserve(encodedBytesMax(residuals.length));
   const { symbolBins, model } = chosen;
-  target.advance(kernels.encode(residuals, classes, dictionary, symbolBins, model, room));
+  const bytes = kernels.encode(residuals, classes, dictionary, symbolBins, model, room);
+  assert(bytes > 0, "every residual has a bin");
+  target.advance(bytes);
   return { coding: CODING.entropy, bytes: target.view() };
 }
 

@@ -20,7 +20,7 @@ import {
   COLUMN_TYPE,
 } from "./format.js";
 import type { ColumnKernels } from "./kernels.js";
-import { portableKernels } from "./portable.js";
+import { bestKernels } from "./native.js";
 import {
   type ColumnType,
   type ColumnValues,
@@ -46,7 +46,7 @@ export function encodeColumns(
   columns: readonly ColumnValues[],
   count: number,
   compressor: Compressor = portableCompressor,
-  kernels: ColumnKernels = portableKernels,
+  kernels: ColumnKernels = bestKernels(),
 ): Uint8Array {
   return encodeChunk(columns, count, compressor, kernels);
 }
@@ -76,7 +76,7 @@ export class ColumnChunk {
   constructor(
     bytes: Uint8Array,
     compressor: Compressor = portableCompressor,
-    kernels: ColumnKernels = portableKernels,
+    kernels: ColumnKernels = bestKernels(),
   ) {
     this.#bytes = bytes;
     this.#compressor = compressor;
@@ -101,13 +101,22 @@ export class ColumnChunk {
 
   /** Rows [from, to) of a column. Only it, and columns it refers to, are decoded. */
   read(i: number, from = 0, to = this.count): ColumnValues {
-    const column = this.#column(i);
-    if (!(from >= 0 && from <= to && to <= this.count)) {
+    return this.readMany([i], from, to)[0]!;
+  }
+
+  /** Several columns at once: what more than one of them refers to is decoded once. */
+  readMany(columns: readonly number[], from = 0, to = this.count): ColumnValues[] {
+    const isThere = Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from <= to;
+    if (!isThere || to > this.count) {
       throw new HoldfastError("INVALID_ARGUMENT", `there are no rows ${from} to ${to}`);
     }
-    if (from === to) return empty(column.type);
-    const { lanes, form } = this.#decode(i, to, new Map());
-    return this.#finish(column, lanes, form, from);
+    const known = new Map<number, Decoded>();
+    return columns.map((i) => {
+      const column = this.#column(i);
+      if (from === to) return empty(column.type);
+      const { lanes, form } = this.#decode(i, to, known);
+      return this.#finish(column, lanes, form, from);
+    });
   }
 
   #column(i: number): Column {

@@ -24,7 +24,8 @@ import {
   writeFloatForm,
 } from "./values.js";
 
-const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
+/** Differences of such integers are exact as numbers. */
+const SAFE_MAX = 2n ** 52n;
 
 /** Lanes of a column that later ones may refer to. */
 interface Written extends Sampled {

@@ -14,7 +14,6 @@ export interface Model {
   readonly frequencies: Uint16Array;
 }
 
-/** Of a column of floats: how they become lanes. */
 export interface ColumnKernels {
   readonly name: "native" | "portable";
   /** CRC32C of bytes[from, to). */
@@ -24,25 +23,27 @@ export interface ColumnKernels {
   range(lanes: BigInt64Array, out: BigInt64Array): void;
   /** Smallest and largest, NaN left out; false if there is no other. -0 and 0 are equal. */
   floatRange(values: Float64Array, out: Float64Array): boolean;
-  /** Divides what all lanes are away from the first one by; all lanes are safe integers. */
+  /**
+   * The largest number that divides what all lanes are more or less than the first one, 0 if they are
+   * all equal. Magnitudes are at most 2^52.
+   */
   commonDivisor(lanes: BigInt64Array): number;
   /** Bits that are the same in all lanes, from the lowest one on; 64 if all are equal. */
   commonBits(lanes: BigInt64Array): number;
 
-  /** Bits of floats as integers in their order, in place; and back. */
+  /** Bits of floats become integers in their order, in place; the same again takes it back. */
   orderBits(lanes: BigInt64Array): void;
-  unorderBits(lanes: BigInt64Array): void;
   /**
-   * lane / 10^decimals is the value, or its place is an exception, and the lane repeats the one
+   * lane / power, a power of ten, is the value, or its place is an exception, and the lane repeats the one
    * before. Number of exceptions; -1 for more than there is room for.
    */
   toDecimals(
     values: Float64Array,
-    decimals: number,
+    power: number,
     lanes: BigInt64Array,
     exceptions: Uint32Array,
   ): number;
-  fromDecimals(lanes: BigInt64Array, decimals: number, values: Float64Array): void;
+  fromDecimals(lanes: BigInt64Array, power: number, values: Float64Array): void;
 
   /** lane = (lane - offset) / divisor, without a rest, of safe integers. */
   divide(lanes: BigInt64Array, divisor: number, offset: number): void;
@@ -58,8 +59,6 @@ export interface ColumnKernels {
   difference(lanes: BigInt64Array): void;
   /** Back, from that first lane on. */
   accumulate(lanes: BigInt64Array, first: bigint): void;
-  /** Adds to each. */
-  shift(lanes: BigInt64Array, by: bigint): void;
   /** 0 for a lane that is less than the one before, 1 for the same, 2 for up to 63 more, 3 for more. */
   classify(lanes: BigInt64Array, classes: Uint8Array): void;
 
@@ -104,7 +103,7 @@ export interface ColumnKernels {
 
 /** Bytes that `pack` may need. */
 export function packedBytesMax(count: number): number {
-  return 8 * count + 11 * (Math.ceil(count / 128) + 1);
+  return 8 * count + 11 * (Math.ceil(count / 128) + 2);
 }
 
 /** Bytes that `encode` may need: 11 bits of state and 64 of a value, at most. */

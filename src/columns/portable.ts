@@ -84,12 +84,11 @@ function orderBits(lanes: BigInt64Array): void {
 
 function toDecimals(
   values: Float64Array,
-  decimals: number,
+  power: number,
   lanes: BigInt64Array,
   exceptions: Uint32Array,
 ): number {
   const words = wordsOf(lanes);
-  const power = 10 ** decimals;
   let [count, before] = [0, 0];
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
@@ -103,9 +102,8 @@ function toDecimals(
   return count;
 }
 
-function fromDecimals(lanes: BigInt64Array, decimals: number, values: Float64Array): void {
+function fromDecimals(lanes: BigInt64Array, power: number, values: Float64Array): void {
   const words = wordsOf(lanes);
-  const power = 10 ** decimals;
   for (let i = 0; i < lanes.length; i++) values[i] = numberAt(words, i) / power;
 }
 
@@ -189,17 +187,6 @@ function accumulate(lanes: BigInt64Array, first: bigint): void {
   }
 }
 
-function shift(lanes: BigInt64Array, by: bigint): void {
-  if (by === 0n) return;
-  const words = wordsOf(lanes);
-  const [lowBy, highBy] = [Number(by & 0xffff_ffffn), Number(by >> 32n)];
-  for (let i = 0; i < words.length; i += 2) {
-    const low = (words[i]! >>> 0) + lowBy;
-    words[i] = low | 0;
-    words[i + 1] = words[i + 1]! + highBy + (low >= WORD ? 1 : 0);
-  }
-}
-
 function classify(lanes: BigInt64Array, classes: Uint8Array): void {
   const words = wordsOf(lanes);
   if (lanes.length > 0) classes[0] = 1;
@@ -220,7 +207,6 @@ export const portableKernels: ColumnKernels = {
   commonDivisor,
   commonBits,
   orderBits,
-  unorderBits: orderBits,
   toDecimals,
   fromDecimals,
   divide,
@@ -231,7 +217,6 @@ export const portableKernels: ColumnKernels = {
   addReference: (lanes, reference, divisor) => addOrSubtract(lanes, reference, divisor, 1),
   difference,
   accumulate,
-  shift,
   classify,
   pack,
   unpack,

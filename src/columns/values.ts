@@ -21,6 +21,11 @@ const SAMPLE = 256;
 /** At most one value in so many is kept apart; else the bits of all are. */
 const EXCEPTIONS_SHARE = 8;
 
+/** Exact up to 10^22; `**` need not be. */
+function powerOf(decimals: number): number {
+  return Number(`1e${decimals}`);
+}
+
 export interface FloatLanes {
   readonly lanes: BigInt64Array;
   /** Undefined: the lanes are the bits of the values, in their order. */
@@ -38,7 +43,7 @@ export function floatsToDecimals(
   if (decimals === undefined) return undefined;
   const lanes = new BigInt64Array(values.length);
   const room = new Uint32Array(Math.floor(values.length / EXCEPTIONS_SHARE));
-  const count = kernels.toDecimals(values, decimals, lanes, room);
+  const count = kernels.toDecimals(values, powerOf(decimals), lanes, room);
   return count < 0 ? undefined : { lanes, decimals, exceptions: room.subarray(0, count) };
 }
 
@@ -54,7 +59,7 @@ function findDecimals(values: Float64Array, kernels: ColumnKernels): number | un
   let best: number | undefined;
   let fewest = Math.floor(sample.length / EXCEPTIONS_SHARE) + 1;
   for (let decimals = 0; decimals <= FLOAT_DECIMALS_MAX && fewest > 0; decimals++) {
-    const missed = kernels.toDecimals(sample, decimals, lanes, room);
+    const missed = kernels.toDecimals(sample, powerOf(decimals), lanes, room);
     if (missed >= fewest) continue;
     best = decimals;
     fewest = missed;
@@ -115,18 +120,19 @@ export function readFloatForm(source: ByteReader, count: number): FloatForm {
   return { decimals: form, places, bits };
 }
 
-/** Lanes are overwritten where they become the result. */
 export function lanesToFloats(
   lanes: BigInt64Array,
   form: FloatForm,
   kernels: ColumnKernels,
 ): Float64Array {
   if (form.decimals === undefined) {
-    kernels.unorderBits(lanes);
-    return new Float64Array(lanes.buffer, lanes.byteOffset, lanes.length);
+    // Of a copy: other columns may refer to the lanes.
+    const copy = lanes.slice();
+    kernels.orderBits(copy);
+    return new Float64Array(copy.buffer);
   }
   const values = new Float64Array(lanes.length);
-  kernels.fromDecimals(lanes, form.decimals, values);
+  kernels.fromDecimals(lanes, powerOf(form.decimals), values);
   const bits = bitsOf(values);
   for (let i = 0; i < form.places.length; i++) {
     // Exceptions behind the last value that was asked for.
