@@ -94,7 +94,7 @@ function textOf(row: Uint8Array): string {
   return Array.from(row, (bits) => String.fromCharCode(BLANK + bits)).join("");
 }
 
-/** One line of bars, a character for each part of the time; blank where there is no value. */
+/** The greatest value in each part of the time as a line of bars; blank where there is no value. */
 export function drawBars(line: Line, width: number) {
   const columns = columnsOf(line, width);
   const bounds = boundsOf(columns);
@@ -102,6 +102,6 @@ export function drawBars(line: Line, width: number) {
   const { low, high } = bounds;
   const level = (value: number) =>
     high === low ? 0 : Math.round(((value / 2 - low / 2) / (high / 2 - low / 2)) * 7);
-  const bars = columns.map((column) => (column === undefined ? " " : BARS[level(column.last)]));
+  const bars = columns.map((column) => (column === undefined ? " " : BARS[level(column.high)]));
   return { text: bars.join(""), low, high };
 }

@@ -73,6 +73,12 @@ function valuesOf(kind: ColumnKind, array: ColumnArray, from: number, to: number
   }
 }
 
+function arrayOf(kind: ColumnKind, column: ColumnValues): ColumnArray {
+  const isNumber = kind === "timestamp" || kind === "integer";
+  if (column.type === "int64" && isNumber) return toFloat64(column.values);
+  return column.values as ColumnArray;
+}
+
 /** A chunk that is being read, column by column as they are asked for. */
 export class OpenedChunk {
   readonly rows: number;
@@ -85,14 +91,17 @@ export class OpenedChunk {
     this.#columns = allColumns(definition);
   }
 
-  /** Values [from, to) of a column; the time is number 0. */
-  read(i: number, from = 0, to = this.rows): ColumnArray | readonly string[] {
-    const column = this.#columns[i] as ColumnNode;
-    if (i >= this.#chunk.columnCount) return filled(column, to - from);
-    const values = this.#chunk.read(i, from, to);
-    const isNumber = column.kind === "timestamp" || column.kind === "integer";
-    if (values.type === "int64" && isNumber) return toFloat64(values.values);
-    return values.values as ColumnArray;
+  /** Values [from, to) of some columns; the time is number 0. */
+  read(places: readonly number[], from = 0, to = this.rows): ColumnArray[] {
+    const { columnCount } = this.#chunk;
+    const stored = places.filter((place) => place < columnCount);
+    // At once: one column may be coded by another, which is decoded once then.
+    const values = this.#chunk.readMany(stored, from, to);
+    return places.map((place) => {
+      const column = this.#columns[place] as ColumnNode;
+      if (place >= columnCount) return filled(column, to - from);
+      return arrayOf(column.kind, values[stored.indexOf(place)] as ColumnValues);
+    });
   }
 
   /** The least and the greatest value of a column of integers, as the chunk itself tells. */
@@ -102,7 +111,7 @@ export class OpenedChunk {
   }
 
   all(): ColumnSet {
-    const arrays = this.#columns.map((_, i) => this.read(i) as ColumnArray);
+    const arrays = this.read(this.#columns.map((_, i) => i));
     return ColumnSet.of(
       this.#columns.map(({ kind }) => kind),
       arrays,

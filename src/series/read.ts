@@ -1,7 +1,7 @@
 /** Reads of a series: ranges, the last rows, the value at a time, and how many there are. */
 import { HoldfastError } from "../base/errors.js";
 import { show } from "../codec/text.js";
-import { type ColumnArray, ColumnSet } from "./column-set.js";
+import { ColumnSet } from "./column-set.js";
 import type { AnySeries, ColumnNode, SeriesRow } from "./definition.js";
 import { allColumns } from "./input.js";
 import { SeriesSlice } from "./slice.js";
@@ -100,10 +100,8 @@ function collect<Values>(pieces: Iterable<Piece>, wanted: Wanted, limit: number)
     if (rows === 0) break;
     const at = set.length;
     set.grow(rows);
-    wanted.places.forEach((place, i) => {
-      const values = piece.read(place, piece.from, piece.from + rows) as ColumnArray;
-      set.set(i, at, values, 0, rows);
-    });
+    const arrays = piece.read(wanted.places, piece.from, piece.from + rows);
+    for (const [i, values] of arrays.entries()) set.set(i, at, values, 0, rows);
   }
   return new SeriesSlice<Values>(wanted.nodes, set.trimmed());
 }

@@ -127,39 +127,45 @@ function addPiece(
   bucketMicros: number,
   plan: readonly Planned[],
   kept: readonly Accumulator[],
-  starts: number[],
+  all: number[],
 ): void {
-  const { from, to } = piece;
-  const times = piece.read(0, from, to) as Float64Array;
-  const ends = bucketEnds(times, bucketMicros);
-  const bucketAt = (i: number) => Math.floor((times[i] as number) / bucketMicros) * bucketMicros;
-  const joins = starts.at(-1) === bucketAt(0);
-  for (let b = 0, begin = 0; b < ends.length; begin = ends[b++] as number) {
-    if (b > 0 || !joins) starts.push(bucketAt(begin));
-  }
-  plan.forEach(({ place, operation }, i) => {
-    const one = kept[i] as Accumulator;
-    if (ends.length === 1 && addWhole(piece, place, operation, one, joins)) return;
-    const values = operation === "count" ? times : piece.read(place, from, to);
+  const { starts, ends } = bucketsIn(piece, bucketMicros);
+  const joins = all.at(-1) === starts[0];
+  all.push(...(joins ? starts.slice(1) : starts));
+  const left = plan
+    .map((planned, i) => ({ ...planned, one: kept[i] as Accumulator }))
+    .filter(({ place, operation, one }) => {
+      return !(ends.length === 1 && addWhole(piece, place, operation, one, joins));
+    });
+  const read = left.filter(({ operation }) => operation !== "count");
+  const places = [...new Set(read.map(({ place }) => place))];
+  const arrays = piece.read(places, piece.from, piece.to);
+  for (const { place, one } of left) {
+    // Rows are counted by their number.
+    const values = arrays[places.indexOf(place)] ?? [];
     for (let b = 0, begin = 0; b < ends.length; begin = ends[b++] as number) {
       if (b > 0 || !joins) one.begin();
       one.add(values, begin, ends[b] as number);
     }
-  });
+  }
 }
 
-/** Where the buckets of these times end, by row. */
-function bucketEnds(times: Float64Array, bucketMicros: number): number[] {
+/** The buckets that the rows of a piece are in: their beginnings, and where they end, by row. */
+function bucketsIn({ from, to, first, last, read }: Piece, bucketMicros: number) {
+  const startOf = (time: number) => Math.floor(time / bucketMicros) * bucketMicros;
+  const starts = [startOf(first)];
+  if (startOf(last) === starts[0]) return { starts, ends: [to - from] };
+  const times = read([0], from, to)[0] as Float64Array;
   const ends: number[] = [];
-  let next = (Math.floor((times[0] as number) / bucketMicros) + 1) * bucketMicros;
+  let next = startOf(first) + bucketMicros;
   for (let i = 1; i < times.length; i++) {
     const time = times[i] as number;
     if (time < next) continue;
     ends.push(i);
-    next = (Math.floor(time / bucketMicros) + 1) * bucketMicros;
+    starts.push(startOf(time));
+    next = startOf(time) + bucketMicros;
   }
-  ends.push(times.length);
-  return ends;
+  return { starts, ends: [...ends, times.length] };
 }
 
 /** A whole chunk in one bucket: what the chunk says of itself, or one value of it, is enough. */
@@ -171,8 +177,8 @@ function addWhole(
   joins: boolean,
 ): boolean {
   let values: ColumnValues | undefined;
-  if (operation === "first") values = read(place, from, from + 1);
-  else if (operation === "last") values = read(place, to - 1, to);
+  if (operation === "first") [values] = read([place], from, from + 1);
+  else if (operation === "last") [values] = read([place], to - 1, to);
   else if (whole && (operation === "min" || operation === "max")) {
     const bound = chunk?.().bounds(place)?.[operation];
     if (bound !== undefined) values = one.asValues(bound);

@@ -24,8 +24,11 @@ export interface Times {
 export interface Piece {
   readonly from: number;
   readonly to: number;
-  /** Values [from, to) of a column; the time is number 0. */
-  read(i: number, from: number, to: number): ColumnArray | readonly string[];
+  /** Times of the first and the last of them. */
+  readonly first: number;
+  readonly last: number;
+  /** Values [from, to) of some columns; the time is number 0. */
+  read(places: readonly number[], from: number, to: number): ColumnArray[];
   /** The sealed chunk, which is read when it is first asked for; undefined for the open one. */
   readonly chunk: (() => OpenedChunk) | undefined;
   /** All rows of the chunk are in it. */
@@ -74,8 +77,11 @@ function openPiece({ state }: SeriesSource, start: Start, { gte, lt }: Times): P
   const from = rowAt(open.time, forgotten, open.length, gte);
   const to = rowAt(open.time, from, open.length, lt);
   if (from === to) return undefined;
-  const read = (i: number, first: number, end: number) => partOf(open, i, first, end);
-  return { from, to, read, chunk: undefined, whole: from === 0 && to === open.length };
+  const read = (places: readonly number[], begin: number, end: number) =>
+    places.map((place) => partOf(open, place, begin, end));
+  const [first, last] = [open.time[from] as number, open.time[to - 1] as number];
+  const whole = from === 0 && to === open.length;
+  return { from, to, first, last, read, chunk: undefined, whole };
 }
 
 function partOf(set: ColumnSet, i: number, from: number, to: number): ColumnArray {
@@ -129,12 +135,15 @@ function sealedPiece(
   const isFirst = compareKeys(entry.key, start.key as ChunkKey) === 0;
   let from = isFirst ? start.skip : 0;
   let to = entry.rows;
-  if (entry.key[1] < gte || entry.last >= lt) {
-    const times = chunk().read(0) as Float64Array;
+  let [first, last] = [entry.key[1], entry.last];
+  if (from > 0 || first < gte || last >= lt) {
+    const times = chunk().read([0])[0] as Float64Array;
     from = rowAt(times, from, to, gte);
     to = rowAt(times, from, to, lt);
+    if (from === to) return undefined;
+    [first, last] = [times[from] as number, times[to - 1] as number];
   }
-  if (from === to) return undefined;
-  const read = (i: number, first: number, end: number) => chunk().read(i, first, end);
-  return { from, to, read, chunk, whole: from === 0 && to === entry.rows };
+  const read = (places: readonly number[], begin: number, end: number) =>
+    chunk().read(places, begin, end);
+  return { from, to, first, last, read, chunk, whole: from === 0 && to === entry.rows };
 }
