@@ -1,9 +1,10 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
 import { durable } from "./durable.mjs";
 import { overwrite } from "./overwrite.mjs";
+import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite };
+const BENCHES = { durable, state, overwrite, series };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -30,6 +31,9 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   overwrite  the same keys again and again: the size of the directory meanwhile
     --count N  --keys N  --group N  --tolerance N  --json FILE
+
+  series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
+    --rows N (default: 1000000; with --quick 100000)  --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

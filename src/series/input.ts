@@ -57,14 +57,14 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 function checkNames(definition: AnySeries, given: Given, columns: readonly ColumnNode[]): void {
   let found = 0;
   for (const { name, defaultValue } of columns) {
-    if (given[name] !== undefined) found++;
-    else if (Object.hasOwn(given, name)) found++;
+    if (Object.hasOwn(given, name)) found++;
     if (given[name] !== undefined || defaultValue !== undefined) continue;
     throw invalid(definition, name, undefined, "the column is missing");
   }
   const names = Object.keys(given);
   if (names.length === found) return;
   const unknown = names.find((name) => !columns.some((column) => column.name === name));
+  if (unknown === undefined) return;
   throw invalid(definition, unknown, undefined, "there is no such column");
 }
 
