@@ -1,9 +1,10 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite };
+const BENCHES = { durable, state, overwrite, columns };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -30,6 +31,12 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   overwrite  the same keys again and again: the size of the directory meanwhile
     --count N  --keys N  --group N  --tolerance N  --json FILE
+
+  columns    column chunks of recorded tapes: how small, how fast, beside LZ4 alone
+    --data DIR         a folder of tapes (default: tapes/ in this checkout)
+    --rows N           of a chunk (default: 65536)
+    --seconds N        for each figure of speed (default: 0.4)
+    --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything
