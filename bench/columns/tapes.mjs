@@ -107,14 +107,14 @@ const plainMicros = (text) => micros(Date.parse(`${text.replace(" ", "T")}Z`));
 const at = (rows, i, convert) => rows.map((row) => convert(row[i]));
 
 /** Fields in their order: a name, its type, and how a text becomes a value. */
-function table(path, name, rows, fields) {
+function table(name, rows, fields) {
   const columns = fields.map(([field, make, convert], i) => make(field, at(rows, i, convert)));
   return [{ name, columns }];
 }
 
 const csv = (path, fields, { separator = ",", header = true } = {}) => {
   const name = path.replace(/.*\//, "").replace(/\..*/, "");
-  return table(path, name, rowsOf(path, separator, header), fields);
+  return table(name, rowsOf(path, separator, header), fields);
 };
 
 const floats = (...names) => names.map((name) => [name, float64, Number]);
@@ -157,7 +157,7 @@ const READERS = {
   "fxcm_eurusd_quotes_20140507.csv.gz": (path) =>
     csv(path, [["ms", int64, micros], ...floats("bid", "ask")], { header: false }),
   "dukascopy_eurusd_quotes_20190204.json.gz": (path) =>
-    table(path, "dukascopy_eurusd_quotes_20190204", JSON.parse(contentOf(path)), [
+    table("dukascopy_eurusd_quotes_20190204", JSON.parse(contentOf(path)), [
       ["ts", int64, micros],
       ...floats("ask", "bid", "askVolume", "bidVolume"),
     ]),

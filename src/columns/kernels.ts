@@ -34,8 +34,9 @@ export interface ColumnKernels {
   /** Bits of floats become integers in their order, in place; the same again takes it back. */
   orderBits(lanes: BigInt64Array): void;
   /**
-   * lane / power, a power of ten, is the value, or its place is an exception, and the lane repeats the one
-   * before. Number of exceptions; -1 for more than there is room for.
+   * lane / power, a power of ten, is the value, or its place is an exception: the lane is then the
+   * nearest there is, or, beyond 2^51, that before. Number of exceptions; -1 for more than there is
+   * room for.
    */
   toDecimals(
     values: Float64Array,

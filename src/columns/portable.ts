@@ -93,10 +93,12 @@ function toDecimals(
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     const rounded = value * power + ROUNDER - ROUNDER;
-    const isIt = Math.abs(rounded) <= ROUNDED_MAX && Object.is(rounded / power, value);
-    if (isIt) before = rounded;
-    else if (count === exceptions.length) return -1;
-    else exceptions[count++] = i;
+    const isNear = Math.abs(rounded) <= ROUNDED_MAX;
+    if (isNear) before = rounded;
+    if (!isNear || !Object.is(rounded / power, value)) {
+      if (count === exceptions.length) return -1;
+      exceptions[count++] = i;
+    }
     put(words, i, before);
   }
   return count;
