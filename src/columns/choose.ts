@@ -117,7 +117,7 @@ function minus(values: Float64Array, reference: Float64Array, divisor: number): 
 }
 
 /**
- * For the column whose values, scaled, are these. `before` are the columns before it; it was divided
+ * For the column whose values, scaled, are these. `before` are the columns before it. It was divided
  * by `divisor`, and so are references.
  */
 export function chooseTransform(

@@ -59,7 +59,7 @@ class BinTree {
     return [...used, ...this.#side(false).bins, ...this.#side(true).bins];
   }
 
-  /** Bits that the residuals of those symbols take as one bin, with the bin; 0 if there are none. */
+  /** Bits that residuals of those symbols take as one bin, with the bin; 0 if there are none. */
   #cost(symbols: readonly number[], width: number): number {
     let bits = 0;
     for (let context = 0; context < this.#of.contexts; context++) {

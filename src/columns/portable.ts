@@ -1,4 +1,4 @@
-/** The loops over lanes in JavaScript, on their halves: bigints would cost some fifty times as much. */
+/** The loops over lanes in JavaScript, on their halves: bigints would cost far more. */
 import { portableChecksum } from "../disk/checksum.js";
 import type { ColumnKernels } from "./kernels.js";
 import { countSymbols, decode, encode, wordsOf } from "./portable-entropy.js";
