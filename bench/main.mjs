@@ -1,10 +1,11 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, series };
+const BENCHES = { durable, state, overwrite, columns, series };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -31,6 +32,12 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   overwrite  the same keys again and again: the size of the directory meanwhile
     --count N  --keys N  --group N  --tolerance N  --json FILE
+
+  columns    column chunks of recorded tapes: how small, how fast, beside LZ4 alone
+    --data DIR         a folder of tapes (default: tapes/ in this checkout)
+    --rows N           of a chunk (default: 65536)
+    --seconds N        for each figure of speed (default: 0.4)
+    --json FILE
 
   series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
     --rows N (default: 1000000; with --quick 100000)  --json FILE

@@ -86,12 +86,11 @@ int64_t ToDecimals(const double* values, double power, Lanes lanes, uint32_t* ex
     const double shifted = scaled + kRounder;
     const double rounded = shifted - kRounder;
     const double again = rounded / power;
+    const bool is_near = std::fabs(rounded) <= kRoundedMax;
+    if (is_near) before = static_cast<int64_t>(rounded);
     // By their bits, so that -0 is none.
-    if (std::fabs(rounded) <= kRoundedMax && std::memcmp(&again, &values[i], 8) == 0) {
-      before = static_cast<int64_t>(rounded);
-    } else if (count == room) {
-      return -1;
-    } else {
+    if (!is_near || std::memcmp(&again, &values[i], sizeof(again)) != 0) {
+      if (count == room) return -1;
       exceptions[count++] = static_cast<uint32_t>(i);
     }
     lanes.at[i] = before;

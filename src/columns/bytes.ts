@@ -14,7 +14,7 @@ export class ByteWriter {
   }
 
   /** Room for `count` bytes more. What was given before is no longer of use. */
-  reserve(count: number): Uint8Array {
+  #reserve(count: number): Uint8Array {
     if (this.#length + count > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + count));
       grown.set(this.#bytes.subarray(0, this.#length));
@@ -23,18 +23,13 @@ export class ByteWriter {
     return this.#bytes.subarray(this.#length, this.#length + count);
   }
 
-  /** What was written into reserved room. */
-  advance(count: number): void {
-    this.#length += count;
-  }
-
   byte(value: number): void {
-    this.reserve(1)[0] = value;
+    this.#reserve(1)[0] = value;
     this.#length++;
   }
 
   bytes(source: Uint8Array): void {
-    this.reserve(source.length).set(source);
+    this.#reserve(source.length).set(source);
     this.#length += source.length;
   }
 
@@ -59,7 +54,7 @@ export class ByteWriter {
   }
 
   float64(value: number): void {
-    viewOf(this.reserve(8)).setFloat64(0, value, true);
+    viewOf(this.#reserve(8)).setFloat64(0, value, true);
     this.#length += 8;
   }
 

@@ -8,6 +8,9 @@ import { CELLS, cellOfNumber, cellWidth } from "./tokens.js";
 /** Stretches of neighbouring rows. The first two rows of each are there for their differences. */
 const STRETCHES = 8;
 const STRETCH_ROWS = 130;
+/** Of short chunks fewer: looking at them would take longer than coding them. */
+const STRETCH_ROWS_MIN = 66;
+const SHORT_ROWS = 16_384;
 /** So far back are columns looked at as references and contexts. */
 const REACH = 12;
 /** A reference or a context has to save so many bits of each value, for what it costs to read. */
@@ -24,9 +27,9 @@ export class Sample {
       this.rows = count;
       return;
     }
-    const apart = (count - STRETCH_ROWS) / (STRETCHES - 1);
+    this.rows = count < SHORT_ROWS ? STRETCH_ROWS_MIN : STRETCH_ROWS;
+    const apart = (count - this.rows) / (STRETCHES - 1);
     this.starts = Array.from({ length: STRETCHES }, (_, i) => Math.floor(i * apart));
-    this.rows = STRETCH_ROWS;
   }
 
   /** Lanes as numbers: exact below 2^53. */
@@ -61,7 +64,12 @@ export interface Sampled {
 }
 
 export function classesOf(differences: Float64Array): Uint8Array {
-  return Uint8Array.from(differences, (d) => (d < 0 ? 0 : d > 0 ? (d < 64 ? 2 : 3) : 1));
+  const classes = new Uint8Array(differences.length);
+  for (let i = 0; i < classes.length; i++) {
+    const d = differences[i]!;
+    classes[i] = d < 0 ? 0 : d > 0 ? (d < 64 ? 2 : 3) : 1;
+  }
+  return classes;
 }
 
 export interface Transform {
@@ -117,7 +125,7 @@ function minus(values: Float64Array, reference: Float64Array, divisor: number): 
 }
 
 /**
- * For the column whose values, scaled, are these. `before` are the columns before it; it was divided
+ * For the column whose values, scaled, are these. `before` are the columns before it. It was divided
  * by `divisor`, and so are references.
  */
 export function chooseTransform(
@@ -126,13 +134,13 @@ export function chooseTransform(
   divisor: number,
   before: readonly (Sampled | undefined)[],
 ): Choice {
-  let best = bestOrder(sample, values, 2, undefined);
+  let best = bestOrder(sample, values);
   const first = Math.max(0, before.length - REACH);
   if (best.bits < WORTH_BITS) return best;
   for (let i = first; i < before.length; i++) {
     const other = before[i];
     if (other === undefined || !other.isNumeric || (divisor !== 1 && !other.isSafe)) continue;
-    const one = bestOrder(sample, minus(values, other.values, divisor), 1, i);
+    const one = ofReference(sample, minus(values, other.values, divisor), i, best.bits);
     if (one.bits < best.bits - WORTH_BITS) best = one;
   }
   for (let i = first; i < before.length; i++) {
@@ -145,23 +153,35 @@ export function chooseTransform(
   return best;
 }
 
-function bestOrder(
-  sample: Sample,
-  values: Float64Array,
-  most: number,
-  reference: number | undefined,
-): Choice {
-  let residuals = values;
-  let best: Choice | undefined;
-  for (let order = 0; order <= most; order++) {
-    if (order > 0) residuals = sample.differences(residuals);
-    const bits = estimate(residuals);
-    // One order more has to be better than chance.
-    if (best === undefined || bits < best.bits - 0.01) {
-      best = { order, reference, context: undefined, bits, residuals };
-    }
+function choiceOf(order: number, residuals: Float64Array, reference?: number): Choice {
+  return { order, reference, context: undefined, bits: estimate(residuals), residuals };
+}
+
+/** One order more has to be better than chance. */
+const ORDER_BITS = 0.01;
+
+/** Where differences are no better than values, theirs are not looked at. */
+function bestOrder(sample: Sample, values: Float64Array): Choice {
+  let best = choiceOf(0, values);
+  for (let order = 1; order <= 2; order++) {
+    const one = choiceOf(order, sample.differences(best.residuals));
+    if (one.bits >= best.bits - ORDER_BITS) break;
+    best = one;
   }
-  return best as Choice;
+  return best;
+}
+
+/** Distances from a reference change slowly if it is any good: their differences tell first. */
+function ofReference(
+  sample: Sample,
+  distances: Float64Array,
+  reference: number,
+  bound: number,
+): Choice {
+  const differences = choiceOf(1, sample.differences(distances), reference);
+  if (differences.bits > 2 * bound) return differences;
+  const plain = choiceOf(0, distances, reference);
+  return plain.bits <= differences.bits + ORDER_BITS ? plain : differences;
 }
 
 const DICTIONARY_MAX = 96;

@@ -114,6 +114,17 @@ function bestCoding(
   return packed.length <= entropy.bytes.length ? { coding: CODING.packed, bytes: packed } : entropy;
 }
 
+/** Memory for what is encoded, used again: zeroing it anew would take longer than to encode. */
+let scratch = new Uint8Array(0);
+/** That of longer chunks is let go of. */
+const SCRATCH_MAX = 1 << 20;
+
+function scratchOf(bytes: number): Uint8Array {
+  if (bytes > SCRATCH_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+  return scratch;
+}
+
 function encodeEntropy(
   residuals: BigInt64Array,
   choice: Choice,
@@ -129,11 +140,11 @@ function encodeEntropy(
   const chosen = chooseModel({ counts, contexts, dictionary }, residuals.length);
   const target = new ByteWriter();
   writeModel(chosen, target);
-  const room = target.reserve(encodedBytesMax(residuals.length));
+  const room = scratchOf(encodedBytesMax(residuals.length));
   const { symbolBins, model } = chosen;
   const bytes = kernels.encode(residuals, classes, dictionary, symbolBins, model, room);
   assert(bytes > 0, "every residual has a bin");
-  target.advance(bytes);
+  target.bytes(room.subarray(0, bytes));
   return { coding: CODING.entropy, bytes: target.view() };
 }
 

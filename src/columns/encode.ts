@@ -17,6 +17,8 @@ import {
 import type { ColumnKernels } from "./kernels.js";
 import {
   type ColumnValues,
+  distancesOf,
+  type FloatLanes,
   floatsToBits,
   floatsToDecimals,
   stringsToLanes,
@@ -26,6 +28,9 @@ import {
 
 /** Differences of such integers are exact as numbers. */
 const SAFE_MAX = 2n ** 52n;
+
+/** Exceptions that are fewer than that do not matter. */
+const RARE = 0.01;
 
 /** Lanes of a column that later ones may refer to. */
 interface Written extends Sampled {
@@ -158,11 +163,34 @@ function writeFloatBounds(
 }
 
 function writeFloats(around: Surroundings, values: Float64Array, bodies: ByteWriter): void {
-  const decimals = floatsToDecimals(values, around.kernels);
-  // Decimals of that many digits may well be true floats that happen to end so.
-  const form = decimals ?? floatsToBits(values, around.kernels);
+  const form = floatForm(around, values);
   writeFloatForm(form, values, bodies);
   writeLaneColumn(around, form.lanes, true, bodies);
+}
+
+/** Decimals, unless so many values are none that the bits of all take less. */
+function floatForm({ sample, kernels }: Surroundings, values: Float64Array): FloatLanes {
+  const decimals = floatsToDecimals(values, kernels);
+  if (decimals === undefined) return floatsToBits(values, kernels);
+  const share = decimals.exceptions.length / values.length;
+  if (share < RARE) return decimals;
+  const bits = floatsToBits(values, kernels);
+  const scale = findScale(bits.lanes, false, kernels);
+  const scaled = bits.lanes.slice();
+  scaleDown(scaled, scale, kernels);
+  const costOf = (lanes: BigInt64Array): number =>
+    chooseTransform(sample, sample.of(lanes), 1, []).bits;
+  const exceptionBits = share * (8 + meanBits(distancesOf(decimals, values)));
+  return costOf(decimals.lanes) + exceptionBits < costOf(scaled) ? decimals : bits;
+}
+
+/** Of a number with its sign, in whole bytes of seven bits. */
+function meanBits(distances: BigInt64Array): number {
+  let sum = 0;
+  for (const distance of distances) {
+    sum += 8 * Math.ceil((Math.log2(Math.abs(Number(distance)) + 1) + 1) / 7);
+  }
+  return sum / distances.length;
 }
 
 function writeLaneColumn(

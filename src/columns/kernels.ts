@@ -1,6 +1,6 @@
 /**
- * The loops over all values of a column. There are two forms of each, in the addon and in JavaScript,
- * that give the same bits. Lanes are 64-bit integers; all arithmetic on them wraps around.
+ * The loops over all values of a column. There are two forms of each, in the addon and in
+ * JavaScript, that give the same bits. Lanes are 64-bit integers; all arithmetic on them wraps around.
  */
 
 /** How residuals are told apart: bins, and how often each is expected in each context. */
@@ -24,8 +24,8 @@ export interface ColumnKernels {
   /** Smallest and largest, NaN left out; false if there is no other. -0 and 0 are equal. */
   floatRange(values: Float64Array, out: Float64Array): boolean;
   /**
-   * The largest number that divides what all lanes are more or less than the first one, 0 if they are
-   * all equal. Magnitudes are at most 2^52.
+   * The largest number that divides what all lanes are more or less than the first one, 0 if they
+   * are all equal. Magnitudes are at most 2^52.
    */
   commonDivisor(lanes: BigInt64Array): number;
   /** Bits that are the same in all lanes, from the lowest one on; 64 if all are equal. */
@@ -34,8 +34,9 @@ export interface ColumnKernels {
   /** Bits of floats become integers in their order, in place; the same again takes it back. */
   orderBits(lanes: BigInt64Array): void;
   /**
-   * lane / power, a power of ten, is the value, or its place is an exception, and the lane repeats the one
-   * before. Number of exceptions; -1 for more than there is room for.
+   * lane / power, a power of ten, is the value, or its place is an exception: the lane is then the
+   * nearest there is, or, beyond 2^51, that before. Number of exceptions; -1 for more than there is
+   * room for.
    */
   toDecimals(
     values: Float64Array,
@@ -59,12 +60,12 @@ export interface ColumnKernels {
   difference(lanes: BigInt64Array): void;
   /** Back, from that first lane on. */
   accumulate(lanes: BigInt64Array, first: bigint): void;
-  /** 0 for a lane that is less than the one before, 1 for the same, 2 for up to 63 more, 3 for more. */
+  /** 0 for a lane less than the one before, 1 for the same, 2 for up to 63 more, 3 for more. */
   classify(lanes: BigInt64Array, classes: Uint8Array): void;
 
   /** Width, base and bits of blocks of 128. Gives the bytes written; there is room enough. */
   pack(lanes: BigInt64Array, target: Uint8Array): number;
-  /** Back, from bytes[from, to) which may be anything. Where it ended; -1 for bytes that are none. */
+  /** Back, from bytes[from, to), which may be anything. Where it ended; -1 for what is none. */
   unpack(bytes: Uint8Array, from: number, to: number, lanes: BigInt64Array): number;
 
   /**

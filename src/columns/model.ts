@@ -39,11 +39,17 @@ class BinTree {
   readonly #row: number;
   readonly #totals: number[];
   readonly #binBits: number;
+  /** Of each symbol, whatever the context. */
+  readonly #sums: Uint32Array;
 
   constructor(of: Counts, binBits: number) {
     this.#of = of;
     this.#row = CELLS + of.dictionary.length;
     this.#binBits = binBits;
+    this.#sums = of.counts.slice(0, this.#row);
+    for (let at = this.#row; at < of.counts.length; at++) {
+      this.#sums[at % this.#row] = this.#sums[at % this.#row]! + of.counts[at]!;
+    }
     this.#totals = Array.from({ length: of.contexts }, (_, context) =>
       of.counts.subarray(context * this.#row, (context + 1) * this.#row).reduce((a, b) => a + b, 0),
     );
@@ -59,7 +65,7 @@ class BinTree {
     return [...used, ...this.#side(false).bins, ...this.#side(true).bins];
   }
 
-  /** Bits that the residuals of those symbols take as one bin, with the bin; 0 if there are none. */
+  /** Bits that residuals of those symbols take as one bin, with the bin; 0 if there are none. */
   #cost(symbols: readonly number[], width: number): number {
     let bits = 0;
     for (let context = 0; context < this.#of.contexts; context++) {
@@ -78,13 +84,21 @@ class BinTree {
       const [first, count] = cellsOfLength(length);
       const base = length === 0 ? 0n : 1n << BigInt(length - 1);
       const width = Math.max(length - 1, 0);
-      const octave = this.#octave(isNegative, base, width, first, count);
+      const isUsed = this.#isUsed(first + (isNegative ? NEGATIVE : 0), count);
+      const octave = isUsed ? this.#octave(isNegative, base, width, first, count) : NOTHING;
       const apart = join(below, octave);
       // The least magnitude has to have a bin of its own kind: zero is not negative.
       const canMerge = octave !== NOTHING && below !== NOTHING && length <= 63;
       below = canMerge ? this.#merged(isNegative, 0n, length, apart) : apart;
     }
     return below;
+  }
+
+  #isUsed(first: number, count: number): boolean {
+    for (let symbol = first; symbol < first + count; symbol++) {
+      if (this.#sums[symbol]! > 0) return true;
+    }
+    return false;
   }
 
   #octave(isNegative: boolean, base: bigint, width: number, first: number, count: number): Node {

@@ -1,4 +1,4 @@
-/** Packed bits in JavaScript: for each block of 128 lanes its smallest, and the rest in one width. */
+/** Packed bits in JavaScript: of each block of 128 lanes the smallest, the rest in one width. */
 import { PACKED_BLOCK } from "./format.js";
 import { bitsAt, SLACK, wordsOf } from "./portable-entropy.js";
 

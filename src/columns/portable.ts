@@ -1,4 +1,4 @@
-/** The loops over lanes in JavaScript, on their halves: bigints would cost some fifty times as much. */
+/** The loops over lanes in JavaScript, on their halves: bigints would cost far more. */
 import { portableChecksum } from "../disk/checksum.js";
 import type { ColumnKernels } from "./kernels.js";
 import { countSymbols, decode, encode, wordsOf } from "./portable-entropy.js";
@@ -93,10 +93,12 @@ function toDecimals(
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     const rounded = value * power + ROUNDER - ROUNDER;
-    const isIt = Math.abs(rounded) <= ROUNDED_MAX && Object.is(rounded / power, value);
-    if (isIt) before = rounded;
-    else if (count === exceptions.length) return -1;
-    else exceptions[count++] = i;
+    const isNear = Math.abs(rounded) <= ROUNDED_MAX;
+    if (isNear) before = rounded;
+    if (!isNear || !Object.is(rounded / power, value)) {
+      if (count === exceptions.length) return -1;
+      exceptions[count++] = i;
+    }
     put(words, i, before);
   }
   return count;

@@ -29,6 +29,7 @@ const TWO_32 = 0x1_0000_0000;
 /** The same of a number, for estimates: beyond 2^53 it is as exact as that. */
 export function cellOfNumber(value: number): number {
   const magnitude = Math.min(Math.abs(value), 2 ** 63);
+  if (magnitude < 2 ** 31) return cellOf(0, magnitude) + (value < 0 ? NEGATIVE : 0);
   const high = Math.floor(magnitude / TWO_32);
   const cell = cellOf(high | 0, (magnitude - high * TWO_32) | 0);
   return value < 0 ? cell + NEGATIVE : cell;

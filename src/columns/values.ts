@@ -18,8 +18,8 @@ export type ColumnType = ColumnValues["type"];
 
 /** Values of a column that are looked at to find its number of decimals. */
 const SAMPLE = 256;
-/** At most one value in so many is kept apart; else the bits of all are. */
-const EXCEPTIONS_SHARE = 8;
+/** What a value costs that is no such decimal, in digits. */
+const EXCEPTION_DIGITS = 15;
 
 /** Exact up to 10^22; `**` need not be. */
 function powerOf(decimals: number): number {
@@ -34,7 +34,7 @@ export interface FloatLanes {
   readonly exceptions: Uint32Array;
 }
 
-/** Floats as decimals, if nearly all of them are decimals of the same scale. */
+/** Floats as decimals, if most of them are decimals of the same scale. */
 export function floatsToDecimals(
   values: Float64Array,
   kernels: ColumnKernels,
@@ -42,12 +42,12 @@ export function floatsToDecimals(
   const decimals = findDecimals(values, kernels);
   if (decimals === undefined) return undefined;
   const lanes = new BigInt64Array(values.length);
-  const room = new Uint32Array(Math.floor(values.length / EXCEPTIONS_SHARE));
+  const room = new Uint32Array(values.length >> 1);
   const count = kernels.toDecimals(values, powerOf(decimals), lanes, room);
   return count < 0 ? undefined : { lanes, decimals, exceptions: room.subarray(0, count) };
 }
 
-/** The scale that misses the fewest values of a sample; the least of those that miss as few. */
+/** The scale of a sample that takes the fewest digits, exceptions counted. */
 function findDecimals(values: Float64Array, kernels: ColumnKernels): number | undefined {
   const step = Math.max(1, Math.floor(values.length / SAMPLE));
   const sample = Float64Array.from(
@@ -57,12 +57,13 @@ function findDecimals(values: Float64Array, kernels: ColumnKernels): number | un
   const lanes = new BigInt64Array(sample.length);
   const room = new Uint32Array(sample.length);
   let best: number | undefined;
-  let fewest = Math.floor(sample.length / EXCEPTIONS_SHARE) + 1;
-  for (let decimals = 0; decimals <= FLOAT_DECIMALS_MAX && fewest > 0; decimals++) {
+  let fewest = EXCEPTION_DIGITS;
+  for (let decimals = 0; decimals < fewest; decimals++) {
     const missed = kernels.toDecimals(sample, powerOf(decimals), lanes, room);
-    if (missed >= fewest) continue;
+    const digits = decimals + (missed / sample.length) * EXCEPTION_DIGITS;
+    if (digits >= fewest) continue;
     best = decimals;
-    fewest = missed;
+    fewest = digits;
   }
   return best;
 }
@@ -74,50 +75,58 @@ export function floatsToBits(values: Float64Array, kernels: ColumnKernels): Floa
   return { lanes, decimals: undefined, exceptions: new Uint32Array(0) };
 }
 
-/** Bits of each, so that a NaN stays the one it is. */
+/** The bits of each, so that a NaN stays the one it is. */
 function bitsOf(values: Float64Array): BigInt64Array {
   return new BigInt64Array(values.buffer, values.byteOffset, values.length);
+}
+
+/** How far the bits of each exception are from those of the decimal in its place. */
+export function distancesOf(form: FloatLanes, values: Float64Array): BigInt64Array {
+  const bits = bitsOf(values);
+  const power = powerOf(form.decimals ?? 0);
+  const near = new Float64Array(form.exceptions.length);
+  form.exceptions.forEach((place, i) => {
+    near[i] = Number(form.lanes[place]) / power;
+  });
+  return bitsOf(near).map((decimal, i) => bits[form.exceptions[i]!]! - decimal);
 }
 
 export function writeFloatForm(form: FloatLanes, values: Float64Array, target: ByteWriter): void {
   target.byte(form.decimals ?? FLOAT_BITS);
   if (form.decimals === undefined) return;
-  target.varint(form.exceptions.length);
-  const bits = bitsOf(values);
-  const raw = new DataView(new ArrayBuffer(8));
+  const distances = distancesOf(form, values);
+  target.varint(distances.length);
   let before = 0;
-  for (const place of form.exceptions) {
+  form.exceptions.forEach((place, i) => {
     target.varint(place - before);
     before = place;
-    raw.setBigInt64(0, bits[place]!, true);
-    target.bytes(new Uint8Array(raw.buffer));
-  }
+    target.signed(distances[i]!);
+  });
 }
 
 export interface FloatForm {
   readonly decimals: number | undefined;
   readonly places: Uint32Array;
-  readonly bits: BigInt64Array;
+  readonly distances: BigInt64Array;
 }
 
 export function readFloatForm(source: ByteReader, count: number): FloatForm {
   const form = source.byte();
   if (form === FLOAT_BITS) {
-    return { decimals: undefined, places: new Uint32Array(0), bits: new BigInt64Array(0) };
+    return { decimals: undefined, places: new Uint32Array(0), distances: new BigInt64Array(0) };
   }
   if (form > FLOAT_DECIMALS_MAX) throw corruptChunk("a number of decimals is too large");
-  // Each takes nine bytes at least, so that no more memory is asked for than there are bytes.
-  const exceptions = source.varint(Math.min(count, Math.floor((source.end - source.at) / 9)));
+  // Each takes two bytes at least, so that no more memory is asked for than there are bytes.
+  const exceptions = source.varint(Math.min(count, (source.end - source.at) >> 1));
   const places = new Uint32Array(exceptions);
-  const bits = new BigInt64Array(exceptions);
-  const view = new DataView(source.bytes.buffer, source.bytes.byteOffset, source.bytes.byteLength);
+  const distances = new BigInt64Array(exceptions);
   for (let i = 0, place = 0; i < exceptions; i++) {
     place += source.varint(count);
     if (place >= count) throw corruptChunk("an exception has no place");
     places[i] = place;
-    bits[i] = view.getBigInt64(source.skip(8), true);
+    distances[i] = source.signed();
   }
-  return { decimals: form, places, bits };
+  return { decimals: form, places, distances };
 }
 
 export function lanesToFloats(
@@ -135,8 +144,9 @@ export function lanesToFloats(
   kernels.fromDecimals(lanes, powerOf(form.decimals), values);
   const bits = bitsOf(values);
   for (let i = 0; i < form.places.length; i++) {
-    // Exceptions behind the last value that was asked for.
-    if (form.places[i]! < lanes.length) bits[form.places[i]!] = form.bits[i]!;
+    const place = form.places[i]!;
+    // The others are behind the last value that was asked for.
+    if (place < lanes.length) bits[place] = bits[place]! + form.distances[i]!;
   }
   return values;
 }
