@@ -158,7 +158,9 @@ export class Appender {
     const doomed: ChunkEntry[] = [];
     for (const chunk of chunksOf(tables, name, { limit: FORGET_MAX })) {
       const tooMany = rows + state.open.length - chunk.rows >= rowsMax;
-      if (!tooMany && bytes <= bytesMax && chunk.last >= oldest) break;
+      // The newest chunk stays, however large it is for the bound.
+      const fits = bytes <= bytesMax || chunk.rows === rows;
+      if (!tooMany && fits && chunk.last >= oldest) break;
       doomed.push(chunk);
       rows -= chunk.rows;
       bytes -= chunk.bytes;

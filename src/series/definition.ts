@@ -53,7 +53,10 @@ export interface ColumnNode {
 export interface SeriesCapacity {
   /** The newest so many rows. */
   readonly rows?: number;
-  /** Sealed chunks, as they are stored, in bytes; forgotten chunk by chunk. At least 65,536. */
+  /**
+   * Sealed chunks, as they are stored, in bytes: at least 65,536. They are forgotten one by one, but
+   * never the newest.
+   */
   readonly bytes?: number;
   /** Rows whose time is at most so many microseconds before that of the newest row. */
   readonly ageMicros?: number;

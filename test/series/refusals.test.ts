@@ -17,6 +17,7 @@ import {
   withDefault,
 } from "../../src/index.js";
 import { SimulatedMachine } from "../sim/disk.js";
+import { Random } from "../sim/random.js";
 import { items, openOn } from "../support/simulated-store.js";
 
 const quotes = defineSeries({
@@ -322,6 +323,30 @@ describe("definitions", () => {
     expectAll(again);
     await machine.run(again.close());
     await expect(openOn(machine, { series: [first] })).rejects.toThrow('"side" is stored');
+  });
+
+  test("a capacity of bytes forgets whole chunks, and never the newest", async () => {
+    const noise = defineSeries({
+      name: "noise",
+      columns: { a: float64(), b: float64(), c: float64() },
+      capacity: { bytes: 65_536 },
+    });
+    const machine = new SimulatedMachine({ seed: 1 });
+    const sizes = { frameBytesMax: 1024 * 1024, segmentBytes: 4 * 1024 * 1024 };
+    const store = await openOn(machine, { series: [noise], ...sizes });
+    const random = new Random(5);
+    // A chunk of 4,096 rows that nothing can be made of takes more than the capacity by itself.
+    const part = (from: number) => {
+      const time = Array.from({ length: 1_024 }, (_, i) => from + i);
+      const values = () => time.map(() => random.below(2 ** 32) / 2 ** 32 + random.below(2 ** 31));
+      return { time, a: values(), b: values(), c: values() };
+    };
+    for (let from = 0; from < 9 * 1_024; from += 1_024) {
+      await machine.run(store.series(noise).append(part(from)));
+    }
+    expect(store.series(noise).count()).toBe(5 * 1_024);
+    expect(store.series(noise).range().time[0]).toBe(4 * 1_024);
+    await machine.run(store.close());
   });
 
   test("capacity and policies are the code's", async () => {
