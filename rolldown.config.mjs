@@ -13,14 +13,15 @@ const ENTRIES = ["index", "cli/main", "snapshot/worker", "trading/index"];
 /** What tests and benches look at by itself, in processes of their own. */
 const INNER = [
   ...["codec/decimal", "codec/key", "codec/row", "codec/schema"],
+  "columns/columns",
   ...["disk/lock", "disk/native", "disk/portable"],
   ...["replay/checks", "replay/digest", "replay/run", "replay/tables", "replay/tape"],
 ];
 
 /** The thread of the background loads the first alone; its own module, which acts, is in none. */
 const CHUNKS = {
-  core: /\/src\/(base|codec|disk|log|manifest|run|snapshot)\/(?!worker\.ts)/,
-  store: /\/src\/((memtable|recovery|store)\/|index\.ts)/,
+  core: /\/src\/(base|codec|columns|disk|log|manifest|run|snapshot)\/(?!worker\.ts)/,
+  store: /\/src\/((memtable|recovery|series|store)\/|index\.ts)/,
   replay: /\/src\/replay\//,
 };
 

@@ -1,10 +1,12 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
 import { overwrite } from "./overwrite.mjs";
+import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill };
+const BENCHES = { durable, state, overwrite, fill, columns, series };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -35,6 +37,15 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
   fill       one fill with all that it changes, beside a bare put: latency and CPU
     --kind KIND        of the instruments: spot or linear (default: spot)
     --json --check     as of "durable"
+
+  columns    column chunks of recorded tapes: how small, how fast, beside LZ4 alone
+    --data DIR         a folder of tapes (default: tapes/ in this checkout)
+    --rows N           of a chunk (default: 65536)
+    --seconds N        for each figure of speed (default: 0.4)
+    --json FILE
+
+  series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
+    --rows N (default: 1000000; with --quick 100000)  --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

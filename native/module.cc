@@ -1,6 +1,7 @@
 // What the addon gives to JavaScript. native-addon.ts has the same list with types.
 #include <node_api.h>
 
+#include "column_api.h"
 #include "crc32c_api.h"
 #include "env.h"
 #include "file.h"
@@ -18,7 +19,7 @@ namespace {
 
 // Raised with every change of what is exported or how it is called: a library of another build is
 // refused at load rather than misused.
-constexpr double kBoundary = 3;
+constexpr double kBoundary = 4;
 
 void ExportConstants(napi_env env, napi_value exports) {
   SetNumber(env, exports, "boundary", kBoundary);
@@ -40,6 +41,7 @@ NAPI_MODULE_INIT() {
   }
   ExportConstants(env, exports);
   ExportChecksum(env, exports);
+  ExportColumns(env, exports);
   ExportCompression(env, exports);
   ExportFile(env, exports);
   ExportLock(env, exports);

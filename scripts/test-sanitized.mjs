@@ -62,7 +62,7 @@ run(
     join(root, "node_modules", "vitest", "vitest.mjs"),
     "run",
     ...["test/disk/native.test.ts", "test/contract", "test/fuzz/native.test.ts"],
-    ...["test/fuzz/run.test.ts"],
+    ...["test/fuzz/run.test.ts", "test/fuzz/columns.test.ts", "test/columns"],
   ],
   sanitized,
 );

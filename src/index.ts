@@ -32,6 +32,23 @@ export type { Annotation } from "./log/annotation.js";
 export type { LatencySummary } from "./log/latency.js";
 export type { LogStats } from "./log/writer.js";
 export type { RecoveryReport } from "./recovery/opening.js";
+export {
+  type AnySeries,
+  type ArrayOf,
+  type ColumnNode,
+  defineSeries,
+  type LatePolicy,
+  type SeriesBatch,
+  type SeriesCapacity,
+  type SeriesDefinition,
+  type SeriesInput,
+  type SeriesOptions,
+  type SeriesRow,
+} from "./series/definition.js";
+export type { SeriesColumns, SeriesLast, SeriesRange, SeriesTimes } from "./series/read.js";
+export type { ReadSeries, SeriesReads, SlicesOptions } from "./series/reader.js";
+export { type Aggregate, type Aggregates, type BucketOf, ohlcv } from "./series/resample.js";
+export type { ArraysOf, SeriesSlice } from "./series/slice.js";
 export type { BudgetFigures } from "./snapshot/budget.js";
 export type { History } from "./snapshot/history.js";
 export type { ActivityFigures } from "./snapshot/host.js";
@@ -79,6 +96,7 @@ export type {
   ReplayReport,
 } from "./store/replay-options.js";
 export type { RollbackInfo, RollbackOptions, RolledBackTable } from "./store/rollback-options.js";
+export type { Series, TransactionSeries } from "./store/series.js";
 export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
@@ -95,7 +113,7 @@ export type {
 } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { TakeoverOptions } from "./store/takeover.js";
-export type { Change, Transaction } from "./store/transaction.js";
+export type { Change, Transaction } from "./store/transaction-interface.js";
 export type {
   BackupOptions,
   CheckpointOptions,

@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   "INVALID_ARGUMENT",
   "INVALID_SCHEMA",
   "INVALID_ROW",
+  "LATE_ROW",
   "INVALID_KEY",
   "TOO_LARGE",
   "CHECK_FAILED",
@@ -38,6 +39,7 @@ export const ERROR_CODES = [
   "CORRUPT_RUN",
   "CORRUPT_MANIFEST",
   "CORRUPT_BACKUP",
+  "CORRUPT_CHUNK",
   "MISSING_FILE",
   "IO",
   "DISK_FULL",
@@ -70,6 +72,7 @@ export interface ErrorData {
   /** For HISTORY_GONE: the first transaction that there still is; not set if there is none. */
   readonly oldestSequence?: number;
   readonly table?: string;
+  readonly series?: string;
   readonly key?: unknown;
   readonly field?: string;
   /** Version of a table's schema: of the row, where the error is about one. */

@@ -19,6 +19,7 @@ import { registerReplay } from "./replay.js";
 import { registerRestore } from "./restore.js";
 import { registerRollback } from "./rollback.js";
 import { registerSalvage } from "./salvage.js";
+import { registerSeries } from "./series.js";
 import { registerSnapshot } from "./snapshot.js";
 import { registerTail } from "./tail.js";
 import { registerVerify } from "./verify.js";
@@ -37,6 +38,8 @@ Examples:
   holdfast tail state              transactions as they happen
   holdfast rollback state --to 1200 --reason "bad feed" --check
                                    which rows going back would change
+  holdfast series state trades --last 1h --plot
+                                   draw a time series; --csv and --json print its rows
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
   holdfast snapshot state before   keep the state as it is now, as "before"
@@ -57,7 +60,7 @@ Examples:
                                    and back, all of them or none
   holdfast doctor state            what durable writes cost in this directory
 
-inspect, log, at, history, diff, tail, verify and snapshot --list only read: they need
+inspect, log, at, history, diff, tail, series, verify and snapshot --list only read: they need
 neither the lock nor the application, and work on a damaged store and on one in use.
 restore and salvage only read the store that they are given. doctor leaves nothing
 behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
@@ -83,6 +86,7 @@ function makeProgram(): Command {
   registerDiff(program);
   registerTail(program);
   registerRollback(program);
+  registerSeries(program);
   registerSnapshot(program);
   registerRestore(program);
   registerBackup(program);

@@ -64,6 +64,60 @@ export interface Addon {
   ): number;
   decompress(source: Uint8Array, from: number, to: number, target: Uint8Array): number;
 
+  /** The loops of src/columns, which has what they do. */
+  columnRange(lanes: BigInt64Array, out: BigInt64Array): void;
+  columnFloatRange(values: Float64Array, out: Float64Array): boolean;
+  columnCommonDivisor(lanes: BigInt64Array): number;
+  columnCommonBits(lanes: BigInt64Array): number;
+  columnOrderBits(lanes: BigInt64Array): void;
+  columnToDecimals(
+    values: Float64Array,
+    power: number,
+    lanes: BigInt64Array,
+    exceptions: Uint32Array,
+  ): number;
+  columnFromDecimals(lanes: BigInt64Array, power: number, values: Float64Array): void;
+  columnDivide(lanes: BigInt64Array, divisor: number, offset: number): void;
+  columnMultiply(lanes: BigInt64Array, divisor: number, offset: number): boolean;
+  columnShiftRight(lanes: BigInt64Array, shift: number): void;
+  columnShiftLeft(lanes: BigInt64Array, shift: number, low: bigint): void;
+  columnSubtractReference(lanes: BigInt64Array, reference: BigInt64Array, divisor: number): void;
+  columnAddReference(lanes: BigInt64Array, reference: BigInt64Array, divisor: number): void;
+  columnDifference(lanes: BigInt64Array): void;
+  columnAccumulate(lanes: BigInt64Array, first: bigint): void;
+  columnClassify(lanes: BigInt64Array, classes: Uint8Array): void;
+  columnPack(lanes: BigInt64Array, target: Uint8Array): number;
+  columnUnpack(bytes: Uint8Array, from: number, to: number, lanes: BigInt64Array): number;
+  columnCountSymbols(
+    lanes: BigInt64Array,
+    classes: Uint8Array | undefined,
+    dictionary: BigInt64Array,
+    counts: Uint32Array,
+  ): void;
+  columnEncode(
+    lanes: BigInt64Array,
+    classes: Uint8Array | undefined,
+    dictionary: BigInt64Array,
+    symbolBins: Uint8Array,
+    tableLog: number,
+    bases: BigInt64Array,
+    widths: Uint8Array,
+    frequencies: Uint16Array,
+    target: Uint8Array,
+  ): number;
+  columnDecode(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    classes: Uint8Array | undefined,
+    tableLog: number,
+    bases: BigInt64Array,
+    widths: Uint8Array,
+    frequencies: Uint16Array,
+    lanes: BigInt64Array,
+    isWhole: boolean,
+  ): boolean;
+
   zeroFill(fd: number, offset: number, length: number): Promise<number>;
   read(fd: number, offset: number, length: number): Promise<Uint8Array | number>;
   /** 0 if it reads back as it was written, 1 if not. `bytes` must stay as they are meanwhile. */
@@ -114,7 +168,7 @@ export const METHOD_NUMBERS: Readonly<Record<WriteMethod, number>> = {
 /** Int32 places for each completion: slot, error. */
 export const COMPLETION_INTS = 2;
 
-const BOUNDARY = 3;
+const BOUNDARY = 4;
 
 /**
  * The folder of the addon, seen from src/disk as well as from dist/disk. Another one can be given

@@ -15,6 +15,7 @@ import type { RunSet } from "../run/run-set.js";
 import { appendDeclarations } from "./declare.js";
 import { planEvolution } from "./evolution.js";
 import type { Layers } from "./layers.js";
+import { SeriesSet } from "./series.js";
 import { TableState } from "./table-state.js";
 
 /** A schema that the log does not hold yet. */
@@ -31,6 +32,7 @@ interface PendingHistory {
 
 export class Catalog {
   readonly layers: Layers;
+  readonly series = new SeriesSet();
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();

@@ -6,7 +6,8 @@ import type { Background } from "./background.js";
 import type { CachedRows } from "./cached.js";
 import type { StoreChecks } from "./store-checks.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
-import type { Transaction, TransactionRunner } from "./transaction.js";
+import type { TransactionRunner } from "./transaction.js";
+import type { Transaction } from "./transaction-interface.js";
 
 export interface CommitParts {
   readonly runner: TransactionRunner;

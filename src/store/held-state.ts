@@ -1,6 +1,8 @@
 /** A whole state that nobody writes, held open: tables, and the runs they are read from. */
 import type { TableDefinition } from "../codec/schema.js";
 import type { RunSet } from "../run/run-set.js";
+import type { SeriesDefinition } from "../series/definition.js";
+import type { ReadSeries } from "../series/reader.js";
 import type { Catalog } from "./catalog.js";
 import type { ReadTable } from "./table.js";
 import { StoreView } from "./view.js";
@@ -21,6 +23,10 @@ export class HeldState {
 
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R> {
     return this.#view.table(definition);
+  }
+
+  series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V> {
+    return this.#view.series(definition);
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What the tables of a store share: the runs below their memtables, and the bounds of memory. */
 import { KEY_BYTES_MAX } from "../base/limits.js";
+import type { Disk } from "../disk/disk.js";
 import { Horizon } from "../memtable/horizon.js";
 import { RowMemory } from "../memtable/row-memory.js";
 import type { RunSet } from "../run/run-set.js";
@@ -19,9 +20,23 @@ export class Layers {
   /** For the full key of a lookup; its user must be done with it before it returns. */
   readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
 
-  constructor(memoryBytes: number) {
+  readonly #disk: Pick<Disk, "compressor" | "scheduler">;
+
+  constructor(memoryBytes: number, disk: Pick<Disk, "compressor" | "scheduler">) {
     this.memory = new RowMemory(memoryBytes);
+    this.#disk = disk;
   }
+
+  /** For what is compressed within rows. */
+  get compressor(): Disk["compressor"] {
+    return this.#disk.compressor;
+  }
+
+  /** Lets other work of this thread go on. */
+  readonly turn = (): Promise<void> =>
+    new Promise((resolve) => {
+      this.#disk.scheduler.after(0, resolve, true);
+    });
 }
 
 /** Writes a table's id in front of a full key. */

@@ -106,7 +106,7 @@ async function openStore(
   undo.push(async () => end());
   undo.push(() => ownership.release());
   const { rowBytes, blockBytes } = splitCache(options.cacheBytes, options.bounds);
-  const catalog = new Catalog(new Layers(rowBytes));
+  const catalog = new Catalog(new Layers(rowBytes, disk));
   const cache = new BlockCache(blockBytes);
   const replayer = new Replayer(catalog);
   const alignment = Math.max(512, place.directAlignment, place.physicalBlockBytes);
@@ -125,6 +125,7 @@ async function openStore(
       record: (record) => replayer.apply(record),
       scanned: () => {
         declarations = catalog.bind(options.tables);
+        catalog.series.bind(options.series, catalog);
         loadResident(catalog);
       },
     },

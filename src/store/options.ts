@@ -12,6 +12,8 @@ import {
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import { checkMoment, type Moment } from "../history/moments.js";
+import type { AnySeries } from "../series/definition.js";
+import { SERIES_TABLES } from "../series/tables.js";
 import type { History } from "../snapshot/history.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
 import type { ClosingSignal } from "./closing-signals.js";
@@ -19,7 +21,7 @@ import { checkHandover, type HandoverOptions } from "./handover.js";
 import { checkAligned, checkName, checkRange, checkType, invalid } from "./option-checks.js";
 import { checkSnapshotName } from "./snapshots.js";
 import { checkTakeover, type TakeoverOptions } from "./takeover.js";
-import type { Change, Transaction } from "./transaction.js";
+import type { Change, Transaction } from "./transaction-interface.js";
 import {
   type BackupOptions,
   type CheckpointOptions,
@@ -46,6 +48,8 @@ export interface OpenOptions {
   /** The tables this program uses. Tables that the store has besides stay as they are. */
   // biome-ignore lint/suspicious/noExplicitAny: a list of tables of different types
   readonly tables?: readonly TableDefinition<any, any, any>[];
+  /** The series this program uses; those that the store has besides stay as they are. */
+  readonly series?: readonly AnySeries[];
   readonly checks?: readonly StoreCheck[];
   /** A store belongs to one environment. Default: HOLDFAST_ENV, or else "default". */
   readonly environment?: string;
@@ -193,6 +197,7 @@ const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "
 
 const DEFAULTS = {
   tables: [],
+  series: [],
   checks: [],
   allowEnvironmentChange: false,
   backend: "auto",
@@ -234,7 +239,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
     ...set,
   } as Options;
   checkTables("tables", options.tables);
-  checkDistinct(options.tables);
+  checkSeries(options.series);
   checkChecks(options.checks, options.tables);
   checkType("allowEnvironmentChange", options.allowEnvironmentChange, "boolean");
   checkType("strict", options.strict, "boolean");
@@ -274,7 +279,10 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
-  return options;
+  const tables = options.series.length > 0 ? [...SERIES_TABLES] : [];
+  const all = { ...options, tables: [...options.tables, ...tables] };
+  checkDistinct("table", all.tables);
+  return all;
 }
 
 /** Throws INVALID_ARGUMENT. */
@@ -309,12 +317,23 @@ function isTable(value: unknown): value is Named {
   return typeof name === "string" && Array.isArray(fields) && Array.isArray(checks);
 }
 
-function checkDistinct(tables: readonly Named[]): void {
+function checkSeries(series: unknown): void {
+  const isSeries = (one: unknown) => {
+    const { name, columns, late } = (one ?? {}) as Record<string, unknown>;
+    return typeof name === "string" && Array.isArray(columns) && typeof late === "string";
+  };
+  if (!Array.isArray(series) || !series.every(isSeries)) {
+    throw invalid("series must be a list of what defineSeries returns");
+  }
+  checkDistinct("series", series as readonly Named[]);
+}
+
+function checkDistinct(what: "table" | "series", all: readonly Named[]): void {
   const names = new Set<string>();
-  for (const { name } of tables) {
+  for (const { name } of all) {
     if (names.has(name)) {
-      throw new HoldfastError("INVALID_ARGUMENT", `table "${name}" is declared twice`, {
-        table: name,
+      throw new HoldfastError("INVALID_ARGUMENT", `${what} "${name}" is declared twice`, {
+        [what]: name,
       });
     }
     names.add(name);

@@ -13,6 +13,8 @@ import type { LogSource } from "../history/log-source.js";
 import type { Manifest, ManifestRun } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
+import type { AnySeries, SeriesDefinition } from "../series/definition.js";
+import type { ReadSeries } from "../series/reader.js";
 import { Catalog } from "./catalog.js";
 import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
@@ -36,6 +38,8 @@ export interface PastState extends AsyncDisposable {
   readonly tables: readonly AnyTable[];
   /** One of `tables`, or one that the store was opened with. Throws INVALID_ARGUMENT otherwise. */
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
+  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -126,6 +130,7 @@ export async function turn(source: LogSource): Promise<void> {
 
 export interface PastOptions {
   readonly tables: readonly AnyTable[];
+  readonly series: readonly AnySeries[];
   /** For blocks of runs, in bytes. */
   readonly cacheBytes: number;
 }
@@ -150,7 +155,7 @@ export async function loadPast(
   options: PastOptions,
 ): Promise<{ catalog: Catalog; runs: RunSet; tables: readonly AnyTable[] }> {
   const { runs, through, manifest } = await openBase(source, sequence, options.cacheBytes);
-  const catalog = new Catalog(new Layers(options.cacheBytes));
+  const catalog = new Catalog(new Layers(options.cacheBytes, source.disk));
   try {
     for (const { id, schemas } of manifest.tables) {
       for (const schema of schemas) catalog.declare(id, schema);
@@ -168,6 +173,7 @@ export async function loadPast(
     const others = [...catalog.tables].filter(({ name }) => !named.has(name));
     const tables = [...options.tables, ...others.map(({ definition }) => definition)];
     catalog.bind(tables);
+    catalog.series.bind(options.series, catalog);
     return { catalog, runs, tables };
   } catch (error) {
     await runs.release();

@@ -10,6 +10,8 @@ import { readManifestSlots } from "../manifest/manifest.js";
 import { assertIsStore } from "../recovery/recover.js";
 import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
+import type { SeriesDefinition } from "../series/definition.js";
+import type { ReadSeries } from "../series/reader.js";
 import { IoBudget } from "../snapshot/budget.js";
 import { type LoadedFrame, LogCursor } from "../snapshot/log-cursor.js";
 import { Catalog } from "./catalog.js";
@@ -31,6 +33,8 @@ export interface ReadOnlyStore extends AsyncDisposable {
   readonly sequence: number;
   /** A table that was named at opening. Throws INVALID_ARGUMENT for any other. */
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
+  /** A series that was named at opening. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -140,7 +144,7 @@ async function openAt(
   options: Options,
   upgradeTwice = false,
 ): Promise<ReadOnlyStore> {
-  const layers = new Layers(options.cacheBytes);
+  const layers = new Layers(options.cacheBytes, disk);
   layers.upgradeTwice = upgradeTwice;
   const catalog = new Catalog(layers);
   for (const table of manifest.tables) {
@@ -159,6 +163,7 @@ async function openAt(
     catalog.openRuns(runs, snapshot.state.runsThrough);
     last = await replayTail(disk, directory, manifest, snapshot, new Replayer(catalog));
     catalog.bind(options.tables);
+    catalog.series.bind(options.series, catalog);
     loadResident(catalog);
   } catch (error) {
     await runs.release();

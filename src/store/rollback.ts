@@ -10,6 +10,7 @@ import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
 import type { Annotation } from "../log/annotation.js";
 import { FRAME_HEADER_BYTES, OPERATION_HEADER_BYTES, RECORD_HEADER_BYTES } from "../log/format.js";
+import { SERIES_TABLES } from "../series/tables.js";
 import type { Commits } from "./commits.js";
 import { assertWayBack } from "./later-versions.js";
 import { openPast, type PastState, turn } from "./past-state.js";
@@ -43,6 +44,9 @@ const TOUCHED_PER_TURN = 256;
 /** If there are more, they are looked at before, but not for ever. */
 const TOUCHED_TURNS_MAX = 64;
 
+/** A series stands in several rows that have to agree: all of them go in the last transaction. */
+const TOGETHER: ReadonlySet<string> = new Set(SERIES_TABLES.map(({ name }) => name));
+
 interface Compensation {
   readonly table: TableState;
   readonly key: unknown;
@@ -63,7 +67,7 @@ export async function rollBack(
   await assertWayBack(source, [...catalog.tables], to);
   const bound = [...catalog.tables].filter(({ isBound }) => isBound);
   const tables = bound.map(({ definition }) => definition);
-  const then = await openPast(source, to, { tables, cacheBytes });
+  const then = await openPast(source, to, { tables, series: [], cacheBytes });
   try {
     return await new Rollback(parts, then, options, annotation).run();
   } finally {
@@ -83,6 +87,9 @@ class Rollback {
   readonly #scratch = new Uint8Array(KEY_BYTES_MAX + ROW_BYTES_MAX);
   #pending: Compensation[] = [];
   #pendingBytes = 0;
+  /** Of series. */
+  #together: Compensation[] = [];
+  #togetherBytes = 0;
   #found = 0;
   /** What one transaction can hold, and what a part does. */
   readonly #bytesMax: number;
@@ -104,7 +111,9 @@ class Rollback {
     this.#then = then;
     this.#options = options;
     this.#annotation = annotation;
-    this.#tables = new Map([...parts.catalog.tables].map((table) => [table, table.definition]));
+    // Series first: whether they fit is known before anything is written.
+    const ordered = [...parts.catalog.tables].sort((a, b) => rankOf(a) - rankOf(b));
+    this.#tables = new Map(ordered.map((table) => [table, table.definition]));
     const said = Buffer.byteLength(JSON.stringify(marked(annotation, then.sequence, "1 of 1")));
     const headers = FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + OPERATION_HEADER_BYTES;
     this.#bytesMax = parts.options.frameBytesMax - headers - said;
@@ -142,7 +151,7 @@ class Rollback {
       if (++this.#steps % ROWS_PER_TURN === 0) await this.#pause();
       if (difference === undefined) continue;
       this.#add(table, difference);
-      if (check) this.#pending = [];
+      if (check) this.#pending = this.#together = [];
       else if (this.#isSplit) await this.#writeParts();
     }
   }
@@ -165,12 +174,26 @@ class Rollback {
     counts[kind]++;
     this.#options.onRow?.(difference);
     const bytes = this.#sizeOf(table, key, row);
-    this.#pending.push({ table, key, row, bytes });
-    this.#pendingBytes += bytes;
     this.#found++;
+    if (TOGETHER.has(table.name)) this.#addTogether({ table, key, row, bytes });
+    else {
+      this.#pending.push({ table, key, row, bytes });
+      this.#pendingBytes += bytes;
+    }
     const isTooMuch =
-      this.#pendingBytes > this.#bytesMax || this.#found > TRANSACTION_OPERATIONS_MAX;
+      this.#pendingBytes + this.#togetherBytes > this.#bytesMax ||
+      this.#found > TRANSACTION_OPERATIONS_MAX;
     if (isTooMuch) this.#isSplit = true;
+  }
+
+  #addTogether(compensation: Compensation): void {
+    this.#together.push(compensation);
+    this.#togetherBytes += compensation.bytes;
+    if (this.#togetherBytes <= this.#bytesMax - this.#partBytes) return;
+    throw new HoldfastError(
+      "TOO_LARGE",
+      "what series have to get back is more than one transaction holds; a fork of that state has it",
+    );
   }
 
   #sizeOf(table: TableState, key: unknown, row: unknown): number {
@@ -202,7 +225,7 @@ class Rollback {
       this.#parts.flushCached();
       this.#takeTouched(Number.POSITIVE_INFINITY);
     } while (this.#isSplit && this.#hasPart);
-    const rest = this.#pending.splice(0);
+    const rest = [...this.#pending.splice(0), ...this.#together.splice(0)];
     if (rest.length > 0)
       this.#write(rest, `${this.#transactions + 1} of ${this.#transactions + 1}`);
     if (this.#lastSequence !== undefined) await writer.durable(this.#lastSequence);
@@ -265,6 +288,8 @@ class Rollback {
         },
         causedBy === undefined ? annotation : { ...annotation, causedBy },
       );
+      // They are read again from their rows.
+      this.#parts.catalog.series.forget();
       const { lastSequence } = this.#parts.writer;
       if (lastSequence === before) return;
       this.#transactions++;
@@ -275,6 +300,10 @@ class Rollback {
       runner.touched = this.#touched;
     }
   }
+}
+
+function rankOf({ name }: TableState): number {
+  return TOGETHER.has(name) ? 0 : 1;
 }
 
 /** What is done is done, and asking again does the rest. */

@@ -21,6 +21,7 @@ import {
 } from "../history/moments.js";
 import { type StoredRow, StoredTables } from "../history/stored-tables.js";
 import { type Annotation, annotationOf, checkAnnotation, matches } from "../log/annotation.js";
+import type { AnySeries } from "../series/definition.js";
 import { KeyHistory, type RowChange } from "./key-history.js";
 import { assertWayBack } from "./later-versions.js";
 import { TABLE_ID_BYTES } from "./layers.js";
@@ -88,6 +89,7 @@ export interface DiffOptions {
 export interface StoreHistoryOptions extends Pick<ReplayParts, "open"> {
   readonly source: LogSource;
   readonly tables: readonly AnyTable[];
+  readonly series: readonly AnySeries[];
   /** For each state of the past that is open, in bytes. */
   readonly cacheBytes: number;
   /** Of the store, and so of what is forked off it. */

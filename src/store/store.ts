@@ -6,6 +6,7 @@ import type { LogSource } from "../history/log-source.js";
 import { type Annotation, assertNoOwnTags, checkAnnotation } from "../log/annotation.js";
 import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
+import type { SeriesDefinition } from "../series/definition.js";
 import type { Background } from "./background.js";
 import type { BackupResult } from "./backup.js";
 import { Backups } from "./backups.js";
@@ -22,13 +23,15 @@ import { checkForkOptions, type ForkOptions, type Options } from "./options.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { rollBack } from "./rollback.js";
 import { checkRollback, type RollbackInfo, type RollbackOptions } from "./rollback-options.js";
+import { type Series, seriesOf } from "./series.js";
 import { checkSnapshotName, type SnapshotInfo } from "./snapshots.js";
 import { type StoreStats, statsOf } from "./stats.js";
 import { StoreChecks } from "./store-checks.js";
 import { type PastPoint, StoreHistory, type StoreHistoryOptions } from "./store-history.js";
 import type { Table } from "./table.js";
 import type { TableState } from "./table-state.js";
-import { type Transaction, TransactionRunner } from "./transaction.js";
+import { TransactionRunner } from "./transaction.js";
+import type { Transaction } from "./transaction-interface.js";
 import { checkMakeBackup, type MakeBackupOptions } from "./upkeep-options.js";
 import { StoreView, type View } from "./view.js";
 import { WithHistory } from "./with-history.js";
@@ -140,6 +143,22 @@ export class Store extends WithHistory {
       this.#handles.set(definition, handle);
     }
     return handle as Table<K, R, I>;
+  }
+
+  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): Series<V, I> {
+    const assertOpen = () => this.assertOpen();
+    const handle =
+      this.#handles.get(definition) ??
+      seriesOf(definition, {
+        catalog: this.#catalog,
+        assertOpen,
+        view: () => this.view(),
+        transact: (work) => this.transact(work),
+        transactSync: (work) => this.transactSync(work),
+      });
+    this.#handles.set(definition, handle);
+    return handle as Series<V, I>;
   }
 
   /**

@@ -68,7 +68,7 @@ async function openFrom(
 ): Promise<StoredState> {
   const snapshot = at === undefined ? undefined : findSnapshot(manifest, at);
   const { runs: named, runsThrough } = snapshot?.state ?? manifest.state;
-  const catalog = new Catalog(new Layers(CACHE_BYTES));
+  const catalog = new Catalog(new Layers(CACHE_BYTES, disk));
   for (const { id, schemas } of manifest.tables) {
     for (const schema of schemas) catalog.declare(id, schema);
   }

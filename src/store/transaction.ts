@@ -7,50 +7,14 @@ import type { LogWriter } from "../log/writer.js";
 import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
+import type { SeriesDefinition } from "../series/definition.js";
 import type { Catalog } from "./catalog.js";
 import { checkRow } from "./check-row.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
+import { seriesIn, type TransactionSeries } from "./series.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import type { Touched } from "./touched.js";
-
-/** One change that a transaction makes, for checks. */
-export interface Change {
-  readonly table: string;
-  readonly key: unknown;
-  readonly kind: "put" | "delete";
-}
-
-/** What a transaction's function works with; it is of no use after the function has returned. */
-export interface Transaction {
-  /** The row of a key, this transaction's own writes included; undefined if there is none. */
-  get<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): R | undefined;
-  has<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
-  count<K, R, I>(table: TableDefinition<K, R, I>): number;
-  put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void;
-  /**
-   * Puts what `change` makes of the row (or of undefined, if there is none); leaves it as it is if
-   * that is undefined. Returns the row as it is afterwards.
-   */
-  update<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    key: NoInfer<K>,
-    change: (row: R | undefined) => NoInfer<I> | undefined,
-  ): R | undefined;
-  /** True if there was a row. */
-  delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
-  entries<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    range?: RangeOptions<NoInfer<K>>,
-  ): IterableIterator<readonly [K, R]>;
-  keys<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    range?: RangeOptions<NoInfer<K>>,
-  ): IterableIterator<K>;
-  values<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    range?: RangeOptions<NoInfer<K>>,
-  ): IterableIterator<R>;
-}
+import type { Change, Transaction } from "./transaction-interface.js";
 
 interface Undo {
   readonly table: TableState;
@@ -66,6 +30,7 @@ export class TransactionRunner implements Transaction {
   readonly #writer: LogWriter;
   #undo: Undo[] = [];
   #operations = 0;
+  #ends: ((kept: boolean) => void)[] = [];
   #active = false;
   #reading = false;
   /** Why the record being built cannot be whole any more, whoever caught that. */
@@ -125,17 +90,35 @@ export class TransactionRunner implements Transaction {
     }
   }
 
-  /** The changes are final. */
-  end(): void {
+  /** The changes are final, or taken back. */
+  end(kept = true): void {
     this.#active = false;
     if (this.#undo.length > 0) this.#undo = [];
+    if (this.#ends.length === 0) return;
+    const ends = this.#ends;
+    this.#ends = [];
+    for (const ended of ends) ended(kept);
+  }
+
+  /** Throws INVALID_ARGUMENT. */
+  assertRunning(): void {
+    if (this.#active) return;
+    throw new HoldfastError("INVALID_ARGUMENT", "the transaction is over: its function returned");
+  }
+
+  onEnd(ended: (kept: boolean) => void): void {
+    this.#ends.push(ended);
+  }
+
+  breakOff(error: unknown): void {
+    this.#broken ??= error;
   }
 
   /** Takes everything back: as if the transaction had never begun. */
   rollback(): void {
     this.#writer.abandonRecord();
     for (const { table, before } of this.#undo.reverse()) table.rows.undo(before);
-    this.end();
+    this.end(false);
   }
 
   /** Every key that was written, once, with what became of it. */
@@ -178,6 +161,10 @@ export class TransactionRunner implements Transaction {
 
   has<K, R, I>(table: TableDefinition<K, R, I>, key: K): boolean {
     return this.#readable(table).has(key);
+  }
+
+  series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I> {
+    return seriesIn(this, this.#catalog.series.of(definition));
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {
@@ -319,9 +306,7 @@ export class TransactionRunner implements Transaction {
   }
 
   #readable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
-    if (!this.#active) {
-      throw new HoldfastError("INVALID_ARGUMENT", "the transaction is over: its function returned");
-    }
+    this.assertRunning();
     return this.#catalog.of(definition);
   }
 

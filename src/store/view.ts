@@ -5,8 +5,11 @@ import { isLive } from "../memtable/entry.js";
 import type { ViewMark } from "../memtable/horizon.js";
 import { Memtable } from "../memtable/memtable.js";
 import type { RunSet } from "../run/run-set.js";
+import type { SeriesDefinition } from "../series/definition.js";
+import type { ReadSeries } from "../series/reader.js";
 import type { Catalog } from "./catalog.js";
 import { asOf, countIn, entriesOf, keysOf, valuesOf } from "./range.js";
+import { frozenSeries } from "./series.js";
 import type { ReadTable } from "./table.js";
 import type { TableState } from "./table-state.js";
 
@@ -19,6 +22,8 @@ export interface View {
   readonly sequence: number;
   /** A table that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
+  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Ends the view; reading from it throws CLOSED from then on. Idempotent. */
   release(): void;
   [Symbol.dispose](): void;
@@ -60,6 +65,10 @@ export class StoreView implements View {
       keys: (range) => this.#guarded(read(() => keysOf(source, range))),
       values: (range) => this.#guarded(read(() => valuesOf(source, range))),
     };
+  }
+
+  series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V> {
+    return frozenSeries(definition, this.#catalog, this, () => this.#assertOpen());
   }
 
   release(): void {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
+import * as columns from "../../src/columns/format.js";
 import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
 import * as run from "../../src/run/format.js";
@@ -13,6 +14,7 @@ const constants: Record<string, unknown> = {
   ...manifest,
   ...archive,
   ...run,
+  ...columns,
   FRAME_BYTES_MAX,
   BACKUP_FORMAT_VERSION,
 };
@@ -54,6 +56,9 @@ test("every offset, kind and size of the code stands in docs/format.md", () => {
     BLOCK_AT: run.BLOCK_AT,
     ENTRY_AT: run.ENTRY_AT,
     FOOTER_AT: run.FOOTER_AT,
+    CHUNK_AT: columns.CHUNK_AT,
+    COLUMN_TYPE: columns.COLUMN_TYPE,
+    CODING: columns.CODING,
   };
   const wanted = Object.entries({ ...groups, ...more }).flatMap(([group, fields]) =>
     Object.keys(fields).map((field) => `${group}.${field}`),

@@ -248,7 +248,7 @@ function scanPlan(scene: Scene): Planned {
 /** To the rows. Whatever the log says under good checksums, nobody gets a row that was not read. */
 function replayPlan(scene: Scene): Planned {
   const run = async (input: Buffer): Promise<string> => {
-    const catalog = new Catalog(new Layers(1 << 20));
+    const catalog = new Catalog(new Layers(1 << 20, readingDisk(new Map())));
     for (const { id, schemas } of scene.tables) for (const one of schemas) catalog.declare(id, one);
     const replayer = new Replayer(catalog);
     await scanOf(scene, input, (record) => replayer.apply(record));

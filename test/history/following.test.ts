@@ -41,6 +41,7 @@ test("what became durable while the last piece was read is given without a wake-
     const history = new StoreHistory({
       source,
       tables: [],
+      series: [],
       cacheBytes: 1024 * 1024,
       environment: "default",
       open,
