@@ -26,7 +26,7 @@ export interface Annotation {
 }
 
 /** Of tags that the store itself gives. */
-export const OWN_TAG_PREFIX = "holdfast.";
+const OWN_TAG_PREFIX = "holdfast.";
 
 const KNOWN = ["reason", "causedBy", "tags"];
 
@@ -79,7 +79,7 @@ function checkCause(causedBy: unknown, lastSequence: number): void {
 }
 
 /** A copy; undefined if there are none. */
-export function checkTags(tags: unknown): Readonly<Record<string, string>> | undefined {
+function checkTags(tags: unknown): Readonly<Record<string, string>> | undefined {
   if (!isObject(tags)) throw invalid(`tags are an object of texts, got ${show(tags)}`);
   const entries = Object.entries(tags);
   if (entries.length > TAGS_MAX) {
@@ -139,7 +139,8 @@ export function annotationOf(record: LogRecord): Annotation | undefined {
   if (view.getUint8(at + OPERATION_AT.kind) !== OPERATION.annotate) return undefined;
   const start = at + OPERATION_HEADER_BYTES;
   const end = start + view.getUint32(at + OPERATION_AT.rowBytes, true);
-  const annotation = end > operationsEnd ? undefined : decode(record.bytes.subarray(start, end));
+  const content = record.bytes.subarray(start, end);
+  const annotation = end > operationsEnd ? undefined : decode(content, sequence);
   if (annotation !== undefined) return annotation;
   throw new HoldfastError(
     "CORRUPT_LOG",
@@ -149,10 +150,9 @@ export function annotationOf(record: LogRecord): Annotation | undefined {
 }
 
 /** Undefined for what `checkAnnotation` would never have let through. */
-function decode(bytes: Uint8Array): Annotation | undefined {
+function decode(bytes: Uint8Array, sequence: number): Annotation | undefined {
   try {
-    const value = decodeDocument(bytes);
-    return checkAnnotation(value, Number.MAX_SAFE_INTEGER);
+    return checkAnnotation(decodeDocument(bytes), sequence - 1);
   } catch {
     return undefined;
   }

@@ -150,6 +150,7 @@ test.each([
   ["no map", [0x93, 1, 2, 3]],
   ["an empty one", [0x80]],
   ["a member that is unknown", [0x81, 0xa1, 0x78, 0x01]],
+  ["a cause of later", [0x81, 0xa8, ...Buffer.from("causedBy"), 18]],
   ["a cause that is none", [0x81, 0xa8, ...Buffer.from("causedBy"), 0x00]],
 ])("an annotation that is %s", (_name, content) => {
   const of = frame();
