@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Disk } from "../../src/disk/disk.js";
 import {
   Decimal,
   decimal,
@@ -16,6 +17,7 @@ import {
   type Store,
   string,
 } from "../../src/index.js";
+import { realDisks } from "../support/disks.js";
 
 const accounts = defineTable({
   name: "accounts",
@@ -32,7 +34,8 @@ const orders = defineTable({
 
 let parent: string;
 let store: Store;
-const OPTIONS = { tables: [accounts, orders], history: "all", writerId: "desk" } as const;
+const disk = [...realDisks().values()].at(-1) as Disk;
+const OPTIONS = { disk, tables: [accounts, orders], history: "all", writerId: "desk" } as const;
 
 /** What the program does with an order; a later version may do otherwise. */
 async function execute(on: Store, id: number, account: string, amount: string): Promise<void> {
@@ -89,7 +92,7 @@ describe("a replay", () => {
       { table: "accounts", compared: 2, differences: 0, differentAtEnd: 0 },
     ]);
     expect(seen).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
-    const fork = await open(report.directory, { tables: [accounts, orders] });
+    const fork = await open(report.directory, { disk, tables: [accounts, orders] });
     expect(fork.table(orders).count()).toBe(10);
     for (const [key, row] of store.table(accounts).entries()) {
       expect(fork.table(accounts).get(key)).toEqual(row);
@@ -182,7 +185,7 @@ describe("a replay", () => {
       key: string(),
       fields: { balance: decimal(4), moves: int64() },
     });
-    const history = await openHistory(join(parent, "store"), { tables: [accounts, orders] });
+    const history = await openHistory(join(parent, "store"), { disk, tables: [accounts, orders] });
     await store.flush();
     const report = await history.replay({
       from: 4,
@@ -216,7 +219,7 @@ describe("a replay", () => {
       },
     });
     await expect(replaying).rejects.toBe(reason);
-    const fork = await open(join(parent, "fork"), { tables: [accounts, orders] });
+    const fork = await open(join(parent, "fork"), { disk, tables: [accounts, orders] });
     expect(fork.table(orders).count()).toBe(5);
     await fork.close();
   });

@@ -5,9 +5,9 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Disk } from "../../src/disk/disk.js";
 import { connectTo } from "../../src/disk/local-socket.js";
 import {
-  type Backend,
   defineTable,
   integer,
   type OpenOptions,
@@ -43,7 +43,11 @@ afterEach(async () => {
   await rm(parent, { recursive: true });
 });
 
+/** Without threads of their own: hand-overs with these are in test/crash/handover.test.ts. */
+const DISKS = realDisks();
+
 const COMMON: OpenOptions = {
+  disk: [...DISKS.values()].at(-1) as Disk,
   tables: [rows, cached],
   segmentBytes: 64 * 1024,
   finalSnapshotMillis: 0,
@@ -56,12 +60,10 @@ async function opened(options: OpenOptions): Promise<Store> {
   return store;
 }
 
-describe.each([...realDisks().keys()])("on %s", (name) => {
-  const backend = name.replace("native/", "") as Backend;
-  const old = (options: OpenOptions = {}) =>
-    opened({ backend, handover: true, writerId: "old", ...options });
-  const taker = (options: OpenOptions = {}) =>
-    opened({ backend, takeover: true, writerId: "new", ...options });
+describe.each([...DISKS.keys()])("on %s", (name) => {
+  const disk = DISKS.get(name) as Disk;
+  const old = () => opened({ disk, handover: true, writerId: "old" });
+  const taker = () => opened({ disk, takeover: true, writerId: "new" });
 
   test("every write of the old one is acknowledged and there, or refused and not there", async () => {
     const before = await old();
