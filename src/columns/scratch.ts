@@ -1,6 +1,6 @@
 /**
- * Memory of encoding that is used again: to have it zeroed anew for each column, and collected, takes
- * as long as a third of the rest. Nothing in it outlives the column that is being encoded.
+ * Memory of encoding that is used again: to have it zeroed anew for each column, and collected, was
+ * much of the work. Nothing in it outlives the column that is being encoded.
  */
 
 /** Longer chunks get memory of their own, so that one of them does not hold it for ever. */
