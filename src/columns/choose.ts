@@ -125,8 +125,8 @@ function minus(values: Float64Array, reference: Float64Array, divisor: number): 
 }
 
 /**
- * For the column whose values, scaled, are these. `before` are the columns before it. It was divided
- * by `divisor`, and so are references.
+ * For the column whose values, scaled, are these. `before` are the columns before it. It was
+ * divided by `divisor`, and so are references.
  */
 export function chooseTransform(
   sample: Sample,

@@ -1,6 +1,6 @@
 /**
  * The loops over all values of a column. There are two forms of each, in the addon and in
- * JavaScript, that give the same bits. Lanes are 64-bit integers; all arithmetic on them wraps around.
+ * JavaScript, that give the same bits. Lanes are 64-bit integers; arithmetic on them wraps around.
  */
 
 /** How residuals are told apart: bins, and how often each is expected in each context. */

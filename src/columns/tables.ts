@@ -1,8 +1,5 @@
 /** Tables of the entropy coder (tANS), made of the frequencies of a model. */
-import { STATES } from "./format.js";
 import type { Model } from "./kernels.js";
-
-export { STATES };
 
 /** Where each bin stands among the states: as many times as its frequency says, spread out. */
 function spread(model: Model, context: number): Uint8Array {
