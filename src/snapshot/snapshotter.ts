@@ -198,8 +198,8 @@ export class Snapshotter {
     const { runsThrough } = this.#host.manifest.state;
     if (!isLate || runsThrough >= tail.durableSequence) return;
     const message =
-      `the last run was not done within ${millis} ms: nothing is lost, and the next opening reads ` +
-      `back what came after transaction ${runsThrough}`;
+      `the last run was not done within ${millis} ms: nothing is lost, and the next opening ` +
+      `reads back what came after transaction ${runsThrough}`;
     this.#host.warn("BACKGROUND", message);
   }
 
