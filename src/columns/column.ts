@@ -6,6 +6,7 @@ import { corruptChunk } from "./errors.js";
 import { CODING, CONTEXTS, FLAG_SHIFT } from "./format.js";
 import { type ColumnKernels, encodedBytesMax, packedBytesMax } from "./kernels.js";
 import { chooseModel, readModel, writeModel } from "./model.js";
+import { roomFor } from "./scratch.js";
 import { CELLS } from "./tokens.js";
 
 /** What all lanes of a column have in common, and is taken out of them. */
@@ -114,17 +115,6 @@ function bestCoding(
   return packed.length <= entropy.bytes.length ? { coding: CODING.packed, bytes: packed } : entropy;
 }
 
-/** Memory for what is encoded, used again: zeroing it anew would take longer than to encode. */
-let scratch = new Uint8Array(0);
-/** That of longer chunks is let go of. */
-const SCRATCH_MAX = 1 << 20;
-
-function scratchOf(bytes: number): Uint8Array {
-  if (bytes > SCRATCH_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
-  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
-  return scratch;
-}
-
 function encodeEntropy(
   residuals: BigInt64Array,
   choice: Choice,
@@ -140,7 +130,7 @@ function encodeEntropy(
   const chosen = chooseModel({ counts, contexts, dictionary }, residuals.length);
   const target = new ByteWriter();
   writeModel(chosen, target);
-  const room = scratchOf(encodedBytesMax(residuals.length));
+  const room = roomFor(encodedBytesMax(residuals.length));
   const { symbolBins, model } = chosen;
   const bytes = kernels.encode(residuals, classes, dictionary, symbolBins, model, room);
   assert(bytes > 0, "every residual has a bin");

@@ -15,6 +15,7 @@ import {
   COLUMN_TYPE,
 } from "./format.js";
 import type { ColumnKernels } from "./kernels.js";
+import { copyOf } from "./scratch.js";
 import {
   type ColumnValues,
   distancesOf,
@@ -204,7 +205,7 @@ function writeLaneColumn(
   const isSafe = bounds[0]! >= -SAFE_MAX && bounds[1]! <= SAFE_MAX;
   const values = sample.of(lanes);
   const scale = findScale(lanes, isSafe, kernels);
-  const work = lanes.slice();
+  const work = copyOf(lanes);
   scaleDown(work, scale, kernels);
   const scaled = scale.kind === "none" ? values : sample.of(work);
   const divisor = divisorOf(scale);
