@@ -54,8 +54,8 @@ export interface SeriesCapacity {
   /** The newest so many rows. */
   readonly rows?: number;
   /**
-   * Sealed chunks, as they are stored, in bytes: at least 65,536. They are forgotten one by one, but
-   * never the newest.
+   * Sealed chunks, as they are stored, in bytes: at least 65,536. They are forgotten one by one,
+   * but never the newest.
    */
   readonly bytes?: number;
   /** Rows whose time is at most so many microseconds before that of the newest row. */

@@ -19,7 +19,6 @@ export class Layers {
   upgradeTwice = false;
   /** For the full key of a lookup; its user must be done with it before it returns. */
   readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
-
   readonly #disk: Pick<Disk, "compressor" | "scheduler">;
 
   constructor(memoryBytes: number, disk: Pick<Disk, "compressor" | "scheduler">) {

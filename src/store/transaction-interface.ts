@@ -15,8 +15,6 @@ export interface Change {
 export interface Transaction {
   /** The row of a key, this transaction's own writes included; undefined if there is none. */
   get<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): R | undefined;
-  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
-  series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I>;
   has<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
   count<K, R, I>(table: TableDefinition<K, R, I>): number;
   put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void;
@@ -43,4 +41,6 @@ export interface Transaction {
     table: TableDefinition<K, R, I>,
     range?: RangeOptions<NoInfer<K>>,
   ): IterableIterator<R>;
+  /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I>;
 }

@@ -106,10 +106,12 @@ export class TransactionRunner implements Transaction {
     throw new HoldfastError("INVALID_ARGUMENT", "the transaction is over: its function returned");
   }
 
+  /** See `EndingTransaction`. */
   onEnd(ended: (kept: boolean) => void): void {
     this.#ends.push(ended);
   }
 
+  /** See `EndingTransaction`. */
   breakOff(error: unknown): void {
     this.#broken ??= error;
   }
