@@ -61,6 +61,15 @@ export type { BackupStats } from "./store/backups.js";
 export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
+export type {
+  ChangesOptions,
+  DiffOptions,
+  HistoryHead,
+  HistoryHeadRange,
+  HistoryRange,
+  PastPoint,
+  TransactionRange,
+} from "./store/history-ranges.js";
 export type { RowChange } from "./store/key-history.js";
 export type { MigratedTable, MigrateOptions, MigrationProgress } from "./store/migrate.js";
 export { open } from "./store/open.js";
@@ -101,16 +110,7 @@ export type { SnapshotInfo } from "./store/snapshots.js";
 export type { FieldDifference, RowDifference } from "./store/state-difference.js";
 export type { MemoryStats, StoreStats } from "./store/stats.js";
 export type { Store } from "./store/store.js";
-export type {
-  ChangesOptions,
-  DiffOptions,
-  HistoryHead,
-  HistoryHeadRange,
-  HistoryRange,
-  PastPoint,
-  StoreHistory,
-  TransactionRange,
-} from "./store/store-history.js";
+export type { StoreHistory } from "./store/store-history.js";
 export type { ReadTable, Table } from "./store/table.js";
 export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction-interface.js";

@@ -93,6 +93,17 @@ function checkTags(tags: unknown): Readonly<Record<string, string>> | undefined 
   return entries.length === 0 ? undefined : (Object.fromEntries(entries) as Record<string, string>);
 }
 
+/** One that a caller gave, as `checkAnnotation` checks it; undefined where it gave none. */
+export function checkOwn(
+  annotation: Annotation | undefined,
+  lastSequence: number,
+): Annotation | undefined {
+  if (annotation === undefined) return undefined;
+  const checked = checkAnnotation(annotation, lastSequence);
+  assertNoOwnTags(checked);
+  return checked;
+}
+
 /** Throws INVALID_ARGUMENT for tags that only the store gives. */
 export function assertNoOwnTags(annotation: Annotation | undefined): void {
   const own = Object.keys(annotation?.tags ?? {}).find((name) => name.startsWith(OWN_TAG_PREFIX));

@@ -192,7 +192,7 @@ class Rollback {
     if (this.#togetherBytes <= this.#bytesMax - this.#partBytes) return;
     throw new HoldfastError(
       "TOO_LARGE",
-      "what series have to get back is more than one transaction holds; a fork of that state has it",
+      "what series would get back is more than one transaction holds: fork that state",
     );
   }
 

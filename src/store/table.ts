@@ -1,9 +1,9 @@
 /** A table of an open store, as callers see it. */
 import type { TableDefinition } from "../codec/schema.js";
 import type { Annotation } from "../log/annotation.js";
+import type { HistoryRange } from "./history-ranges.js";
 import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
-import type { HistoryRange } from "./store-history.js";
 
 /**
  * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a

@@ -1,17 +1,17 @@
 /** What an open store tells of its past. */
 import type { LoggedTransaction } from "../history/logged-transaction.js";
-import type { PastState } from "./past-state.js";
-import type { ReplayOptions, ReplayReport } from "./replay-options.js";
-import type { RowDifference } from "./state-difference.js";
 import type {
   ChangesOptions,
   DiffOptions,
   HistoryHead,
   HistoryHeadRange,
   PastPoint,
-  StoreHistory,
   TransactionRange,
-} from "./store-history.js";
+} from "./history-ranges.js";
+import type { PastState } from "./past-state.js";
+import type { ReplayOptions, ReplayReport } from "./replay-options.js";
+import type { RowDifference } from "./state-difference.js";
+import type { StoreHistory } from "./store-history.js";
 
 export abstract class WithHistory {
   /** @internal */
