@@ -117,7 +117,7 @@ class Rollback {
     const said = Buffer.byteLength(JSON.stringify(marked(annotation, then.sequence, "1 of 1")));
     const headers = FRAME_HEADER_BYTES + RECORD_HEADER_BYTES + OPERATION_HEADER_BYTES;
     this.#bytesMax = parts.options.frameBytesMax - headers - said;
-    this.#partBytes = Math.min(PART_BYTES, this.#bytesMax);
+    this.#partBytes = Math.min(PART_BYTES, Math.floor(this.#bytesMax / 2));
   }
 
   async run(): Promise<RollbackInfo> {

@@ -65,6 +65,47 @@ test("snapshots, forks and the history beside the writer", async () => {
   await machine.run(store.close());
 });
 
+test("a rollback takes chunks and the open one back together, and appends go on from there", async () => {
+  const machine = new SimulatedMachine({ seed: 7 });
+  const store = await openOn(machine, { ...options, history: "all" });
+  const append = (from: number) =>
+    machine.run(store.series(series).append(batchOf(rowsOf(from, from + 25))));
+  for (const from of [0, 25, 50]) await append(from);
+  const sequence = store.lastSequence;
+  for (const from of [75, 100, 125, 150]) await append(from);
+  const info = await machine.run(store.rollback(sequence, { reason: "a bad feed" }));
+  expect(info.atomic).toBe(true);
+  expect(linesOf(store.series(series).range())).toEqual(lines(75));
+  await append(75);
+  expect(linesOf(store.series(series).range())).toEqual(lines(100));
+  await machine.run(store.close());
+  const again = await openOn(machine, options);
+  expect(linesOf(again.series(series).range())).toEqual(lines(100));
+  await machine.run(again.close());
+});
+
+test("a rollback whose series do not fit one transaction is refused, and changes nothing", async () => {
+  const machine = new SimulatedMachine({ seed: 8 });
+  const large = ticks("insert", { rows: 600 });
+  const limits = { series: [large], frameBytesMax: 8192 };
+  const store = await openOn(machine, { ...options, ...limits, history: "all" });
+  const append = async (from: number, to: number) => {
+    for (let at = from; at < to; at += 25) {
+      await machine.run(store.series(large).append(batchOf(rowsOf(at, at + 25))));
+    }
+  };
+  await append(0, 600);
+  const sequence = store.lastSequence;
+  await append(600, 1200);
+  const last = store.lastSequence;
+  await expect(machine.run(store.rollback(sequence, { reason: "too far" }))).rejects.toMatchObject({
+    code: "TOO_LARGE",
+  });
+  expect(store.lastSequence).toBe(last);
+  expect(linesOf(store.series(large).range())).toEqual(rowsOf(600, 1200).map(lineOf));
+  await machine.run(store.close());
+});
+
 test("slices are of one state, and end with their signal", async () => {
   const machine = new SimulatedMachine({ seed: 6 });
   const store = await openOn(machine, options);
