@@ -94,7 +94,7 @@ async function untilReady(store: Store, reader: Disk): Promise<void> {
 }
 
 describe.each(KILL_BACKENDS)("a full disk under the background on %s", (backend) => {
-  test("stops it, and nothing else, until there is room", { timeout: 60_000 }, async () => {
+  test("stops it, and nothing else, until there is room", async () => {
     const reader = diskOf(backend);
     if (disk === undefined || reader === undefined) {
       return console.warn(`SKIPPED: a full disk on ${backend}`);

@@ -20,7 +20,7 @@ const long = cycles !== undefined;
 const kills = long ? Number(cycles) : 10;
 const seed = seedText === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedText);
 const chosen = backends.split(",") as KillBackend[];
-const timeout = long ? 60_000 + kills * 10_000 : 60_000;
+const timeout = long ? 60_000 + kills * 10_000 : 180_000;
 const log = long ? { log: (line: string) => console.log(line) } : {};
 
 /** Events of the tape in a round. */

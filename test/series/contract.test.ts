@@ -269,7 +269,7 @@ describe.each(policies)("late rows: %s, capacity: %o", (late, capacity) => {
 });
 
 /** Chunks that begin at the same time, and rows that come before, between and behind them. */
-test("many rows of few times, in any order", { timeout: 60_000 }, async () => {
+test("many rows of few times, in any order", async () => {
   const times = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(fc.array(times, { minLength: 4, maxLength: 16 }), async (batches) => {

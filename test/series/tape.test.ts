@@ -66,7 +66,7 @@ function columnsOf(rows: readonly Trade[]) {
   };
 }
 
-test("the trades of the tape, over runs and an opening", { timeout: 60_000 }, async () => {
+test("the trades of the tape, over runs and an opening", async () => {
   expect(tape.length).toBe(9_757);
   const machine = new SimulatedMachine({ seed: 1 });
   const options = { series: [trades], frameBytesMax: 1024 * 1024, segmentBytes: 4 * 1024 * 1024 };

@@ -26,7 +26,7 @@ const options = { ...SMALL, history: "all" } as const;
 const all = process.env.HOLDFAST_SWEEP === "all";
 const CRASH_STEP = all ? 1 : 83;
 const FAULT_STEP = all ? 1 : 17;
-const LONG = { timeout: all ? 3_600_000 : 60_000 };
+const LONG = { timeout: all ? 3_600_000 : 180_000 };
 
 /** A store that was closed, whose backup has become one of several: some files are old, some new. */
 const base = (async () => {
