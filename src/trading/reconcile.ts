@@ -6,7 +6,7 @@
  * Each correction is a transaction of its own that looks again at what it corrects, so that a crash
  * between two of them, and events that come in meanwhile, do no harm.
  */
-import { isHoldfastError } from "../index.js";
+import { type Annotation, isHoldfastError } from "../index.js";
 import { invalid } from "./amounts.js";
 import type { Broker } from "./broker.js";
 import { compareBalances, comparePositions, correct, type Mismatch } from "./compare.js";
@@ -14,9 +14,12 @@ import { applyFill, type FillInput } from "./fills.js";
 import { type AskedOrder, settleOrder } from "./order-answers.js";
 import { halt } from "./portfolio.js";
 import { type Discrepancy, RecoveryReport } from "./report.js";
-import { ONLY } from "./step.js";
+import { ONLY, type Step } from "./step.js";
 import { type ReportRow, reconciled, recoveryReports, sessions } from "./tables.js";
 import type { Trading } from "./trading.js";
+
+/** Of what a correction says of itself: its bytes are far within what an annotation may have. */
+const CHARACTERS_MAX = 200;
 
 /** What becomes of positions, balances and orders that differ. See docs/trading.md. */
 export type ReconcilePolicy = ReportRow["policy"];
@@ -201,11 +204,14 @@ export class Reconciliation {
     const subject = `${fill.symbol} ${fill.tradeId}`;
     const theirs = `${fill.side} ${fill.quantity} at ${fill.price}`;
     const apply = async (foreign: boolean, detail: string): Promise<void> => {
-      const { applied, sequence } = await this.#trading.step((step) => {
-        const { applied } = applyFill(step, fill, foreign);
-        if (applied) step.riskEvent(fill.symbol, "correction", `${detail} ${fill.tradeId}`);
-        return { applied, sequence: step.sequence };
-      });
+      const { applied, sequence } = await this.#trading.step(
+        (step) => {
+          const { applied } = applyFill(step, fill, foreign);
+          if (applied) step.riskEvent(fill.symbol, "correction", `${detail} ${fill.tradeId}`);
+          return { applied, sequence: step.sequence };
+        },
+        this.#because(`${detail} ${fill.tradeId}`),
+      );
       if (!applied) return;
       const kind = foreign ? "foreign-fill" : "missed-fill";
       this.#note({ kind, subject, ours: "none", theirs, action: "applied", detail, sequence });
@@ -236,12 +242,21 @@ export class Reconciliation {
     if (policy === "WARN_ONLY") this.#note({ ...found, action: "reported" });
     if (policy === "HALT_AND_ALERT") this.#note({ ...found, action: "halted" });
     if (policy !== "SYNC_TO_BROKER") return;
-    const { sequence, refused } = await this.#trading.step((step) => ({
+    const reason = `${this.#kind} with ${this.#broker.venue}`;
+    const correction = (step: Step) => ({
       sequence: step.sequence,
-      refused: correct(step, mismatch, `${this.#kind} with ${this.#broker.venue}`),
-    }));
+      refused: correct(step, mismatch, reason),
+    });
+    const why = this.#because(`${kind} ${subject}: ${reason}`);
+    const { sequence, refused } = await this.#trading.step(correction, why);
     if (refused === undefined) this.#note({ ...found, action: "corrected", sequence });
     else this.#note({ ...found, action: "unresolved", detail: refused });
+  }
+
+  /** What a correction says of itself in the store's history. */
+  #because(reason: string): Annotation {
+    const tags = { correction: this.#kind, venue: bounded(this.#broker.venue) };
+    return { reason: bounded(reason), tags };
   }
 
   #note(found: Partial<Discrepancy> & Pick<Discrepancy, "kind" | "subject" | "action">): void {
@@ -281,4 +296,9 @@ export class Reconciliation {
     if (halts) onAlert?.(report);
     return report;
   }
+}
+
+/** Texts of the venue are as long, and as odd, as it likes; a correction must not fail on them. */
+function bounded(text: string): string {
+  return Buffer.from(text.slice(0, CHARACTERS_MAX)).toString();
 }

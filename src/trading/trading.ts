@@ -1,5 +1,5 @@
 /** The trading state of a store, as a program uses it. */
-import type { ReadTable, Store, TableDefinition } from "../index.js";
+import type { Annotation, ReadTable, Store, TableDefinition } from "../index.js";
 import { type Amount, invalid } from "./amounts.js";
 import { type AuditRange, auditEntries } from "./audit.js";
 import type { Broker, SubmitResult } from "./broker.js";
@@ -116,20 +116,23 @@ export class Trading {
     this.nonces = new Nonces(store, options.clock, options.nonces);
   }
 
-  /** Runs `work` as one transaction; one's own tables can take part by `t.tx`. */
-  transact<T>(work: (t: TradingTransaction) => T): Promise<T> {
-    return this.step((step) => work(new TradingTransaction(step, this.#idPrefix)));
+  /**
+   * Runs `work` as one transaction; one's own tables can take part by `t.tx`. `annotation`: why, what
+   * it comes of, and tags to find it by, as for `Store.transact`.
+   */
+  transact<T>(work: (t: TradingTransaction) => T, annotation?: Annotation): Promise<T> {
+    return this.step((step) => work(new TradingTransaction(step, this.#idPrefix)), annotation);
   }
 
   /** @internal */
-  step<T>(work: (step: Step) => T): Promise<T> {
+  step<T>(work: (step: Step) => T, annotation?: Annotation): Promise<T> {
     const { store } = this;
     return store.transact((tx) => {
       const step = new Step(tx, this.clock(), store.lastSequence + 1, this.#currency);
       const result = work(step);
       step.end();
       return result;
-    });
+    }, annotation);
   }
 
   // ---- events ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 /** Recovery: what each policy does about what differs, that it is idempotent, and what it reports. */
 import { describe, expect, test } from "vitest";
+import type { Store } from "../../src/index.js";
 import {
   type Broker,
   type BrokerOrder,
@@ -15,6 +16,12 @@ import { type Desk, fundedDesk, openDesk, PERP, SYMBOL, stateOf, VENUE } from ".
 const WARN = { policy: "WARN_ONLY" } as const;
 const SYNC = { policy: "SYNC_TO_BROKER" } as const;
 const HALT = { policy: "HALT_AND_ALERT" } as const;
+
+async function reasonsOf(store: Store, tags: Record<string, string>) {
+  const reasons: (string | undefined)[] = [];
+  for await (const { reason } of store.transactions({ tags })) reasons.push(reason);
+  return reasons;
+}
 
 /** A venue that says what a test wants it to say. */
 class Said implements Broker {
@@ -147,6 +154,10 @@ describe("what the policies do", () => {
     expect([...trading.riskEvents(PERP)].map(({ detail }) => detail)).toEqual([
       "sell 2.00000000: recover with paper",
     ]);
+    await run(store.durable());
+    const reasons = await run(reasonsOf(store, { correction: "recover", venue: VENUE }));
+    expect(reasons).toHaveLength(3);
+    expect(reasons[0]).toBe(`position ${PERP}: recover with paper`);
     expect((await run(trading.reconcile(venue, HALT))).clean).toBe(true);
     expect(`${rebuild(store).positions.get(PERP)?.quantity}`).toBe("-2.00000000");
   });
