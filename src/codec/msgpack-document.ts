@@ -1,5 +1,5 @@
 /** Whole msgpack documents, such as a manifest: decoded only once their lengths were added up. */
-import { type DecoderOptions, decode } from "@msgpack/msgpack";
+import { decode } from "@msgpack/msgpack";
 import { viewOf } from "../base/bytes.js";
 
 /**
@@ -7,7 +7,10 @@ import { viewOf } from "../base/bytes.js";
  * decoder makes room for as many elements as an array says it has, before it has seen one of them,
  * so that a hundred bytes could ask for more memory than there is.
  */
-export function decodeDocument(bytes: Uint8Array, options: DecoderOptions = {}): unknown {
+export function decodeDocument(
+  bytes: Uint8Array,
+  options: { readonly useBigInt64?: boolean } = {},
+): unknown {
   if (!lengthsFit(bytes)) throw new RangeError("msgpack with lengths that cannot be");
   return decode(bytes, options);
 }

@@ -3,7 +3,7 @@
  * Only processes of the same user (and root) can connect to it.
  */
 import * as fs from "node:fs/promises";
-import { createConnection, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { errnoCode } from "../base/errors.js";
@@ -102,6 +102,8 @@ export interface LocalServer {
  * do it at a time. Neither it nor those who connect keep the process alive by themselves.
  */
 export async function listenAt(path: string, onPeer: (peer: Peer) => void): Promise<LocalServer> {
+  // Loaded only here: few programs hand a store over, and all of them start.
+  const { createServer } = await import("node:net");
   let ready = false;
   const server = createServer((socket) => {
     socket.unref();
@@ -136,7 +138,8 @@ export async function listenAt(path: string, onPeer: (peer: Peer) => void): Prom
 }
 
 /** Throws ENOENT or ECONNREFUSED where nobody listens, and EACCES where that is not allowed. */
-export function connectTo(path: string): Promise<Peer> {
+export async function connectTo(path: string): Promise<Peer> {
+  const { createConnection } = await import("node:net");
   return withAddress(path, (address) => {
     return new Promise<Peer>((resolve, reject) => {
       const socket = createConnection({ path: address });
