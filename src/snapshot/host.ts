@@ -52,7 +52,7 @@ export interface SnapshotHost {
   adopt(manifest: Manifest): Promise<void>;
   /** Keeps the file of a run where it is, whatever the manifest says of it meanwhile. */
   holdFile(fileId: number): HeldFile;
-  warn(code: "BACKGROUND" | "BACK_PRESSURE" | "REPAIRED", message: string): void;
+  warn(code: "BACKGROUND" | "BACK_PRESSURE" | "LATE_RUN" | "REPAIRED", message: string): void;
   /** The level has changed. */
   onPressure(level: Pressure): void;
 }

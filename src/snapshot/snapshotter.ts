@@ -200,7 +200,7 @@ export class Snapshotter {
     const message =
       `the last run was not done within ${millis} ms: nothing is lost, and the next opening ` +
       `reads back what came after transaction ${runsThrough}`;
-    this.#host.warn("BACKGROUND", message);
+    this.#host.warn("LATE_RUN", message);
   }
 
   async #kept(work: () => Promise<void>): Promise<void> {

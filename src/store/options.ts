@@ -180,6 +180,7 @@ export interface StoreWarning {
     | "POISONED"
     | "BACKGROUND"
     | "BACK_PRESSURE"
+    | "LATE_RUN"
     | "REPAIRED"
     | "NO_HANDOVER"
     | "BACKUP";
