@@ -11,6 +11,9 @@ import { errnoCode } from "../base/errors.js";
 /** What is longer does not fit the address of a socket everywhere: 104 bytes on macOS. */
 const ADDRESS_BYTES_MAX = 100;
 
+/** Of a socket that is not yet what it is to be. */
+export const UNNAMED_SUFFIX = ".new";
+
 /** Whoever says more without a line end says nothing that is understood. */
 const MESSAGE_CHARS_MAX = 64 * 1024;
 
@@ -104,15 +107,14 @@ export interface LocalServer {
 export async function listenAt(path: string, onPeer: (peer: Peer) => void): Promise<LocalServer> {
   // Loaded only here: few programs hand a store over, and all of them start.
   const { createServer } = await import("node:net");
-  let ready = false;
   const server = createServer((socket) => {
     socket.unref();
-    // Before the permissions were set anybody could have come.
-    if (ready) onPeer(new Peer(socket));
-    else socket.destroy();
+    onPeer(new Peer(socket));
   });
-  await removeName(path);
-  await withAddress(path, (address) => {
+  // It gets its name when it has its permissions: nobody meets it half done.
+  const unnamed = `${path}${UNNAMED_SUFFIX}`;
+  await removeName(unnamed);
+  await withAddress(unnamed, (address) => {
     return new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       // Exclusive: a worker of a cluster would otherwise listen in its primary.
@@ -128,12 +130,13 @@ export async function listenAt(path: string, onPeer: (peer: Peer) => void): Prom
     await removeName(path);
   };
   try {
-    await fs.chmod(path, 0o600);
+    await fs.chmod(unnamed, 0o600);
+    await fs.rename(unnamed, path);
   } catch (error) {
-    await close();
+    server.close();
+    await removeName(unnamed);
     throw error;
   }
-  ready = true;
   return { close };
 }
 

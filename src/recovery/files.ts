@@ -3,6 +3,7 @@ import { fromHex, viewOf } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { Disk } from "../disk/disk.js";
+import { UNNAMED_SUFFIX } from "../disk/local-socket.js";
 import {
   decodeFrameHeader,
   FRAME_AT,
@@ -69,7 +70,8 @@ export function isStoreFileName(name: string): boolean {
  * It is no part of a store.
  */
 export function isPassingFileName(name: string): boolean {
-  return name === HANDOVER_NAME || /^\.probe-\d+-[0-9a-f]{16}\.tmp$/.test(name);
+  const isSocket = name === HANDOVER_NAME || name === `${HANDOVER_NAME}${UNNAMED_SUFFIX}`;
+  return isSocket || /^\.probe-\d+-[0-9a-f]{16}\.tmp$/.test(name);
 }
 
 /** Names in a directory, or undefined if there is no such directory. */

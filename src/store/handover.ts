@@ -78,14 +78,15 @@ export class HandoverDesk {
     this.#o = options;
   }
 
-  /** Begins to listen; where that cannot be done it is told as a warning. */
-  start(): void {
+  /** Listens when it resolves; where that cannot be done it is told as a warning. */
+  async start(): Promise<void> {
     const path = `${this.#o.directory}/${HANDOVER_NAME}`;
     this.#listening = listenAt(path, (peer) => void this.#serve(peer)).catch((error: Error) => {
       const message = `nobody can take ${this.#o.directory} over: ${error.message}`;
       this.#o.onWarning({ code: "NO_HANDOVER", message });
       return undefined;
     });
+    await this.#listening;
   }
 
   /** Nobody is heard any more. To be called before the lock is given back. Idempotent. */

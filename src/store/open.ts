@@ -139,7 +139,7 @@ async function openStore(
   supply.start();
   background.start();
   watch.start();
-  store.begin();
+  await store.begin();
   opened();
   warnOfRecovery(log, options);
   return store;

@@ -225,11 +225,12 @@ export class Store extends WithUpkeep {
   }
 
   /** What goes on by itself from now on; whoever wants to take it over is heard. @internal */
-  begin(): void {
-    this.#desk?.start();
+  async begin(): Promise<void> {
     this.backups.start();
     this.checkpoints.start();
     this.#forgetSignals = closeOnSignals(this, this.parts.options.closeOnSignals);
+    // Who comes right behind the opening is to be heard.
+    await this.#desk?.start();
   }
 
   /**

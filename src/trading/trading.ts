@@ -117,8 +117,8 @@ export class Trading {
   }
 
   /**
-   * Runs `work` as one transaction; one's own tables can take part by `t.tx`. `annotation`: why, what
-   * it comes of, and tags to find it by, as for `Store.transact`.
+   * Runs `work` as one transaction; one's own tables can take part by `t.tx`. `annotation`: why,
+   * what it comes of, and tags to find it by, as for `Store.transact`.
    */
   transact<T>(work: (t: TradingTransaction) => T, annotation?: Annotation): Promise<T> {
     return this.step((step) => work(new TradingTransaction(step, this.#idPrefix)), annotation);

@@ -27,7 +27,7 @@ describe("the tarball", () => {
 
   test("has nothing that was not meant for it", () => {
     const meant = [
-      /^(package\.json|LICENSE|README\.md)$/,
+      /^(package\.json|LICENSE|README\.md|THIRD-PARTY\.md)$/,
       /^dist\/[\w./-]+\.(js|d\.ts)$/,
       /^native\/[\w-]+\.(cc|h)$/,
       /^native\/binding\.gyp$/,
@@ -47,6 +47,7 @@ describe("the tarball", () => {
       "package.json",
       "LICENSE",
       "README.md",
+      "THIRD-PARTY.md",
       ...modules.map((name) => `${name}.d.ts`),
       ...["index", "cli/main", "snapshot/worker", "trading/index"].map((name) => `dist/${name}.js`),
       ...["core", "store", "replay"].map((name) => `dist/chunks/${name}.js`),
