@@ -125,7 +125,7 @@ describe("a sound store", () => {
         await sleep(5);
       }
     })();
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 8; i++) {
       const { findings, inUse } = await verifyStore(directory);
       expect(findings.filter(({ severity }) => severity === "damage")).toEqual([]);
       expect(inUse).toBe(true);

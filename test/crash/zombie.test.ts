@@ -16,7 +16,7 @@ import { LOCK_MILLIS_MAX } from "./rounds.js";
 import { runVictim } from "./victim.js";
 
 const CHILD = fileURLToPath(new URL("zombie-child.mjs", import.meta.url));
-const TRIALS = 4;
+const TRIALS = 2;
 const MIB = 1024 * 1024;
 const OPTIONS = {
   segmentBytes: 64 * MIB,
