@@ -24,6 +24,7 @@ const COMMANDS = [
   "diff",
   "tail",
   "rollback",
+  "series",
   "snapshot",
   "restore",
   "backup",
