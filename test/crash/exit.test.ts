@@ -14,7 +14,7 @@ import { Acknowledged, checkWriters, WRITER_TABLES, WRITERS } from "./writer-che
 
 const CHILD = fileURLToPath(new URL("writers-child.mjs", import.meta.url));
 const WORKER = new URL("writers-worker.mjs", import.meta.url);
-const TERMINATIONS = 10;
+const TERMINATIONS = 5;
 const EXITS = 5;
 const LONG = { timeout: 240_000 };
 /** After every one of so many ends a new store is begun, so that the log stays short. */

@@ -8,7 +8,7 @@ import { FailpointHits, killShortLives } from "./short-lives.js";
 
 /** Set by scripts/test-kernel.mjs. */
 const {
-  HOLDFAST_SHORT_LIVES: countText = "160",
+  HOLDFAST_SHORT_LIVES: countText = "120",
   HOLDFAST_KILL_BACKENDS: backends = KILL_BACKENDS.join(","),
   HOLDFAST_KILL_SEED: seedText,
 } = process.env;

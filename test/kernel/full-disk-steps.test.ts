@@ -20,7 +20,7 @@ import { ensureBuilt } from "../support/built.js";
 import { recordFaults } from "../support/fault-matrix.js";
 import { within, withinLimit } from "./within.js";
 
-const { HOLDFAST_FULL_LEVELS: levelsText = "120" } = process.env;
+const { HOLDFAST_FULL_LEVELS: levelsText = "80" } = process.env;
 const LEVELS = Number(levelsText);
 const LEVEL_BYTES = 4096;
 const MEGABYTES = 32;
