@@ -266,7 +266,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
     const chunk = 4 * 1024 * 1024;
     const file = await disk.open(path, { direct: true });
     let waitedFor = 0;
-    for (let trial = 1; trial <= 5; trial++) {
+    for (let trial = 1; trial <= 3; trial++) {
       const child = startChild("zombie", folder, backend, method, String(trial));
       await firstLine(child);
       const gone = ended(child);
@@ -309,7 +309,7 @@ describe.each(BACKENDS)("writes by %s", (backend) => {
   test("a worker may be terminated with writes in flight, again and again", async () => {
     const disk = loadNativeDisk();
     await makeLog(disk, LOG_BYTES);
-    for (let round = 0; round < 25; round++) {
+    for (let round = 0; round < 12; round++) {
       const worker = new Worker(CHILD, {
         workerData: ["write-for-ever", folder, backend, method],
       });

@@ -65,7 +65,7 @@ function damage({ machine, run, host }: Scene, file: ManifestFile, kind: Damage)
   return run(Promise.resolve().then(work));
 }
 
-const SEEDS = Number(process.env.HOLDFAST_REPAIR_SEEDS ?? 60);
+const SEEDS = Number(process.env.HOLDFAST_REPAIR_SEEDS ?? 30);
 
 /** How often which source was of use, over all seeds. */
 const used = new Map<string, number>();
