@@ -64,7 +64,8 @@ async function check(
     rows++;
     await writeLine(json === true ? differenceJson(difference) : differenceText(difference));
   }
-  if (json !== true) await writeLine(`${formatNumber(rows)} rows would change`);
+  const count = rows === 1 ? "1 row" : `${formatNumber(rows)} rows`;
+  if (json !== true) await writeLine(`${count} would change`);
 }
 
 async function rollBack(
