@@ -99,7 +99,7 @@ test("every import leads to a file", () => {
 
 test("no file is dead: each is imported, or is an entry", () => {
   const imported = new Set(files.flatMap(importsOf));
-  const entries = new Set(["index.ts", "cli/main.ts", "trading/index.ts", "columns/columns.ts"]);
+  const entries = new Set(["index.ts", "cli/main.ts", "trading/index.ts"]);
   const dead = offenders(
     ({ name }) => !imported.has(name) && !entries.has(name) && !name.endsWith(".d.ts"),
   );

@@ -163,7 +163,7 @@ export function bitsAt(bytes: Uint8Array, at: number, count: number): number {
 }
 
 /** With zeros behind them. */
-export function withSlack(bytes: Uint8Array, from: number, to: number): Uint8Array {
+function withSlack(bytes: Uint8Array, from: number, to: number): Uint8Array {
   const copy = new Uint8Array(to - from + SLACK);
   copy.set(bytes.subarray(from, to));
   return copy;

@@ -105,7 +105,7 @@ export function checkOwn(
 }
 
 /** Throws INVALID_ARGUMENT for tags that only the store gives. */
-export function assertNoOwnTags(annotation: Annotation | undefined): void {
+function assertNoOwnTags(annotation: Annotation | undefined): void {
   const own = Object.keys(annotation?.tags ?? {}).find((name) => name.startsWith(OWN_TAG_PREFIX));
   if (own !== undefined)
     throw invalid(`tag ${show(own)}: such names are those of the store itself`);

@@ -169,7 +169,7 @@ export function rowAt(times: Float64Array, from: number, to: number, time: numbe
 }
 
 /** The first row of [from, to) whose time is behind `time`; `to` if there is none. */
-export function rowAfter(times: Float64Array, from: number, to: number, time: number): number {
+function rowAfter(times: Float64Array, from: number, to: number, time: number): number {
   let low = from;
   let high = to;
   while (low < high) {

@@ -7,7 +7,7 @@ import { checkedFields } from "../codec/schema-check.js";
 import { show } from "../codec/text.js";
 
 /** Columns of a series, its time apart: a chunk of so many texts still fits a row. */
-export const SERIES_COLUMNS_MAX = 63;
+const SERIES_COLUMNS_MAX = 63;
 
 /** UTF-8 bytes of one text in a series: symbols, venues, conditions; no documents. */
 export const SERIES_TEXT_BYTES_MAX = 255;

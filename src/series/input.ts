@@ -12,7 +12,7 @@ import {
 } from "./definition.js";
 import { toFloat64 } from "./int64.js";
 
-export const TIME_COLUMN: ColumnNode = {
+const TIME_COLUMN: ColumnNode = {
   name: TIME,
   kind: "timestamp",
   scale: 0,

@@ -52,7 +52,7 @@ export function timesOf(options: unknown, others: readonly string[] = []): Times
 }
 
 /** Throws INVALID_ARGUMENT for what is not a time. */
-export function checkTime(time: unknown): asserts time is number {
+function checkTime(time: unknown): asserts time is number {
   if (Number.isSafeInteger(time)) return;
   if (time === Number.POSITIVE_INFINITY || time === Number.NEGATIVE_INFINITY) return;
   throw invalid(`a time is a safe integer of microseconds, got ${show(time)}`);
@@ -75,7 +75,7 @@ export interface Wanted {
 }
 
 /** Throws INVALID_ARGUMENT for a column that the series does not have. */
-export function wantedOf(definition: AnySeries, names: unknown): Wanted {
+function wantedOf(definition: AnySeries, names: unknown): Wanted {
   const all = allColumns(definition);
   if (names === undefined) return { nodes: definition.columns, places: all.map((_, i) => i) };
   if (!Array.isArray(names)) throw invalid(`columns is a list of names, got ${show(names)}`);

@@ -40,7 +40,7 @@ export function readState(tables: TablesToRead, definition: AnySeries): SeriesSt
 }
 
 /** Rows that were written before a column was added have its default. */
-export function withAllColumns(set: ColumnSet, definition: AnySeries): ColumnSet {
+function withAllColumns(set: ColumnSet, definition: AnySeries): ColumnSet {
   const kinds = kindsOf(definition);
   if (set.kinds.length === kinds.length) return set;
   const added = definition.columns.slice(set.kinds.length - 1);

@@ -112,7 +112,7 @@ function isAbsence(error: unknown): boolean {
  * Whose backups a directory has; undefined where it is absent or empty. Throws BACKUP_FOREIGN if it
  * has anything else in it, and CORRUPT_BACKUP if what says whose they are is damaged.
  */
-export async function ownerOf(disk: Disk, place: string): Promise<string | undefined> {
+async function ownerOf(disk: Disk, place: string): Promise<string | undefined> {
   const names = (await listOrUndefined(disk, place)) ?? [];
   if (names.includes(BACKUPS_RECORD_NAME)) {
     const record = await readBackupsRecord(disk, place);

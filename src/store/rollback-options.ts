@@ -1,6 +1,6 @@
 /** What a rollback is asked for, what its transactions say, and what it tells. */
 import { HoldfastError } from "../base/errors.js";
-import { type Annotation, assertNoOwnTags, checkAnnotation } from "../log/annotation.js";
+import { type Annotation, checkAnnotation, checkOwn } from "../log/annotation.js";
 import type { RowDifference } from "./state-difference.js";
 
 export interface RollbackOptions {
@@ -42,8 +42,10 @@ export interface RollbackInfo {
 export function checkRollback(options: RollbackOptions, lastSequence: number): Annotation {
   const { reason, tags, check, onRow, signal } = options ?? {};
   if (reason === undefined) throw invalid("a rollback needs a reason: { reason }");
-  const annotation = checkAnnotation({ reason, tags }, lastSequence) as Annotation;
-  assertNoOwnTags(annotation);
+  const annotation = checkOwn(
+    { reason, ...(tags === undefined ? {} : { tags }) },
+    lastSequence,
+  ) as Annotation;
   checkAnnotation(marked(annotation, lastSequence, "1"), lastSequence);
   if (check !== undefined && typeof check !== "boolean") throw invalid("check is true or false");
   if (onRow !== undefined && typeof onRow !== "function") throw invalid("onRow is a function");

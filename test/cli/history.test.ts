@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Decimal, open, type Store } from "../../src/index.js";
 import { ensureBuilt } from "../support/built.js";
 import { makeDirectory, removeDirectories } from "./frames.js";
-import { balances, hashOf, holdfast, positions } from "./stores.js";
+import { balances, hashOf, holdfast, jsonLines, positions } from "./stores.js";
 
 const row = (quantity: string, note: string | null) =>
   ({ symbol: "BTC", quantity: Decimal.of(quantity), side: "long", note }) as const;
@@ -35,15 +35,6 @@ beforeAll(async () => {
 });
 
 afterAll(removeDirectories);
-
-async function jsonLines(...args: string[]): Promise<Record<string, unknown>[]> {
-  const { code, stdout, stderr } = await holdfast(...args, "--json");
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
 
 test("at: tables, rows, by sequence, time and name; nothing is changed", async () => {
   const before = hashOf(directory);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Decimal, open } from "../../src/index.js";
 import { ensureBuilt } from "../support/built.js";
 import { makeDirectory, removeDirectories } from "./frames.js";
-import { balances, hashOf, holdfast, positions } from "./stores.js";
+import { balances, hashOf, holdfast, jsonLines, positions } from "./stores.js";
 
 const row = (quantity: string) =>
   ({ symbol: "BTC", quantity: Decimal.of(quantity), side: "long", note: null }) as const;
@@ -32,15 +32,6 @@ beforeAll(async () => {
 });
 
 afterAll(removeDirectories);
-
-async function jsonLines(...args: string[]): Promise<Record<string, unknown>[]> {
-  const { code, stdout, stderr } = await holdfast(...args, "--json");
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
 
 test("history tells why, and with --causes what caused it, up to where that began", async () => {
   const [first, second] = await jsonLines("history", directory, "positions", "a", "--causes");

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 import {
   decimal,
   defineTable,
@@ -36,6 +37,16 @@ export function holdfast(...args: string[]): Promise<Run> {
   const run = last.then(() => ask(args));
   last = run.catch(() => {});
   return run;
+}
+
+/** The lines of a command that succeeds with --json. */
+export async function jsonLines(...args: string[]): Promise<Record<string, unknown>[]> {
+  const { code, stdout, stderr } = await holdfast(...args, "--json");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 function ask(args: readonly string[]): Promise<Run> {
