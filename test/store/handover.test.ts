@@ -292,6 +292,18 @@ describe("the socket", () => {
     expect(existsSync(path())).toBe(false);
   });
 
+  test("what a process left that died before its socket had a name is in nobody's way", async () => {
+    await mkdir(directory, { recursive: true });
+    await writeFile(`${path()}.new`, "");
+    const without = await opened({});
+    await without.close();
+    expect(existsSync(`${path()}.new`)).toBe(true);
+    const store = await opened({ handover: true });
+    await listening();
+    expect(existsSync(`${path()}.new`)).toBe(false);
+    await store.close();
+  });
+
   test("where there can be none a warning says so, and the store works", async () => {
     await mkdir(path(), { recursive: true });
     const warnings: string[] = [];
