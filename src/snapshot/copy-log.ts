@@ -95,7 +95,7 @@ class LogCopy {
 
   async run(): Promise<CopiedLog> {
     for (;;) {
-      const frame = this.#source.segments.length === 0 ? undefined : await this.#cursor.peek();
+      const frame = await this.#cursor.peek();
       if (frame === undefined || frame.header.firstSequence > this.#source.through) break;
       await this.#take(frame);
       this.#cursor.advance(frame.header);

@@ -120,6 +120,15 @@ describe("tables", () => {
     expect(tables.all).toEqual([known, { id: 2, name: "unused", schemas: [schema(1)] }]);
   });
 
+  test("those that nobody is known to have declared stand around those that were, by their number", () => {
+    const versions = [schema(5), schema(3), schema(1), schema(2)];
+    const tables = new RestoredTables([{ id: 1, name: "t", schemas: versions }]);
+    for (const version of [3, 2]) tables.declare(1, JSON.stringify(schema(version)));
+    tables.addRow(1, 5);
+    const schemas = [schema(1), schema(3), schema(2), schema(5)];
+    expect(tables.list).toEqual([{ id: 1, name: "t", schemas }]);
+  });
+
   test("of a file of a run what is a schema", () => {
     const tables = new RestoredTables([]);
     const counts = { rows: 1, tombstones: 0 };
