@@ -11,6 +11,7 @@ export default defineConfig({
     include: [
       ...[...FOLDERS, "store", "regressions"].map((folder) => `test/${folder}/**/*.test.ts`),
       "test/cli/salvage*.test.ts",
+      "test/history/annotations.test.ts",
       "test/sim/engine-{a,b}.test.ts",
     ],
     coverage: {

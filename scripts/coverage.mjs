@@ -35,7 +35,11 @@ try {
     cwd: root,
     stdio: "inherit",
     // Few seeds, always the same: what they take does not depend on the day.
-    env: { ...process.env, HOLDFAST_SEEDS: process.env.HOLDFAST_SEEDS ?? "120" },
+    env: {
+      ...process.env,
+      HOLDFAST_SEEDS: process.env.HOLDFAST_SEEDS ?? "120",
+      HOLDFAST_REPAIR_SEEDS: process.env.HOLDFAST_REPAIR_SEEDS ?? "80",
+    },
   });
   const coverage = JSON.parse(readFileSync(join(directory, "coverage-final.json"), "utf8"));
   const branches = Object.values(coverage).flatMap(branchesOf);

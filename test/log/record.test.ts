@@ -118,6 +118,19 @@ test("an operation too many", () => {
   expect(operations(of)).toMatchObject({ wrong: "an operation is cut off", seen: [{}] });
 });
 
+test("an annotation with a key, and one behind another operation", () => {
+  const of = frame();
+  writeOperationHeader(of.view, OPERATION_START, OPERATION.annotate, 0, 0, 2, ROW_BYTES);
+  expect(operations(of)).toEqual({ wrong: "an annotation has a key", seen: [] });
+  const rowBytes = ROW_BYTES - OPERATION_HEADER_BYTES;
+  writeOperationHeader(of.view, OPERATION_START, OPERATION.put, 7, 1, 2, rowBytes);
+  const second = OPERATION_START + OPERATION_BYTES - OPERATION_HEADER_BYTES;
+  writeOperationHeader(of.view, second, OPERATION.annotate, 0, 0, 0, 0);
+  of.view.setUint32(RECORD + RECORD_AT.operationCount, 2, true);
+  const wrong = "an annotation is not the first operation";
+  expect(operations(of)).toMatchObject({ wrong, seen: [{ kind: OPERATION.put }] });
+});
+
 test("an operation too few", () => {
   const of = frame();
   of.view.setUint32(RECORD + RECORD_AT.operationCount, 0, true);

@@ -103,6 +103,46 @@ test("a thread that ends in the middle of a job: a typed error, and the next job
   await isFlushed(real, runner, { ...real.flush, fileIds: { first: 7000, count: 50 } });
 });
 
+test("at rest the thread is gone once its jobs are done; what is asked for meanwhile waits", async () => {
+  const real = await realStage();
+  const { runner, crashes } = makeRunner();
+  // Before there is a thread there is none to end.
+  await runner.rest();
+  const early = isFlushed(real, runner);
+  runner.goOn();
+  await early;
+  const merging = runner.run(real.merge, NEVER);
+  const rest = runner.rest();
+  let done = false;
+  const next = { ...real.flush, fileIds: { first: 7000, count: 50 } };
+  const waiting = isFlushed(real, runner, next).then(() => {
+    done = true;
+  });
+  const abort = new AbortController();
+  const cancelled = runner.run(real.merge, abort.signal).catch((error: unknown) => error);
+  expect((await merging).files.length).toBeGreaterThan(1);
+  await rest;
+  abort.abort();
+  expect(await cancelled).toMatchObject({ code: "CLOSED", message: "the job was cancelled" });
+  expect(done).toBe(false);
+  const before = runner.budget.bytesWritten;
+  expect(before).toBeGreaterThan(0);
+  runner.goOn();
+  await waiting;
+  expect(runner.budget.bytesWritten).toBeGreaterThan(before);
+  expect(crashes).toEqual([]);
+});
+
+test("who is woken while it waits for its jobs keeps its thread", async () => {
+  const real = await realStage();
+  const { runner } = makeRunner();
+  const merging = runner.run(real.merge, NEVER);
+  const rest = runner.rest();
+  runner.goOn();
+  await Promise.all([merging, rest]);
+  await isFlushed(real, runner);
+});
+
 test("where no thread can be had, jobs run on this one", async () => {
   const real = await realStage();
   const entry = pathToFileURL(join(real.directory, "nothing-here.js"));
