@@ -1,6 +1,6 @@
 // A program that writes without rest: see ../soak.mjs, which kills it.
 //
-//   node child.mjs '{"directory", "backend", "seed", "history", "background"}'
+//   node child.mjs '{"directory", "from", "version", "seed", "options"}'
 //
 // Says on descriptor 3: "found N" once it is open, "started N" before it takes steps up to N, "a N"
 // when N is durable, "snapshot N" when one that has N at least is kept, "closed N" at its end, "m
@@ -9,6 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { open } from "../../dist/index.js";
 import { say } from "../../test/crash/say.mjs";
 import {
+  bulkOf,
+  bulkRow,
   digestOf,
   lastStepFrom,
   lastStepOf,
@@ -18,20 +20,12 @@ import {
   tablesFrom,
 } from "./steps.mjs";
 
-const { directory, from, seed, options } = JSON.parse(process.argv[2]);
-const list = tablesFrom(from);
+const { directory, from, version, seed, options } = JSON.parse(process.argv[2]);
+const list = tablesFrom(from, version);
+const bulk = bulkOf(version);
 const STARTED = 256;
 const IN_FLIGHT = 64;
 const KEPT_SNAPSHOTS = 3;
-
-const store = await open(directory, { ...options, tables: list, onWarning: () => {} });
-let n = lastStepOf(store);
-say(`found ${n}`);
-
-let ending = false;
-process.on("SIGTERM", () => {
-  ending = true;
-});
 
 const isFull = (error) => error.code === "DISK_FULL" || error.code === "OVERLOADED";
 
@@ -47,6 +41,17 @@ async function patiently(write) {
     }
   }
 }
+
+const store = await patiently(() =>
+  open(directory, { ...options, tables: list, onWarning: () => {} }),
+);
+let n = lastStepOf(store);
+say(`found ${n}`);
+
+let ending = false;
+process.on("SIGTERM", () => {
+  ending = true;
+});
 
 let flying = 0;
 let failure;
@@ -64,21 +69,28 @@ const acknowledge = (step, promise) => {
 async function take(step) {
   const { kind, changes } = stepOf(seed, step);
   let promise;
-  await patiently(() => {
-    if (kind === "cached") {
-      const [[table, key, row]] = changes;
-      promise = store.table(table).put(key, row);
-      return;
-    }
-    promise = store.transact((tx) => {
-      for (const [table, key, row] of changes) {
-        if (row === undefined) tx.delete(table, key);
-        else tx.put(table, key, row);
-      }
-    });
+  await patiently(async () => {
+    const before = store.lastSequence;
+    promise = kind === "cached" ? putCached(changes) : transact(changes);
+    // The next step must not come before this one: what was refused is known at once.
+    if (kind === "cached" || store.lastSequence === before) await promise;
   });
   if (kind === "critical") acknowledge(step, promise);
   else promise.catch(failed);
+}
+
+function putCached([[table, key, row]]) {
+  return store.table(table).put(key, row);
+}
+
+function transact(changes) {
+  return store.transact((tx) => {
+    for (const [table, key, row] of changes) {
+      if (row === undefined) tx.delete(table, key);
+      else if (table === tables.bulk) tx.put(bulk, key, bulkRow(row, version));
+      else tx.put(table, key, row);
+    }
+  });
 }
 
 /** A view shows what it showed at first, whatever is written since; by ranges and by keys. */

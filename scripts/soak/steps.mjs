@@ -2,7 +2,7 @@
 // step but those of cached tables leaves its number in a counter: the greater of the two counters
 // says which steps a store has, and with them its whole state.
 import { createHash } from "node:crypto";
-import { defineTable, integer, string } from "../../dist/index.js";
+import { defineTable, integer, string, withDefault } from "../../dist/index.js";
 
 const define = (name, tier, fields, more = {}) =>
   defineTable({ name, version: 1, tier, key: integer(), fields, ...more });
@@ -22,16 +22,65 @@ const STEPS_PER_TABLE = 20_000;
 const LATER_MAX = 8;
 const later = Array.from({ length: LATER_MAX }, (_, i) => define(`later-${i}`, "critical", value));
 
-/** Tables of a program that goes on behind step `from`. */
-export function tablesFrom(from) {
-  const count = Math.min(LATER_MAX, Math.floor(from / STEPS_PER_TABLE) + 2);
-  return [...Object.values(tables), ...later.slice(0, count)];
+/** Tables of a program that goes on behind step `from`, and knows this version of "bulk". */
+export function tablesFrom(from, version) {
+  const { bulk: _, ...others } = tables;
+  return [...Object.values(others), bulkOf(version), ...later.slice(0, laterFrom(from))];
+}
+
+function laterFrom(from) {
+  return Math.min(LATER_MAX, Math.floor(from / STEPS_PER_TABLE) + 2);
 }
 
 /** The last step for which these tables are enough. */
 export function lastStepFrom(from) {
-  const count = tablesFrom(from).length - Object.keys(tables).length;
+  const count = laterFrom(from);
   return count === LATER_MAX ? Number.POSITIVE_INFINITY : (count + 1) * STEPS_PER_TABLE - 1;
+}
+
+// The schema of "bulk" grows too: each version has one field more, which rows of before have by
+// default, so that runs and log hold rows of many versions, and merges bring them up to date.
+
+const STEPS_PER_VERSION = 4_000;
+const VERSIONS = 40;
+const bulks = new Map([[1, tables.bulk]]);
+
+/** Of a program that was started behind step `from`. */
+export function versionFrom(from) {
+  return Math.min(VERSIONS, 1 + Math.floor(from / STEPS_PER_VERSION));
+}
+
+export function bulkOf(version) {
+  let bulk = bulks.get(version);
+  if (bulk === undefined) {
+    const fields = { ...value };
+    for (let i = 2; i <= version; i++) fields[`added${i}`] = withDefault(integer(), -i);
+    bulk = define("bulk", "critical", fields, { version });
+    bulks.set(version, bulk);
+  }
+  return bulk;
+}
+
+/** A row of "bulk" as a program writes it that knows this version. */
+export function bulkRow(row, version) {
+  const all = { ...row };
+  for (let i = 2; i <= version; i++) all[`added${i}`] = row.step + i;
+  return all;
+}
+
+/**
+ * The row without what versions have added. Throws where that is neither what its step wrote nor
+ * the default, or what was written comes behind a default: no version knows a field and not the one
+ * before.
+ */
+function plainBulk({ step, text, ...added }) {
+  let known = true;
+  for (const [name, found] of Object.entries(added)) {
+    const i = Number(name.slice("added".length));
+    if (found !== step + i || !known) known = false;
+    if (!known && found !== -i) throw new Error(`bulk of step ${step}: ${name} is ${found}`);
+  }
+  return { step, text };
 }
 
 /** The same tables, one of which has another schema. */
@@ -123,7 +172,8 @@ export function rowsOf(reads, list) {
   for (const table of list) {
     if (table === tables.quotes) continue;
     for (const [key, row] of reads.table(table).entries()) {
-      rows.set(`${table.name} ${key}`, JSON.stringify(row));
+      const plain = table.name === "bulk" ? plainBulk(row) : row;
+      rows.set(`${table.name} ${key}`, JSON.stringify(plain));
     }
   }
   return rows;
