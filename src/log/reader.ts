@@ -68,6 +68,8 @@ export interface ScanOptions {
   /** Shared by scans that follow one another. */
   readonly buffers?: ReadBuffers;
   readonly visit: (record: LogRecord) => void;
+  /** A frame is in memory, and is about to be checked and visited: nothing is waited for until `onFrame`. */
+  readonly onPayload?: () => void;
   readonly onFrame?: (header: FrameHeader) => void;
 }
 
@@ -261,6 +263,7 @@ class Scanner {
       }
       if (!(await this.#load(this.#offset, header.frameBytes))) return this.#unreadable();
       at = this.#offset - this.#chunkOffset;
+      this.#o.onPayload?.();
       if (!this.#payloadGood(at, header)) {
         this.#found = "broken";
         return;

@@ -1,12 +1,11 @@
 import type { Disk } from "../disk/disk.js";
 
 /**
- * Time spent on the records of frames. What a replay costs is that alone: files are waited for
+ * Time spent on frames that are in memory. What a replay costs is that alone: files are waited for
  * beside it, and a device that was cold or busy once must not make every later tail a short one.
  */
 export class ReplayClock {
   readonly #clock: Disk["clock"];
-  /** When the first record of the frame at hand was visited; 0 before that. */
   #sinceMicros = 0;
   micros = 0;
 
@@ -14,15 +13,13 @@ export class ReplayClock {
     this.#clock = clock;
   }
 
-  /** At each record. */
-  record(): void {
-    if (this.#sinceMicros === 0) this.#sinceMicros = this.#clock.monotonicMicros();
+  /** Before a frame is checked. */
+  begin(): void {
+    this.#sinceMicros = this.#clock.monotonicMicros();
   }
 
-  /** Once all records of a frame were visited. */
-  frame(): void {
-    if (this.#sinceMicros === 0) return;
+  /** Once all its records were visited. */
+  end(): void {
     this.micros += this.#clock.monotonicMicros() - this.#sinceMicros;
-    this.#sinceMicros = 0;
   }
 }

@@ -156,8 +156,9 @@ class LogScanner {
         closed: this.#manifest.closed,
         buffers: this.#buffers,
         visit: (record) => this.#visit(record, path),
+        onPayload: () => this.#replayClock.begin(),
         onFrame: (frame) => {
-          this.#replayClock.frame();
+          this.#replayClock.end();
           this.#visitor.frame?.(frame, entry);
         },
       });
@@ -173,7 +174,6 @@ class LogScanner {
   }
 
   #visit(record: LogRecord, path: string): void {
-    this.#replayClock.record();
     if (record.timeMicros > this.#lastTimeMicros) this.#lastTimeMicros = record.timeMicros;
     if (record.sequence <= this.#manifest.state.runsThrough) return;
     this.#transactions++;
