@@ -133,3 +133,6 @@ export const NAME_BYTES_MAX = 128;
 
 assert(ROW_BYTES_MAX + KEY_BYTES_MAX + 8192 < FRAME_BYTES_MAX, "a row must fit a frame");
 assert(ROW_BYTES_MAX + KEY_BYTES_MAX + 4096 < BLOCK_RAW_BYTES_MAX, "a row must fit a block");
+
+/** Of a hash of the history: SHA-256. */
+export const HISTORY_HASH_BYTES = 32;

@@ -47,6 +47,7 @@ export class ArchiveChecker {
         storeId: manifest.storeId,
         archive,
         previousChecksum: before?.frameChecksum,
+        checkHistory: true,
         visit: (record) => this.#frames.record(file, record, 0),
         onFrame: (header) => {
           last = header;

@@ -1,5 +1,7 @@
 /** What there is to tell of the parts of a store besides its log: runs, snapshots, history. */
+import { toHex } from "../base/bytes.js";
 import type { Manifest, ManifestRun } from "../manifest/format.js";
+import { historyChain } from "../manifest/history-chain.js";
 import { expectedReplayMicros } from "../manifest/replay-cost.js";
 import type { StoreReport } from "./examine-store.js";
 import { formatTime } from "./output.js";
@@ -27,6 +29,16 @@ export interface HistoryReport {
   readonly firstSequence: number | null;
   readonly lastSequence: number | null;
   readonly lastTime: string | null;
+  /**
+   * Of the transactions `from` to `to` behind those of `base`, which is zeros where there are none
+   * or they are not known: what `verify --from --to --base --head` takes. 64 hex digits each.
+   */
+  readonly hash: {
+    readonly from: number;
+    readonly to: number;
+    readonly base: string;
+    readonly head: string;
+  } | null;
 }
 
 const NO_HISTORY: HistoryReport = {
@@ -35,6 +47,7 @@ const NO_HISTORY: HistoryReport = {
   firstSequence: null,
   lastSequence: null,
   lastTime: null,
+  hash: null,
 };
 
 type OfState = Pick<StoreReport, "runs" | "runsThrough" | "snapshots" | "history" | "replay">;
@@ -82,5 +95,13 @@ function historyOf({ archives }: Manifest): HistoryReport {
     firstSequence: archives.reduce((min, one) => Math.min(min, one.firstSequence), Infinity),
     lastSequence: last.lastSequence,
     lastTime: formatTime(last.lastMicros),
+    hash: hashOf(archives),
   };
+}
+
+function hashOf(archives: Manifest["archives"]): HistoryReport["hash"] {
+  const chain = historyChain(archives);
+  if (chain === undefined) return null;
+  const { from, to, base, hash } = chain;
+  return { from, to, base: toHex(base), head: toHex(hash) };
 }

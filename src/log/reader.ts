@@ -68,7 +68,7 @@ export interface ScanOptions {
   /** Shared by scans that follow one another. */
   readonly buffers?: ReadBuffers;
   readonly visit: (record: LogRecord) => void;
-  /** A frame is in memory, and is about to be checked and visited: nothing is waited for until `onFrame`. */
+  /** A frame is in memory, and is about to be checked: nothing is waited for until `onFrame`. */
   readonly onPayload?: () => void;
   readonly onFrame?: (header: FrameHeader) => void;
 }

@@ -2,7 +2,12 @@
  * What a manifest must be like before anybody relies on it: its shape, and that its parts fit one
  * another. A good checksum says only that it is what some program wrote.
  */
-import { KEY_BYTES_MAX, NAME_BYTES_MAX, RUN_FILE_BYTES_MAX } from "../base/limits.js";
+import {
+  HISTORY_HASH_BYTES,
+  KEY_BYTES_MAX,
+  NAME_BYTES_MAX,
+  RUN_FILE_BYTES_MAX,
+} from "../base/limits.js";
 import { WRITE_METHODS } from "../disk/disk.js";
 import type {
   Manifest,
@@ -44,6 +49,7 @@ const id = integer(1);
 const sequence = integer(0);
 const uint32 = integer(0, 2 ** 32 - 1);
 const storeId = matching(/^[0-9a-f]{32}$/);
+const historyHash = binary(HISTORY_HASH_BYTES, HISTORY_HASH_BYTES);
 const fullKey = binary(FULL_KEY_BYTES_MIN, FULL_KEY_BYTES_MAX);
 
 const segmentMembers = {
@@ -151,8 +157,11 @@ const shape: Check = members({
         epoch: uint32,
         alignment,
         storeId: optional(storeId),
+        historyBase: optional(historyHash),
+        historyHash: optional(historyHash),
       }),
       atItsEnd,
+      bothOrNone,
     ),
     unique("id", "an archive"),
   ),
@@ -173,6 +182,12 @@ function inKeyOrder(value: unknown): string | undefined {
 function atItsEnd(value: unknown): string | undefined {
   const { id, firstSequence, lastSequence } = value as ManifestArchive;
   return lastSequence < firstSequence - 1 ? `archive ${id}` : undefined;
+}
+
+function bothOrNone(value: unknown): string | undefined {
+  const { id, historyBase, historyHash } = value as ManifestArchive;
+  const both = (historyBase === undefined) === (historyHash === undefined);
+  return both ? undefined : `one hash of archive ${id}`;
 }
 
 /**

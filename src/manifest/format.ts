@@ -14,7 +14,9 @@ import { manifestProblem } from "./check.js";
 import { type Content, encodeContent, putPieces } from "./encode.js";
 import { fromVersion1 } from "./version1.js";
 
-export const MANIFEST_FORMAT_VERSION = 3;
+export const MANIFEST_FORMAT_VERSION = 4;
+/** Of one without what came with version 4: who knows of none of it can read it, and no other. */
+const VERSION_BEFORE = 3;
 
 /** "HFMF" as little-endian uint32. */
 export const MANIFEST_MAGIC = 0x464d4648;
@@ -128,6 +130,12 @@ export interface ManifestArchive {
   readonly alignment: number;
   /** As of a run file. */
   readonly storeId?: string;
+  /**
+   * Hash of the history before its first transaction, and through its last one: docs/format.md.
+   * Absent where an older program has made it.
+   */
+  readonly historyBase?: Uint8Array;
+  readonly historyHash?: Uint8Array;
 }
 
 /** A store that this one was forked from, directly or not. */
@@ -226,6 +234,11 @@ export function manifestContent(manifest: Manifest, before?: Manifest): Content 
   return content;
 }
 
+function versionOf({ archives }: Manifest): number {
+  const isNew = archives.some(({ historyHash }) => historyHash !== undefined);
+  return isNew ? MANIFEST_FORMAT_VERSION : VERSION_BEFORE;
+}
+
 /** Encodes a whole slot; see `manifestContent`. */
 export function encodeManifest(
   manifest: Manifest,
@@ -238,7 +251,7 @@ export function encodeManifest(
   const view = viewOf(bytes);
   putPieces(content.pieces, bytes, MANIFEST_HEADER_BYTES);
   view.setUint32(MANIFEST_AT.magic, MANIFEST_MAGIC, true);
-  view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION, true);
+  view.setUint32(MANIFEST_AT.formatVersion, versionOf(manifest), true);
   const sum = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used);
   view.setUint32(MANIFEST_AT.payloadChecksum, sum, true);
   view.setUint32(MANIFEST_AT.payloadBytes, content.bytes, true);

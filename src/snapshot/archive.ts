@@ -1,7 +1,7 @@
 /** From a sealed segment to its archive: the same frames without their padding, compressed. */
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
-import { FRAME_BYTES_MAX } from "../base/limits.js";
+import { FRAME_BYTES_MAX, HISTORY_HASH_BYTES } from "../base/limits.js";
 import type { DiskFile } from "../disk/disk.js";
 import {
   decodeSegmentHeader,
@@ -9,6 +9,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentFileName,
 } from "../log/format.js";
+import { HistoryHash } from "../log/history-hash.js";
 import { walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
 import { encodeBlock } from "../run/block.js";
@@ -52,6 +53,9 @@ class Archiver {
   #frames = 0;
   #firstSequence: number | undefined;
   #lastMicros = 0;
+  #writer = "";
+  #historyBase: Uint8Array = new Uint8Array(HISTORY_HASH_BYTES);
+  #history: HistoryHash | undefined;
 
   constructor(job: ArchiveJob, context: JobContext, path: string) {
     this.#job = job;
@@ -74,14 +78,18 @@ class Archiver {
     } finally {
       await file.close();
     }
+    const firstSequence = this.#firstSequence ?? segment.lastSequence + 1;
+    const historyHash = this.#historyFrom(firstSequence).bytes;
     const made: ManifestArchive = {
       id: segment.id,
-      firstSequence: this.#firstSequence ?? segment.lastSequence + 1,
+      firstSequence,
       lastSequence: segment.lastSequence,
       lastMicros: this.#lastMicros,
       bytes: this.#offset,
       epoch: segment.epoch,
       alignment: segment.alignment,
+      historyBase: this.#historyBase,
+      historyHash,
     };
     await this.#readBack(made);
     return { archive: made, frames: this.#frames, bytesRead, bytesWritten: this.#offset };
@@ -139,6 +147,7 @@ class Archiver {
       const result = decodeSegmentHeader(bytes, disk.checksum);
       const ours = result.ok && result.header.segmentId === segment.id;
       if (ours && result.header.epoch === segment.epoch) {
+        this.#writer = result.header.writerId;
         return bytes.subarray(0, SEGMENT_HEADER_BYTES);
       }
     } finally {
@@ -151,8 +160,10 @@ class Archiver {
   async #take(frame: LoadedFrame, file: DiskFile, cursor: LogCursor): Promise<void> {
     const { header, bytes, view, position } = frame;
     // Times never go back: the last one is the latest.
-    const wrong = walkRecords(bytes, view, position, header, ({ timeMicros }) => {
-      this.#lastMicros = timeMicros;
+    const history = this.#historyFrom(header.firstSequence);
+    const wrong = walkRecords(bytes, view, position, header, (record) => {
+      this.#lastMicros = record.timeMicros;
+      history.add(record, this.#writer);
     });
     if (wrong !== undefined) throw cursor.corrupt(wrong);
     const length = FRAME_HEADER_BYTES + header.payloadBytes;
@@ -162,6 +173,16 @@ class Archiver {
     this.#contentBytes += length;
     this.#frames++;
     this.#firstSequence ??= header.firstSequence;
+  }
+
+  /** Goes on with the archive before, if that ends right before `sequence`. */
+  #historyFrom(sequence: number): HistoryHash {
+    const { before } = this.#job;
+    if (this.#history === undefined && before?.sequence === sequence - 1) {
+      this.#historyBase = before.hash;
+    }
+    this.#history ??= new HistoryHash(this.#historyBase);
+    return this.#history;
   }
 
   async #writeBlock(file: DiskFile): Promise<void> {
@@ -186,7 +207,8 @@ class Archiver {
     const { directory, storeId } = this.#job;
     const { disk, budget } = this.#context;
     const check = () => checkCancelled(this.#context);
-    const options = { disk, directory, storeId, archive: made, check, visit: () => {} };
+    const reading = { check, checkHistory: true, visit: () => {} };
+    const options = { disk, directory, storeId, archive: made, ...reading };
     const { frames, bytesRead } = await readArchive(options);
     budget.count(bytesRead, 0);
     /* v8 ignore else -- @preserve: no bytes are known that lead behind this: length, sequences,

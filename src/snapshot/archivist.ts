@@ -1,9 +1,9 @@
 /** Gives back segments that nothing needs any more; their history is archived first, if wanted. */
-import type { ManifestSegment } from "../manifest/format.js";
+import type { ManifestArchive, ManifestSegment } from "../manifest/format.js";
 import { Activity } from "./activity.js";
 import type { BackgroundParts } from "./background.js";
 import { expiredArchives } from "./history.js";
-import type { ArchiveResult } from "./jobs.js";
+import type { ArchiveJob, ArchiveResult } from "./jobs.js";
 import { unneededSegments } from "./position.js";
 import { withoutSegments } from "./publication.js";
 
@@ -44,7 +44,13 @@ export class Archivist {
     const { host, runner, publisher } = this.#parts;
     const { directory, manifest } = host;
     if (this.#made?.archive.id !== segment.id) {
-      const job = { kind: "archive", directory, storeId: manifest.storeId, segment } as const;
+      const job = {
+        kind: "archive",
+        directory,
+        storeId: manifest.storeId,
+        segment,
+        ...historyBefore(manifest.archives),
+      } as const;
       await host.assertOurs();
       this.#made = await runner.run(job, signal);
     }
@@ -66,4 +72,11 @@ export class Archivist {
       archives: manifest.archives.filter((archive) => !ids.has(archive.id)),
     }));
   }
+}
+
+/** Of the newest archive. */
+function historyBefore(archives: readonly ManifestArchive[]): Pick<ArchiveJob, "before"> {
+  const newest = archives.at(-1);
+  if (newest?.historyHash === undefined) return {};
+  return { before: { sequence: newest.lastSequence, hash: newest.historyHash } };
 }

@@ -91,6 +91,8 @@ export interface MergeResult {
 export interface ArchiveJob extends JobBase {
   readonly kind: "archive";
   readonly segment: ManifestSegment;
+  /** Hash of the history through a transaction: goes on where the segment begins right behind it. */
+  readonly before?: { readonly sequence: number; readonly hash: Uint8Array };
 }
 
 export interface ArchiveResult {

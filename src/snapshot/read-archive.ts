@@ -1,6 +1,6 @@
 /** Reads an archive as if it were the segment that it was made of, and checks all of it. */
 import { assert } from "../base/assert.js";
-import { fromHex, viewOf } from "../base/bytes.js";
+import { fromHex, toHex, viewOf } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { Disk, DiskFile } from "../disk/disk.js";
@@ -13,6 +13,7 @@ import {
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
 } from "../log/format.js";
+import { HistoryHash } from "../log/history-hash.js";
 import { type LogRecord, walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
 import { makerOf } from "../manifest/named-files.js";
@@ -32,6 +33,8 @@ export interface ReadArchiveOptions {
   readonly throughSequence?: number;
   /** Link of the frame before the first one; not given: that one is taken as it is. */
   readonly previousChecksum?: number | undefined;
+  /** Whether its transactions are those that were archived, by their hash, as far as it is known. */
+  readonly checkHistory?: boolean;
   readonly visit: (record: LogRecord) => void;
   readonly onSegment?: (header: SegmentHeader) => void;
   readonly onFrame?: (header: FrameHeader) => void;
@@ -91,6 +94,8 @@ class ArchiveReader {
   #previousChecksum: number | undefined;
   #frames = 0;
   #records = 0;
+  #writer = "";
+  readonly #history: HistoryHash | undefined;
 
   constructor(options: ReadArchiveOptions, path: string, file: DiskFile) {
     const { archive, storeId } = options;
@@ -110,6 +115,8 @@ class ArchiveReader {
     this.#frameOffset = archive.alignment;
     this.#nextSequence = archive.firstSequence;
     this.#previousChecksum = options.previousChecksum;
+    const isKnown = options.checkHistory === true && archive.historyBase !== undefined;
+    this.#history = isKnown ? new HistoryHash(archive.historyBase) : undefined;
   }
 
   async read(): Promise<ArchiveReading> {
@@ -129,12 +136,25 @@ class ArchiveReader {
     if (this.#nextSequence !== archive.lastSequence + 1) {
       throw this.#corrupt(archive.bytes, `it ends before transaction ${archive.lastSequence}`);
     }
+    this.#checkHistory();
     return {
       frames: this.#frames,
       records: this.#records,
       bytesRead: archive.bytes,
       frameChecksum: this.#previousChecksum,
     };
+  }
+
+  /** Checksums tell of accidents; whoever rewrites an archive can make those good again. */
+  #checkHistory(): void {
+    const { historyHash } = this.#o.archive;
+    if (this.#history === undefined || historyHash === undefined) return;
+    if (Buffer.compare(this.#history.bytes, historyHash) === 0) return;
+    throw this.#corrupt(
+      ARCHIVE_HEADER_BYTES,
+      "its transactions are not those that were archived: the hash of the history is " +
+        `${this.#history.head}, and the manifest has ${toHex(historyHash)}`,
+    );
   }
 
   async #readHeader(): Promise<number> {
@@ -193,6 +213,7 @@ class ArchiveReader {
       result.header.segmentId === this.#place.segmentId &&
       result.header.epoch === this.#place.epoch;
     if (!ours) throw this.#corrupt(this.#blockOffset, "the segment's header is damaged");
+    this.#writer = result.header.writerId;
     this.#o.onSegment?.(result.header);
     return SEGMENT_HEADER_BYTES;
   }
@@ -217,6 +238,7 @@ class ArchiveReader {
 
   readonly #visit = (record: LogRecord): void => {
     this.#records++;
+    this.#history?.add(record, this.#writer);
     const { fromSequence = 0, throughSequence = Number.MAX_SAFE_INTEGER } = this.#o;
     if (record.sequence < fromSequence || record.sequence > throughSequence) return;
     this.#o.visit(record);

@@ -62,7 +62,7 @@ async function scrubArchive(
     malformed ??= walkOperations(record, () => {});
   };
   try {
-    await readArchive({ disk, directory, storeId, archive, visit });
+    await readArchive({ disk, directory, storeId, archive, checkHistory: true, visit });
   } catch (error) {
     if (!isHoldfastError(error) || error.data.file !== path) throw error;
     const { message, data } = error;

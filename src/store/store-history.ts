@@ -1,9 +1,9 @@
 /** What can be asked of the history of a store, by the program that writes it or by another. */
+import { fromHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
 import { parseSchema } from "../codec/schema-description.js";
 import type { Disk } from "../disk/disk.js";
-import { checkHash, HistoryHash } from "../history/history-hash.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
 import { type LogSource, sourceBeside } from "../history/log-source.js";
 import {
@@ -21,6 +21,7 @@ import {
 } from "../history/moments.js";
 import { type StoredRow, StoredTables } from "../history/stored-tables.js";
 import { type Annotation, annotationOf, checkAnnotation, matches } from "../log/annotation.js";
+import { checkHash, HistoryHash } from "../log/history-hash.js";
 import type { AnySeries } from "../series/definition.js";
 import type {
   ChangesOptions,
@@ -145,7 +146,7 @@ export class StoreHistory {
   async historyHead({ base, ...range }: HistoryHeadRange = {}): Promise<HistoryHead> {
     if (base !== undefined) checkHash("base", base);
     const { from, to } = await this.#boundsOf(range);
-    const hash = new HistoryHash(base);
+    const hash = new HistoryHash(base === undefined ? undefined : (fromHex(base) as Uint8Array));
     const reader = new LogReader(this.#source, from, this.#closing.signal);
     let hashed = 0;
     for await (const { writer, records } of reader.read(to)) {

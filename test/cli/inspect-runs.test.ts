@@ -105,6 +105,19 @@ describe("inspect", () => {
   });
 });
 
+test("the hash of what is archived is the one that verify computes", async () => {
+  const { history } = await inspect(known.directory);
+  const { archives } = await manifestOf(known.directory);
+  const { from, to, base, head } = history.hash as NonNullable<typeof history.hash>;
+  expect([from, to]).toEqual([1, archives.at(-1)?.lastSequence]);
+  const range = ["--from", String(from), "--to", String(to), "--base", base];
+  const { code, stdout } = await holdfast("verify", known.directory, ...range, "--head", head);
+  expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining(head) });
+  expect((await holdfast("inspect", known.directory)).stdout).toContain(
+    `hash of 1 to ${to}: ${head}`,
+  );
+});
+
 describe("log", () => {
   test("with history: every transaction from the first, archives before the log", async () => {
     const { code, stdout, stderr } = await holdfast("log", known.directory, "--json");

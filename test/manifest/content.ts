@@ -97,6 +97,8 @@ export const manifest: Manifest = {
       bytes: 5000,
       epoch: 1,
       alignment: 4096,
+      historyBase: new Uint8Array(32),
+      historyHash: new Uint8Array(32).fill(3),
     },
   ],
 };

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { toHex } from "../../src/base/bytes.js";
 import { portableChecksum } from "../../src/disk/checksum.js";
 import type { Disk } from "../../src/disk/disk.js";
-import { FRAME_HEADER_BYTES, RECORD_AT, SEGMENT_HEADER_BYTES } from "../../src/log/format.js";
+import {
+  FRAME_AT,
+  FRAME_HEADER_BYTES,
+  RECORD_AT,
+  SEGMENT_HEADER_BYTES,
+} from "../../src/log/format.js";
+import { HistoryHash } from "../../src/log/history-hash.js";
+import type { LogRecord } from "../../src/log/record.js";
 import type { ManifestSegment } from "../../src/manifest/format.js";
 import { decodeBlock, encodeBlock } from "../../src/run/block.js";
 import { BLOCK_KIND } from "../../src/run/format.js";
@@ -16,13 +24,15 @@ import {
 } from "../../src/snapshot/archive-format.js";
 import { describeArchive } from "../../src/snapshot/describe-archive.js";
 import { expiredArchives } from "../../src/snapshot/history.js";
-import type { ArchiveResult } from "../../src/snapshot/jobs.js";
+import type { ArchiveJob, ArchiveResult } from "../../src/snapshot/jobs.js";
 import { readArchive } from "../../src/snapshot/read-archive.js";
 import { reseal } from "../log/frames.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { DIRECTORY, del, LogMaker, malform, put, STORE_ID } from "./log.js";
 import { contextOn } from "./rows.js";
 
+/** Of the segments. */
+const WRITER = "tester";
 const PATH = `${DIRECTORY}/${archiveFileName(1)}`;
 
 async function archived(rowBytes = 900, frames = 60) {
@@ -40,13 +50,19 @@ async function archived(rowBytes = 900, frames = 60) {
   await machine.run(log.rotate());
   const segment = log.segments[0] as ManifestSegment;
   const job = { kind: "archive", directory: DIRECTORY, storeId: STORE_ID, segment } as const;
-  const make = (): Promise<ArchiveResult> => machine.run(archive(job, contextOn(disk)));
+  const make = (before?: ArchiveJob["before"]): Promise<ArchiveResult> =>
+    machine.run(archive({ ...job, ...(before && { before }) }, contextOn(disk)));
   return { machine, disk, log, segment, make, result: await make() };
 }
 
 type Archived = Awaited<ReturnType<typeof archived>>;
 
-async function read({ machine, disk, result }: Archived, from?: number, through?: number) {
+async function read(
+  { machine, disk, result }: Archived,
+  from?: number,
+  through?: number,
+  checkHistory = false,
+) {
   const seen: number[] = [];
   const options = {
     disk,
@@ -54,6 +70,7 @@ async function read({ machine, disk, result }: Archived, from?: number, through?
     storeId: STORE_ID,
     archive: result.archive,
     previousChecksum: 0,
+    checkHistory,
     visit: (record: { sequence: number; operationCount: number }) => {
       seen.push(record.sequence);
     },
@@ -145,6 +162,56 @@ test("a segment that ends before its last transaction, or whose records are none
   expect(machine.files()).not.toContain(PATH);
 });
 
+describe("the hash of the history", () => {
+  const ZERO = Buffer.alloc(32);
+
+  function plainly(made: Archived, base: Uint8Array = ZERO): Promise<string> {
+    const { machine, disk, result } = made;
+    const hash = new HistoryHash(base);
+    const options = { disk, directory: DIRECTORY, storeId: STORE_ID, archive: result.archive };
+    const visit = (record: LogRecord): void => hash.add(record, WRITER);
+    return machine.run(readArchive({ ...options, visit }).then(() => hash.head));
+  }
+
+  test("is that of its transactions, from nothing or from where the archive before ends", async () => {
+    const made = await archived();
+    const { historyBase, historyHash } = made.result.archive;
+    expect(Buffer.from(historyBase as Uint8Array)).toEqual(ZERO);
+    expect(toHex(historyHash as Uint8Array)).toBe(await plainly(made));
+    const hash = Buffer.alloc(32, 7);
+    const { archive: next } = await made.make({ sequence: 0, hash });
+    expect(next.historyBase).toEqual(hash);
+    expect(toHex(next.historyHash as Uint8Array)).toBe(await plainly(made, hash));
+    const { archive: apart } = await made.make({ sequence: 3, hash });
+    expect(apart).toEqual(made.result.archive);
+  });
+
+  test("of a segment without a frame is that of what is before", async () => {
+    const machine = new SimulatedMachine({ seed: 3 });
+    const disk = machine.boot();
+    await machine.run(disk.createDirectory(DIRECTORY));
+    const log = new LogMaker(disk, 64 * 1024);
+    await machine.run(log.append("declare"));
+    await machine.run(log.rotate());
+    const whole = log.segments[1] as ManifestSegment;
+    const segment = { ...whole, state: "sealed", bytes: whole.alignment, lastSequence: 1 } as const;
+    const job = { kind: "archive", directory: DIRECTORY, storeId: STORE_ID, segment } as const;
+    const before = { sequence: 1, hash: Buffer.alloc(32, 9) };
+    const made = await machine.run(archive({ ...job, before }, contextOn(disk)));
+    const { historyBase, historyHash } = made.archive;
+    expect(made.archive).toMatchObject({ firstSequence: 2, lastSequence: 1 });
+    expect([historyBase, historyHash].map((bytes) => toHex(bytes as Uint8Array))).toEqual([
+      toHex(before.hash),
+      toHex(before.hash),
+    ]);
+  });
+});
+
+/** Of the frame there. */
+function payloadOf(content: Buffer, at: number): number {
+  return content.readUInt32LE(at + FRAME_AT.payloadBytes);
+}
+
 describe("an archive with another content, under good checksums", () => {
   /** The content of its one block is the header of the segment, then the frames. */
   async function reforged(change: (content: Buffer) => void): Promise<Archived> {
@@ -212,6 +279,23 @@ describe("an archive with another content, under good checksums", () => {
       data: { file: PATH, offset: ARCHIVE_HEADER_BYTES },
     });
     if (described !== undefined) expect(await describeOf(made)).toBe(described);
+  });
+
+  test("that its own hash of the history tells from what was archived", async () => {
+    const made = await reforged((content) => {
+      let last = SEGMENT_HEADER_BYTES;
+      for (let at = last; at < content.length; at += FRAME_HEADER_BYTES + payloadOf(content, at)) {
+        last = at;
+      }
+      content[content.length - 1]! ^= 1;
+      reseal(content, last);
+    });
+    expect((await read(made)).records).toBe(7);
+    await expect(read(made, undefined, undefined, true)).rejects.toMatchObject({
+      code: "CORRUPT_LOG",
+      message: expect.stringContaining("its transactions are not those that were archived"),
+      data: { file: PATH, offset: ARCHIVE_HEADER_BYTES },
+    });
   });
 
   test("what it says of itself, and why it says nothing", async () => {

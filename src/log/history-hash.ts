@@ -4,12 +4,11 @@
  * by whatever hand: checksums tell of accidents only. docs/format.md is normative.
  */
 import { createHash } from "node:crypto";
-import { setUint53, viewOf } from "../base/bytes.js";
+import { setUint53, toHex, viewOf } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
-import { RECORD_AT } from "../log/format.js";
-import type { LogRecord } from "../log/record.js";
-
-const HASH_BYTES = 32;
+import { HISTORY_HASH_BYTES } from "../base/limits.js";
+import { RECORD_AT } from "./format.js";
+import type { LogRecord } from "./record.js";
 
 /** Before the writer's id: the sequence, and how long that id is. */
 const HEAD_BYTES = 12;
@@ -22,9 +21,9 @@ export class HistoryHash {
   #writer = "";
   #writerBytes: Uint8Array = new Uint8Array(0);
 
-  /** `base`: the hash of what is before, in hex; undefined where it begins with nothing. */
-  constructor(base?: string) {
-    this.#hash = base === undefined ? new Uint8Array(HASH_BYTES) : Buffer.from(base, "hex");
+  /** `base`: the hash of what is before; not given where it begins with nothing. */
+  constructor(base: Uint8Array = new Uint8Array(HISTORY_HASH_BYTES)) {
+    this.#hash = base;
   }
 
   add(record: LogRecord, writer: string): void {
@@ -43,9 +42,13 @@ export class HistoryHash {
       .digest();
   }
 
+  get bytes(): Uint8Array {
+    return this.#hash;
+  }
+
   /** 64 hex digits. */
   get head(): string {
-    return Buffer.from(this.#hash).toString("hex");
+    return toHex(this.#hash);
   }
 }
 

@@ -1,10 +1,10 @@
 /** The hash of a history: one for the same transactions wherever they stand, another for any others. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { HistoryHash } from "../../src/history/history-hash.js";
 import { LogReader } from "../../src/history/log-reader.js";
 import { sourceBeside } from "../../src/history/log-source.js";
 import { isHoldfastError, openHistory, type Store } from "../../src/index.js";
 import { FRAME_HEADER_BYTES, RECORD_AT } from "../../src/log/format.js";
+import { HistoryHash } from "../../src/log/history-hash.js";
 import {
   copyOf,
   fill,
