@@ -1,15 +1,10 @@
 /** From a sealed segment to its archive: the same frames without their padding, compressed. */
 import { fromHex } from "../base/bytes.js";
-import { errnoCode, HoldfastError } from "../base/errors.js";
-import { FRAME_BYTES_MAX, HISTORY_HASH_BYTES } from "../base/limits.js";
+import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import { FRAME_BYTES_MAX } from "../base/limits.js";
 import type { DiskFile } from "../disk/disk.js";
-import {
-  decodeSegmentHeader,
-  FRAME_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
-  segmentFileName,
-} from "../log/format.js";
-import { HistoryHash } from "../log/history-hash.js";
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "../log/format.js";
+import type { HistoryHash } from "../log/history-hash.js";
 import { walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
 import { encodeBlock } from "../run/block.js";
@@ -23,8 +18,15 @@ import {
   removeQuietly,
 } from "./context.js";
 import type { ArchiveJob, ArchiveResult } from "./jobs.js";
-import { type LoadedFrame, LogCursor } from "./log-cursor.js";
+import type { LoadedFrame, LogCursor } from "./log-cursor.js";
 import { readArchive } from "./read-archive.js";
+import {
+  cursorOver,
+  type HistoryMark,
+  hashSegment,
+  historyFrom,
+  readSegmentHeader,
+} from "./whole-segment.js";
 
 /** Archives the segment. The file is durable and was read back when this resolves. */
 export async function archive(job: ArchiveJob, context: JobContext): Promise<ArchiveResult> {
@@ -54,8 +56,9 @@ class Archiver {
   #firstSequence: number | undefined;
   #lastMicros = 0;
   #writer = "";
-  #historyBase: Uint8Array = new Uint8Array(HISTORY_HASH_BYTES);
+  #before: HistoryMark | undefined;
   #history: HistoryHash | undefined;
+  #historyBase: Uint8Array = new Uint8Array(0);
 
   constructor(job: ArchiveJob, context: JobContext, path: string) {
     this.#job = job;
@@ -73,6 +76,7 @@ class Archiver {
     const file = await disk.open(this.#path, { write: true, create: true, exclusive: true });
     let bytesRead: number;
     try {
+      await this.#hashBetween();
       bytesRead = await this.#copy(file);
       await file.sync();
     } finally {
@@ -95,21 +99,29 @@ class Archiver {
     return { archive: made, frames: this.#frames, bytesRead, bytesWritten: this.#offset };
   }
 
+  /**
+   * The hash goes through what is kept for snapshots, and becomes an archive when they are gone.
+   * Damage there is no reason not to archive this: the hash begins anew.
+   */
+  async #hashBetween(): Promise<void> {
+    const { before, between = [], directory, storeId } = this.#job;
+    this.#before = before;
+    for (const segment of between) {
+      const place = { directory, storeId, segment };
+      try {
+        this.#before = await hashSegment(place, this.#before, this.#context);
+      } catch (error) {
+        checkCancelled(this.#context);
+        if (!isHoldfastError(error) && errnoCode(error) === undefined) throw error;
+        this.#before = undefined;
+      }
+    }
+  }
+
   async #copy(file: DiskFile): Promise<number> {
-    const { directory, storeId, segment } = this.#job;
+    const { segment } = this.#job;
     await this.#begin(file);
-    const start = { segmentId: segment.id, offset: segment.alignment };
-    const cursor = new LogCursor(
-      {
-        directory,
-        storeId,
-        segments: [segment],
-        from: { ...start, sequence: 0, frameChecksum: 0 },
-        end: { segmentId: segment.id, bytes: segment.bytes },
-        anyLink: true,
-      },
-      this.#context,
-    );
+    const cursor = cursorOver(this.#job, this.#context);
     try {
       for (let frame = await cursor.peek(); frame !== undefined; frame = await cursor.peek()) {
         await this.#take(frame, file, cursor);
@@ -133,28 +145,10 @@ class Archiver {
     const header = encodeArchiveHeader(place, disk.checksum);
     this.#seed = header.seed;
     await this.#write(file, header.bytes);
-    this.#content.set(await this.#readSegmentHeader(), 0);
+    const { bytes, header: ofSegment } = await readSegmentHeader(this.#job, this.#context);
+    this.#writer = ofSegment.writerId;
+    this.#content.set(bytes, 0);
     this.#contentBytes = SEGMENT_HEADER_BYTES;
-  }
-
-  async #readSegmentHeader(): Promise<Uint8Array> {
-    const { disk } = this.#context;
-    const { directory, segment } = this.#job;
-    const path = `${directory}/${segmentFileName(segment.id)}`;
-    const file = await disk.open(path, { direct: true });
-    try {
-      const bytes = await file.read(0, segment.alignment);
-      const result = decodeSegmentHeader(bytes, disk.checksum);
-      const ours = result.ok && result.header.segmentId === segment.id;
-      if (ours && result.header.epoch === segment.epoch) {
-        this.#writer = result.header.writerId;
-        return bytes.subarray(0, SEGMENT_HEADER_BYTES);
-      }
-    } finally {
-      await file.close();
-    }
-    const data = { file: path, offset: 0 };
-    throw new HoldfastError("CORRUPT_LOG", `${path} is damaged at 0: its header`, data);
   }
 
   async #take(frame: LoadedFrame, file: DiskFile, cursor: LogCursor): Promise<void> {
@@ -175,13 +169,11 @@ class Archiver {
     this.#firstSequence ??= header.firstSequence;
   }
 
-  /** Goes on with the archive before, if that ends right before `sequence`. */
   #historyFrom(sequence: number): HistoryHash {
-    const { before } = this.#job;
-    if (this.#history === undefined && before?.sequence === sequence - 1) {
-      this.#historyBase = before.hash;
+    if (this.#history === undefined) {
+      this.#history = historyFrom(sequence, this.#before);
+      this.#historyBase = this.#history.bytes;
     }
-    this.#history ??= new HistoryHash(this.#historyBase);
     return this.#history;
   }
 

@@ -1,10 +1,10 @@
 /** Gives back segments that nothing needs any more; their history is archived first, if wanted. */
-import type { ManifestArchive, ManifestSegment } from "../manifest/format.js";
+import type { Manifest, ManifestSegment } from "../manifest/format.js";
 import { Activity } from "./activity.js";
 import type { BackgroundParts } from "./background.js";
 import { expiredArchives } from "./history.js";
 import type { ArchiveJob, ArchiveResult } from "./jobs.js";
-import { unneededSegments } from "./position.js";
+import { inOrder, unneededSegments } from "./position.js";
 import { withoutSegments } from "./publication.js";
 
 export class Archivist {
@@ -49,7 +49,7 @@ export class Archivist {
         directory,
         storeId: manifest.storeId,
         segment,
-        ...historyBefore(manifest.archives),
+        ...historyBefore(manifest, segment),
       } as const;
       await host.assertOurs();
       this.#made = await runner.run(job, signal);
@@ -74,9 +74,16 @@ export class Archivist {
   }
 }
 
-/** Of the newest archive. */
-function historyBefore(archives: readonly ManifestArchive[]): Pick<ArchiveJob, "before"> {
-  const newest = archives.at(-1);
-  if (newest?.historyHash === undefined) return {};
-  return { before: { sequence: newest.lastSequence, hash: newest.historyHash } };
+/** What the hash of a segment's history continues. */
+function historyBefore(
+  { archives, segments }: Manifest,
+  { id }: ManifestSegment,
+): Pick<ArchiveJob, "before" | "between"> {
+  const before = archives.findLast((archive) => archive.id < id);
+  const between = segments.filter((one) => one.id < id && one.id > (before?.id ?? 0));
+  const hash = before?.historyHash;
+  return {
+    ...(before && hash && { before: { sequence: before.lastSequence, hash } }),
+    between: inOrder(between),
+  };
 }

@@ -15,6 +15,7 @@ import type {
 import type { CopiedLog, LogSource, LogTarget } from "./copy-log.js";
 import type { RepairSource } from "./repair-plan.js";
 import type { RestoreSource, RestoreTarget } from "./snapshot-rows.js";
+import type { HistoryMark } from "./whole-segment.js";
 
 /** Ids that a job may give to the files it makes. */
 export interface FileIds {
@@ -91,8 +92,10 @@ export interface MergeResult {
 export interface ArchiveJob extends JobBase {
   readonly kind: "archive";
   readonly segment: ManifestSegment;
-  /** Hash of the history through a transaction: goes on where the segment begins right behind it. */
-  readonly before?: { readonly sequence: number; readonly hash: Uint8Array };
+  /** Where the archive before it ends. */
+  readonly before?: HistoryMark;
+  /** Sealed segments between that and this one, which are no archives yet. */
+  readonly between?: readonly ManifestSegment[];
 }
 
 export interface ArchiveResult {

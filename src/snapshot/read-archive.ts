@@ -33,7 +33,7 @@ export interface ReadArchiveOptions {
   readonly throughSequence?: number;
   /** Link of the frame before the first one; not given: that one is taken as it is. */
   readonly previousChecksum?: number | undefined;
-  /** Whether its transactions are those that were archived, by their hash, as far as it is known. */
+  /** Whether it holds what was archived, by the hash of its history as far as that is known. */
   readonly checkHistory?: boolean;
   readonly visit: (record: LogRecord) => void;
   readonly onSegment?: (header: SegmentHeader) => void;

@@ -10,7 +10,7 @@ import {
 } from "../../src/log/format.js";
 import { HistoryHash } from "../../src/log/history-hash.js";
 import type { LogRecord } from "../../src/log/record.js";
-import type { ManifestSegment } from "../../src/manifest/format.js";
+import type { ManifestArchive, ManifestSegment } from "../../src/manifest/format.js";
 import { decodeBlock, encodeBlock } from "../../src/run/block.js";
 import { BLOCK_KIND } from "../../src/run/format.js";
 import { archive } from "../../src/snapshot/archive.js";
@@ -184,6 +184,47 @@ describe("the hash of the history", () => {
     expect(toHex(next.historyHash as Uint8Array)).toBe(await plainly(made, hash));
     const { archive: apart } = await made.make({ sequence: 3, hash });
     expect(apart).toEqual(made.result.archive);
+  });
+
+  test("goes through segments that are kept for snapshots, unless they are damaged", async () => {
+    const machine = new SimulatedMachine({ seed: 3 });
+    const disk = machine.boot();
+    await machine.run(disk.createDirectory(DIRECTORY));
+    const log = new LogMaker(disk, 64 * 1024);
+    await machine.run(log.append("declare"));
+    for (let i = 0; i < 3; i++) {
+      await machine.run(log.append([put(`${i}`, "row")], [put("b", `${i}`)]));
+      await machine.run(log.rotate());
+    }
+    const [first, second, third] = log.segments as [ManifestSegment, ...ManifestSegment[]];
+    const make = (segment: ManifestSegment | undefined, more: Partial<ArchiveJob>) => {
+      const job = { kind: "archive", directory: DIRECTORY, storeId: STORE_ID } as const;
+      const whole = { ...job, segment: segment as ManifestSegment, ...more };
+      return machine.run(archive(whole, contextOn(disk)).then((result) => result.archive));
+    };
+    const markOf = ({ lastSequence: sequence, historyHash }: ManifestArchive) => {
+      return { sequence, hash: historyHash as Uint8Array };
+    };
+    const one = await make(first, {});
+    const two = await make(second, { before: markOf(one) });
+    const three = await make(third, { before: markOf(two) });
+    expect(three.historyBase).toEqual(two.historyHash);
+    const between = [first, second as ManifestSegment];
+    expect(await make(third, { between })).toEqual(three);
+    expect(await make(third, { before: markOf(one), between: between.slice(1) })).toEqual(three);
+    const path = `${DIRECTORY}/0000000000000002.log`;
+    machine.flipBit(path, 620);
+    const anew = await make(third, { between });
+    expect(Buffer.from(anew.historyBase as Uint8Array)).toEqual(ZERO);
+    await machine.run(disk.remove(path));
+    expect(await make(third, { between })).toEqual(anew);
+    const aborted = AbortSignal.abort();
+    const job = { kind: "archive", directory: DIRECTORY, storeId: STORE_ID, between } as const;
+    const cancelled = archive(
+      { ...job, segment: third as ManifestSegment },
+      contextOn(disk, aborted),
+    );
+    await expect(machine.run(cancelled)).rejects.toMatchObject({ code: "CLOSED" });
   });
 
   test("of a segment without a frame is that of what is before", async () => {
