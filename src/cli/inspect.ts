@@ -270,7 +270,7 @@ function filesPart({ sizes, history, replay, tornFiles, otherFiles }: StoreRepor
     const what = `transactions ${range} in ${formatNumber(history.archives)} archives`;
     pairs.push(["history", `${what}, ${formatBytes(history.bytes)}`]);
     const { hash } = history;
-    if (hash !== null) pairs.push(["", `hash of ${hash.from} to ${hash.to}: ${hash.head}`]);
+    if (hash !== null) pairs.push(["", `hash through transaction ${hash.to}: ${hash.head}`]);
   }
   if (tornFiles.length > 0) {
     const list = tornFiles.map(({ file, bytes }) => `${file} (${formatBytes(bytes)})`).join(", ");

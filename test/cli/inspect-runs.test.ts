@@ -118,7 +118,7 @@ test("the hash of what is archived is the one that verify computes", async () =>
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining(head) });
   }
   expect((await holdfast("inspect", known.directory)).stdout).toContain(
-    `hash of ${from} to ${to}: ${head}`,
+    `hash through transaction ${to}: ${head}`,
   );
 });
 
