@@ -2,11 +2,12 @@
 import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
+import { history } from "./history.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series };
+const BENCHES = { durable, state, overwrite, fill, columns, series, history };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -46,6 +47,9 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
     --rows N (default: 1000000; with --quick 100000)  --json FILE
+
+  history    states of the past, the history of a key, forks, bytes that history takes
+    --gigabytes N (default: 1)  --transactions N (default: 10000000)  --rounds N  --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything
