@@ -42,6 +42,8 @@ export async function build({ directory, rowsPerTable, transactions }, report) {
     pending.push(last);
     if (pending.length >= UNDER_WAY) await pending.shift();
     if (n >= (transactions * (snapshots.length + 1)) / SNAPSHOTS) {
+      // As in a store that is written no faster than its background follows.
+      await store.flush();
       snapshots.push((await store.snapshot()).sequence);
     }
     if (performance.now() - reported < REPORT_MILLIS) continue;
