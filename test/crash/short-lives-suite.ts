@@ -8,7 +8,7 @@ import { FailpointHits, killShortLives } from "./short-lives.js";
 
 /** Set by scripts/test-kernel.mjs. */
 const {
-  HOLDFAST_SHORT_LIVES: countText = "120",
+  HOLDFAST_SHORT_LIVES: countText = "500",
   HOLDFAST_KILL_BACKENDS: backends = KILL_BACKENDS.join(","),
   HOLDFAST_KILL_SEED: seedText,
 } = process.env;
@@ -16,8 +16,8 @@ const count = Number(countText);
 /** Processes at once: while one waits for its disk, or is loaded, another one works. */
 const LANES = 2;
 /** More of them, so many at once and at most, while a failpoint has not been met. */
-const MORE = 25;
-const MORE_MAX = 200;
+const MORE = 100;
+const MORE_MAX = 1_000;
 
 export function shortLivesSuite(backend: KillBackend): void {
   const seed = seedText === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(seedText);
@@ -52,7 +52,7 @@ export function shortLivesSuite(backend: KillBackend): void {
   });
 
   test(`${count} short lives on ${backend}: what was acknowledged is there, and no hole`, {
-    timeout: 120_000 + count * 2000,
+    timeout: 120_000 + count * 1000,
   }, async () => {
     if (!backends.split(",").includes(backend)) {
       return console.warn(`SKIPPED: short lives on ${backend}, which was not asked for`);

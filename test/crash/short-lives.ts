@@ -1,17 +1,17 @@
 /**
  * Processes that live for some hundredths of a second: each opens what the one before it has left,
  * looks at it, writes on, and is killed, at a random instant or at a failpoint. The opening of one is
- * the check of the kill before it, which is what makes very many kills affordable.
+ * the check of the kill before it, which is what makes very many kills affordable; and so is that a
+ * process has several stores, all of which are killed with it.
  */
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { open, type RecoveryReport, type SnapshotInfo } from "../../src/index.js";
+import { open } from "../../src/index.js";
 import { Random } from "../sim/random.js";
-import { type EagerOptions, eagerBackground } from "./background.js";
 import { FAILPOINTS, type Failpoint, failpointName } from "./failpoint-disk.mjs";
 import type { KillFigures } from "./figures.js";
-import { quotesOf } from "./history.mjs";
-import { KilledSnapshots } from "./killed-snapshots.js";
 import { describePlan, type KillPlan } from "./plan.js";
 import {
   type KillOptions,
@@ -20,18 +20,22 @@ import {
   type Round,
   type RoundParts,
 } from "./rounds.js";
+import { ShortLifeStore } from "./short-life-store.js";
 import { assertSound } from "./verify.js";
 import { type Ending, runVictim } from "./victim.js";
 
 const CHILD = fileURLToPath(new URL("short-life-child.mjs", import.meta.url));
-const KILLS_A_ROUND = 25;
+/** Of a process. */
+const STORES = 4;
+/** Of stores. */
+const KILLS_A_ROUND = 100;
 /** Of so many processes one ends itself, or is asked to end. */
 const ENDS_CHANCE = 0.08;
 /** Of so many the newest snapshot is opened: a second opening, and by far the dearest look. */
 const LOOK_CHANCE = 0.25;
-const LATER_MILLIS_MAX = 40;
+const LATER_MILLIS_MAX = 120;
 /** A failpoint that was met before and has not come by then is not to come in this process. */
-const FAILPOINT_MILLIS_MAX = 60;
+const FAILPOINT_MILLIS_MAX = 120;
 /** One that was never met is waited for: the background takes some steps seldom. */
 const FIRST_MILLIS_MAX = 5_000;
 const OPENING_CHANGES = 6;
@@ -88,12 +92,6 @@ export function killShortLives(
   return killRounds(options, (parts) => new ShortLifeRound(parts, random.fork(), hits));
 }
 
-interface Settings {
-  readonly segmentBytes: number;
-  readonly framesInFlight: number;
-  readonly background: EagerOptions;
-}
-
 type Point = Failpoint & { readonly nth: number };
 
 /** How a process ends itself, after so many acknowledgements; or is asked to, with SIGTERM. */
@@ -105,52 +103,40 @@ interface End {
 /** By the way it is to end: with which code or signal it does. */
 const ENDINGS = { exit: 7, throw: 1, SIGTERM: "SIGTERM", kill: "SIGKILL" } as const;
 
-interface Found {
-  readonly last: number;
-  readonly quotes: readonly (readonly [key: number, n: number])[];
-  readonly snapshots: readonly SnapshotInfo[];
-  readonly recovery: RecoveryReport;
-}
-
 class ShortLifeRound implements Round {
   readonly #parts: RoundParts;
   readonly #random: Random;
   readonly #hits: FailpointHits;
-  readonly #settings: Settings;
-  /** Those that can come under these settings. */
-  readonly #points: readonly Failpoint[];
-  readonly #snapshots = new KilledSnapshots<number>();
-  /** What had been acknowledged before each snapshot that was opened in this life. */
-  readonly #marks = new Map<string, number>();
+  readonly #stores: readonly ShortLifeStore[];
   #kills = 0;
-  #acknowledged = 0;
-  /** Of the cached table, what is known to be durable: by key, the number of its transaction. */
-  readonly #quotes = new Map<number, number>();
   #plan: KillPlan = { when: "later", delayMillis: 0 };
+  /** The store by which the process is killed, or ends itself. */
+  #chosen: ShortLifeStore;
   #point: Point | undefined;
   #end: End | undefined;
-  #opened = false;
   #atPoint = false;
 
   constructor(parts: RoundParts, random: Random, hits: FailpointHits) {
     this.#parts = parts;
     this.#random = random;
     this.#hits = hits;
-    this.#settings = {
-      segmentBytes: random.pick([64, 128, 512]) * 1024,
-      framesInFlight: random.pick([1, 4, 16]),
-      background: eagerBackground(random),
-    };
-    const archives = this.#settings.background.history !== "none";
-    this.#points = FAILPOINTS.filter(({ file }) => archives || file !== "archive");
+    this.#stores = Array.from({ length: STORES }, (_, i) => {
+      const directory = join(parts.directory, String(i));
+      mkdirSync(directory);
+      return new ShortLifeStore(directory, random, parts.figures);
+    });
+    this.#chosen = this.#stores[0] as ShortLifeStore;
   }
 
   describe(): string {
     const { options, figures } = this.#parts;
     const point = this.#point === undefined ? "" : `, ${JSON.stringify(this.#point)}`;
+    const { directory } = this.#chosen;
+    const acknowledged = this.#stores.map((store) => store.acknowledged).join(", ");
+    const settings = JSON.stringify(this.#stores.map((store) => store.settings));
     return (
-      `${options.backend} ${figures.kills}: ${describePlan(this.#plan)}${point}, ` +
-      `${JSON.stringify(this.#settings)}, acknowledged ${this.#acknowledged}`
+      `${options.backend} ${figures.kills}: ${describePlan(this.#plan)}${point}, by ` +
+      `${directory}, acknowledged ${acknowledged}, ${settings}`
     );
   }
 
@@ -159,15 +145,17 @@ class ShortLifeRound implements Round {
       this.#draw();
       await this.#live();
     }
-    await this.#mend();
-    await assertSound(this.#parts.directory);
-    this.#parts.figures.transactions += this.#acknowledged;
+    for (const store of this.#stores) {
+      await this.#mend(store);
+      await assertSound(store.directory);
+      this.#parts.figures.transactions += store.acknowledged;
+    }
   }
 
   /** What the last kill has torn is set aside by an opening, as after every kill. */
-  async #mend(): Promise<void> {
-    const { directory, locks } = this.#parts;
-    const { segmentBytes } = this.#settings;
+  async #mend({ directory, settings }: ShortLifeStore): Promise<void> {
+    const { locks } = this.#parts;
+    const { segmentBytes } = settings;
     const store = await open(directory, { disk: locks.disk, segmentBytes, onWarning: () => {} });
     await store.close();
     assert.ok(locks.millisMax <= LOCK_MILLIS_MAX, "the lock is free soon after a kill");
@@ -176,13 +164,14 @@ class ShortLifeRound implements Round {
   /** Half of the kills at failpoints, the others at any time, some of these while they open. */
   #draw(): void {
     const random = this.#random;
+    this.#chosen = random.pick(this.#stores);
     this.#point = undefined;
     this.#end = undefined;
     if (random.chance(ENDS_CHANCE)) {
       this.#end = { how: random.pick(["exit", "throw", "SIGTERM"]), after: random.below(60) };
       this.#plan = { when: "later", delayMillis: FAILPOINT_MILLIS_MAX };
     } else if (random.chance(0.5)) {
-      const point = this.#hits.next(random, this.#points);
+      const point = this.#hits.next(random, this.#points());
       // The first time it comes, until that was met.
       const often = point.operation === "submit" || point.operation === "completed";
       const isNew = this.#hits.of(point) === 0;
@@ -196,34 +185,47 @@ class ShortLifeRound implements Round {
     } else this.#plan = { when: "later", delayMillis: random.below(LATER_MILLIS_MAX) };
   }
 
+  /** Those that can come under the settings of the store. */
+  #points(): readonly Failpoint[] {
+    const archives = this.#chosen.settings.background.history !== "none";
+    return FAILPOINTS.filter(({ file }) => archives || file !== "archive");
+  }
+
   async #live(): Promise<void> {
-    const { directory, options, figures } = this.#parts;
-    const random = this.#random;
-    const { background, ...rest } = this.#settings;
-    this.#opened = false;
+    const { options, figures } = this.#parts;
     this.#atPoint = false;
-    const child = {
-      directory,
-      backend: options.backend,
-      options: { ...rest, ...background, cachedDelayMicros: 1000 },
-      inFlight: random.pick([1, 8, 64]),
-      looks: random.chance(LOOK_CHANCE),
-      snapshotMillis: random.pick([2, 10]),
-      closeEvery: random.pick([50, 500, 100_000]),
-      point: this.#point,
-      end: this.#end?.how === "SIGTERM" ? undefined : this.#end,
-    };
+    const stores = this.#stores.map((store) => this.#orders(store));
     const ending = await runVictim({
-      args: [CHILD, JSON.stringify(child)],
-      directory,
+      args: [CHILD, JSON.stringify({ backend: options.backend, stores })],
+      directory: this.#chosen.directory,
       plan: this.#plan,
       signal: this.#end?.how === "SIGTERM" ? "SIGTERM" : "SIGKILL",
       onLine: (line) => this.#line(line),
     });
     this.#ended(ending);
-    if (ending.signal === "SIGKILL") this.#kills++;
-    figures.killed(ending, !this.#opened);
+    for (const { opened } of this.#stores) {
+      if (ending.signal === "SIGKILL") this.#kills++;
+      figures.killed(ending, !opened);
+    }
     options.log?.(this.describe());
+  }
+
+  /** What the process is to do with a store. */
+  #orders(store: ShortLifeStore) {
+    store.opened = false;
+    const random = this.#random;
+    const { background, ...rest } = store.settings;
+    const isChosen = store === this.#chosen;
+    return {
+      directory: store.directory,
+      options: { ...rest, ...background, cachedDelayMicros: 1000 },
+      inFlight: random.pick([1, 8, 64]),
+      looks: random.chance(LOOK_CHANCE),
+      snapshotMillis: random.pick([2, 10]),
+      closeEvery: random.pick([50, 500, 100_000]),
+      point: isChosen ? this.#point : undefined,
+      end: isChosen && this.#end?.how !== "SIGTERM" ? this.#end : undefined,
+    };
   }
 
   #ended(ending: Ending): void {
@@ -239,48 +241,15 @@ class ShortLifeRound implements Round {
     if (this.#atPoint && this.#point !== undefined) this.#hits.hit(this.#point);
   }
 
+  /** The number of a store, and what is said of it. */
   #line(line: string): void {
-    if (this.#snapshots.line(line, () => this.#acknowledged)) return;
-    const [what, rest] = [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)];
-    if (line === "point") this.#atPoint = true;
-    else if (what === "a") this.#acknowledged = Math.max(this.#acknowledged, Number(rest));
-    else if (what === "q")
-      this.#quotesDurable(...(rest.split(" ").map(Number) as [number, number]));
-    else if (what === "found") this.#found(JSON.parse(rest) as Found);
-    else if (what === "looked") this.#looked(rest);
-    else assert.fail(`it said "${line}"`);
-  }
-
-  #quotesDurable(from: number, last: number): void {
-    for (const [key, n] of quotesOf(from, last)) this.#quotes.set(key, n);
-  }
-
-  #found({ last, quotes, snapshots, recovery }: Found): void {
-    this.#opened = true;
-    const { figures } = this.#parts;
-    figures.recovered(recovery);
-    assert.ok(
-      last >= this.#acknowledged,
-      `found ${last}, acknowledged ${this.#acknowledged}; recovery ${JSON.stringify(recovery)}`,
-    );
-    this.#acknowledged = last;
-    const there = new Map(quotes);
-    for (const [key, n] of this.#quotes) {
-      const quote = there.get(key) ?? 0;
-      assert.ok(quote >= n, `quote ${key} is ${quote}, ${n} was durable`);
-      this.#quotes.set(key, quote);
+    if (line === "point") {
+      this.#atPoint = true;
+      return;
     }
-    this.#marks.clear();
-    for (const { info, mark } of this.#snapshots.found(snapshots)) {
-      this.#marks.set(info.name, mark);
-    }
-  }
-
-  #looked(text: string): void {
-    const [name, last] = text.split(" ") as [string, string];
-    const mark = this.#marks.get(name);
-    assert.ok(mark !== undefined, `snapshot ${name} is one of those found`);
-    assert.ok(Number(last) >= mark, `snapshot ${name} has ${last}, acknowledged were ${mark}`);
-    this.#parts.figures.snapshots++;
+    const space = line.indexOf(" ");
+    const store = this.#stores[Number(line.slice(0, space))];
+    assert.ok(store !== undefined, `it said "${line}"`);
+    store.line(line.slice(space + 1));
   }
 }
