@@ -14,6 +14,12 @@ export function removeAtEnd(directory) {
   directories.add(directory);
 }
 
+/** Ends the child when the bench ends, however it ends. */
+export function keepChild(child) {
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+}
+
 /** Ends the children that still run and removes what was put on disk. Idempotent. */
 export function cleanUp() {
   for (const child of children) child.kill("SIGKILL");

@@ -1,0 +1,47 @@
+// Who takes part, in the order in which they are shown and take turns.
+import { installPeers } from "./install.mjs";
+
+export const NAMES = [
+  ...["floor", "holdfast", "lmdb", "better-sqlite3", "classic-level"],
+  ...["rocksdb-js", "process-wal", "append"],
+];
+
+export const adapterUrl = (name) => new URL(`adapters/${name}.mjs`, import.meta.url).href;
+
+/**
+ * The contenders of a promise, "power" or "kill", among `names`: `{ name, title, version, adapter,
+ * configuration, environment }`, or `{ name, title, missing }` where one cannot be had here.
+ */
+export async function contendersOf(promise, names = NAMES) {
+  const adapters = await Promise.all(
+    names.map(async (name) => ({ name, ...(await import(adapterUrl(name))) })),
+  );
+  const taking = adapters.filter((one) => one.promises[promise] !== undefined);
+  const packages = [...new Set(taking.map((one) => one.packageName).filter(Boolean))];
+  const installed = installPeers(packages);
+  const contenders = taking.map((one) => {
+    const found = one.packageName === undefined ? {} : installed[one.packageName];
+    return {
+      name: one.name,
+      title: one.title,
+      version: found.version,
+      missing: found.missing,
+      isFloor: one.floor === true,
+      configuration: one.promises[promise].configuration,
+      environment: one.environment ?? {},
+      open: { promise },
+    };
+  });
+  if (promise !== "kill" || !names.includes("holdfast")) return contenders;
+  const { IMPORTANT_CONFIGURATION } = await import(adapterUrl("holdfast"));
+  const weaker = {
+    name: "holdfast-important",
+    adapter: "holdfast",
+    title: "holdfast, tier important",
+    isFloor: false,
+    configuration: IMPORTANT_CONFIGURATION,
+    environment: {},
+    open: { promise, tier: "important" },
+  };
+  return [...contenders, weaker];
+}
