@@ -3,10 +3,11 @@ import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
 import { overwrite } from "./overwrite.mjs";
+import { peers } from "./peers.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series };
+const BENCHES = { durable, state, overwrite, fill, columns, series, peers };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -46,6 +47,14 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
     --rows N (default: 1000000; with --quick 100000)  --json FILE
+
+  peers      beside lmdb-js, better-sqlite3, classic-level, rocksdb-js, process-wal, node:fs and the floor,
+             each with the same promise, verified; in turns
+    --promise NAME     power or kill: what is survived (default: both)
+    --only GROUP,...   sequence, writers, batches, fill, replay, reads, ycsb, backup, crash, history
+    --with NAME,...    floor, holdfast, lmdb, better-sqlite3, classic-level, rocksdb-js, process-wal,
+                       append
+    --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

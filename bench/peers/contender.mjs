@@ -23,7 +23,10 @@ let context;
 export const CALLS = {
   async open(params) {
     context = await openContext(params);
-    return { onlySync: context.store.onlySync === true, hasSync: context.store.putSync !== undefined };
+    return {
+      onlySync: context.store.onlySync === true,
+      hasSync: context.store.putSync !== undefined,
+    };
   },
   run: ({ workload, params }) => WORKLOADS[workload](context, params),
   memory: async () => memoryOf(process.pid),

@@ -24,9 +24,10 @@ export async function contendersOf(promise, names = NAMES) {
     return {
       name: one.name,
       title: one.title,
-      version: found.version,
+      version: one.unversioned ? undefined : found.version,
       missing: found.missing,
       isFloor: one.floor === true,
+      isBaseline: one.baseline === true,
       configuration: one.promises[promise].configuration,
       environment: one.environment ?? {},
       open: { promise },

@@ -45,6 +45,10 @@ export class Contender {
     });
   }
 
+  get pid() {
+    return this.#child.pid;
+  }
+
   call(call, params) {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
@@ -90,6 +94,7 @@ export async function inTurns(contenders, { rounds, warmUp = 1 }, block) {
         const value = await block(contender);
         if (round >= warmUp) list.push(value);
       } catch (error) {
+        console.error(`  ${contender.name} takes no further part: ${error.message}`);
         results.set(contender.name, { failed: error.message });
       }
     }

@@ -17,7 +17,10 @@ import { structuresOf } from "../structures.mjs";
 
 export const packageName = "msgpackr";
 export const title = "node:fs append";
-export const plain = true;
+/** The package is a helper: there is no version of this one. */
+export const unversioned = true;
+/** No store, but what one is built on: it is shown, and is no peer that a target speaks of. */
+export const baseline = true;
 
 const BASE =
   "one file opened to append, records of a length and msgpackr's bytes, all rows in a Map; writers of " +
@@ -48,6 +51,8 @@ function* recordsOf(bytes, packr) {
     at += 4 + length;
   }
 }
+
+export const prepare = () => requirePeer("msgpackr");
 
 export async function open(directory, { tables, promise }) {
   const { Packr } = requirePeer("msgpackr");

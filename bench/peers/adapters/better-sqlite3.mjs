@@ -18,21 +18,20 @@ export const promises = {
 
 const SQL_TYPES = { string: "TEXT", decimal: "INTEGER", timestamp: "INTEGER", integer: "INTEGER" };
 
-function prepare(db, name) {
+function statementsOf(db, name) {
   const fields = Object.entries(TABLES[name]);
   const columns = fields.map(
-    ([field, type]) => `${field} ${SQL_TYPES[type] ?? "INTEGER"} NOT NULL`,
+    ([field, type]) => `"${field}" ${SQL_TYPES[type] ?? "INTEGER"} NOT NULL`,
   );
   db.exec(
     `CREATE TABLE IF NOT EXISTS ${name} (key TEXT PRIMARY KEY, ${columns.join(", ")}) WITHOUT ROWID`,
   );
   const names = fields.map(([field]) => field);
+  const quoted = names.map((field) => `"${field}"`).join(", ");
   const booleans = fields.filter(([, type]) => type === "boolean").map(([field]) => field);
   const places = names.map(() => "?").join(", ");
-  const put = db.prepare(
-    `INSERT OR REPLACE INTO ${name} (key, ${names.join(", ")}) VALUES (?, ${places})`,
-  );
-  const get = db.prepare(`SELECT ${names.join(", ")} FROM ${name} WHERE key = ?`);
+  const put = db.prepare(`INSERT OR REPLACE INTO ${name} (key, ${quoted}) VALUES (?, ${places})`);
+  const get = db.prepare(`SELECT ${quoted} FROM ${name} WHERE key = ?`);
   const scan = db.prepare(`SELECT * FROM ${name} WHERE key >= ? ORDER BY key LIMIT ?`);
   const values = new Array(names.length + 1);
   return {
@@ -57,13 +56,15 @@ function prepare(db, name) {
   };
 }
 
+export const prepare = () => requirePeer("better-sqlite3");
+
 export async function open(directory, { tables, promise }) {
   const Database = requirePeer("better-sqlite3");
   const db = new Database(join(directory, "bench.sqlite"));
   db.pragma("journal_mode = WAL");
   db.pragma(`synchronous = ${promise === "kill" ? "OFF" : "FULL"}`);
   db.pragma("cache_size = -64000");
-  const handles = new Map(tables.map((name) => [name, prepare(db, name)]));
+  const handles = new Map(tables.map((name) => [name, statementsOf(db, name)]));
   const putAll = db.transaction((operations) => {
     for (const [table, key, row] of operations) handles.get(table).put(key, row);
   });

@@ -19,6 +19,8 @@ export const environment = { UV_THREADPOOL_SIZE: "64" };
 
 const prefixed = (table, key) => `${table}!${key}`;
 
+export const prepare = () => [requirePeer("classic-level"), requirePeer("msgpackr")];
+
 export async function open(directory, { tables, promise }) {
   const { ClassicLevel } = requirePeer("classic-level");
   const { Packr } = requirePeer("msgpackr");

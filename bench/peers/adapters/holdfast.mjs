@@ -38,8 +38,12 @@ function definitionsOf(api, tables, tier) {
   });
 }
 
+/** Loads the package, so that opening a store does not have to. */
+export const prepare = (dist) =>
+  import(dist ?? new URL("../../../dist/index.js", import.meta.url).href);
+
 export async function open(directory, { tables, tier = "critical", dist, options = {} }) {
-  const api = await import(dist ?? new URL("../../../dist/index.js", import.meta.url).href);
+  const api = await prepare(dist);
   const definitions = definitionsOf(api, tables, tier);
   const store = await api.open(directory, {
     tables: definitions,

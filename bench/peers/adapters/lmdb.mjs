@@ -15,6 +15,8 @@ export const promises = {
   kill: { configuration: `${BASE}; noSync: true` },
 };
 
+export const prepare = () => requirePeer("lmdb");
+
 export async function open(directory, { tables, promise }) {
   const lmdb = requirePeer("lmdb");
   const sharedStructuresKey = Symbol.for("structures");

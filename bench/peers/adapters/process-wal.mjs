@@ -4,7 +4,6 @@ import { importPeer } from "../install.mjs";
 
 export const packageName = "process-wal";
 export const title = "process-wal";
-export const plain = true;
 
 const BASE =
   "createWal({ dir, maxEntryBytes: 16 MiB }), one entry (JSON) for each transaction, rows in a Map; it " +
@@ -14,6 +13,8 @@ export const promises = {
   power: { configuration: `${BASE}; fsync: true` },
   kill: { configuration: `${BASE}; fsync: false, its default` },
 };
+
+export const prepare = () => importPeer("process-wal");
 
 export async function open(directory, { tables, promise }) {
   const { createWal } = await importPeer("process-wal");

@@ -13,6 +13,8 @@ export const promises = {
   kill: { configuration: `${BASE}; its log as it is by default` },
 };
 
+export const prepare = () => importPeer("@harperfast/rocksdb-js");
+
 export async function open(directory, { tables, promise }) {
   const { RocksDatabase } = await importPeer("@harperfast/rocksdb-js");
   const handles = new Map(tables.map((name) => [name, RocksDatabase.open(directory, { name })]));
