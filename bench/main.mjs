@@ -4,10 +4,11 @@ import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { peers } from "./peers.mjs";
+import { promises } from "./promises.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series, peers };
+const BENCHES = { durable, state, overwrite, fill, columns, series, peers, promises };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -54,6 +55,12 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
     --only GROUP,...   sequence, writers, batches, fill, replay, reads, ycsb, backup, crash, history
     --with NAME,...    floor, holdfast, lmdb, better-sqlite3, classic-level, rocksdb-js, process-wal,
                        append
+    --json FILE
+
+  promises   every figure that is promised: target, measured, ratio to the floor, met or not; runs what
+             measures them; exits with 1 if one is missed by more than its tolerance
+    --only PART,...    durable, state, columns, loss, versions, audit
+    --data DIR         tapes for "columns"  --large --keep --transactions N: as of "state"
     --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
