@@ -1,14 +1,27 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
 import { columns } from "./columns.mjs";
+import { compare } from "./compare.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
 import { overwrite } from "./overwrite.mjs";
 import { peers } from "./peers.mjs";
+import { profile } from "./profile.mjs";
 import { promises } from "./promises.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series, peers, promises };
+const BENCHES = {
+  durable,
+  state,
+  overwrite,
+  fill,
+  columns,
+  series,
+  peers,
+  promises,
+  compare,
+  profile,
+};
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -62,6 +75,16 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
     --only PART,...    durable, state, columns, loss, versions, audit
     --data DIR         tapes for "columns"  --large --keep --transactions N: as of "state"
     --json FILE
+
+  compare    REV [REV2]: two revisions, or one and this checkout, each built in a git worktree, in turns:
+             the ratio of their times, with an interval
+    --workload NAME,...  put-sync, put, writers-64, batch-1000, fill, replay, get-hot, get-any,
+                       get-absent, scan, ycsb-A, ycsb-B, ycsb-C, ycsb-F
+    --json FILE
+
+  profile    WORKLOAD, as of "compare": a CPU profile and a flame graph, in bench/results
+    --of NAME          another contender of "peers" (default: holdfast)
+    --seconds N (default: 6)  --out DIR
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

@@ -1,4 +1,5 @@
 // The process of one contender: opens its store once, and runs blocks of work when it is told to.
+import { Session } from "node:inspector/promises";
 import { memoryOf } from "../procfs.mjs";
 import { Rows } from "./tables.mjs";
 import { underLoad } from "./workloads/backup.mjs";
@@ -19,6 +20,9 @@ export async function openContext({ adapter, directory, options }) {
 }
 
 let context;
+/** Of the profiler, while one runs; how often it looks, in microseconds. */
+let session;
+const SAMPLING_MICROS = 200;
 
 export const CALLS = {
   async open(params) {
@@ -29,6 +33,18 @@ export const CALLS = {
     };
   },
   run: ({ workload, params }) => WORKLOADS[workload](context, params),
+  async startProfile() {
+    session = new Session();
+    session.connect();
+    await session.post("Profiler.enable");
+    await session.post("Profiler.setSamplingInterval", { interval: SAMPLING_MICROS });
+    await session.post("Profiler.start");
+  },
+  async stopProfile() {
+    const { profile } = await session.post("Profiler.stop");
+    session.disconnect();
+    return profile;
+  },
   memory: async () => memoryOf(process.pid),
   async close() {
     await context.store.close();
