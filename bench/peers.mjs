@@ -85,7 +85,8 @@ export async function peers(argv) {
       );
     }
     const sizes = values.quick ? SIZES.quick : SIZES.full;
-    const result = { machine, quick: values.quick, sizes, promises: {} };
+    const partial = [values.only, values.with, values.promise].some((one) => one !== undefined);
+    const result = { machine, quick: values.quick, partial, sizes, promises: {} };
     for (const promise of promises) {
       console.error(
         `measuring what survives ${promise === "power" ? "power loss" : "kill -9"} ...`,

@@ -102,7 +102,8 @@ export async function promises(argv) {
       else results[part] = found;
     }
     const { table, missed } = promiseTable(results);
-    writeResult("promises", { machine, quick: values.quick, ...results }, values.json);
+    const partial = values.only !== undefined;
+    writeResult("promises", { machine, quick: values.quick, partial, ...results }, values.json);
     console.log(`${textTable(table)}\n`);
     console.log(`${table.length - 1} figures, ${missed} missed by more than their tolerance`);
     if (missed > 0) process.exitCode = 1;

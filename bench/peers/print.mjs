@@ -215,6 +215,29 @@ export function peersSections(result) {
   return [{ title: "Targets", tables: [table] }, ...sections];
 }
 
+/** The few figures that a user asks for first, of one promise. */
+export function shortTable(promise) {
+  const of = (id, name, pick) => figures(promise.workloads[id], name, pick);
+  const header = [
+    ...["survives power loss", "one put, µs: p50", "p99", "device bytes"],
+    ...["64 writers, puts/s", "batches of 1,000, rows/s"],
+  ];
+  const names = Object.keys(promise.contenders).filter(
+    (name) => promise.contenders[name].missing === undefined,
+  );
+  return table(promise, header, names, (name) => {
+    const median = (id) => promise.workloads[id]?.results[name]?.micros?.p50 ?? Number.MAX_VALUE;
+    const form = median("put-sync") <= median("put") ? "put-sync" : "put";
+    return [
+      of(form, name, ({ micros }) => show(micros.p50, 1)),
+      of(form, name, ({ micros }) => show(micros.p99, 1)),
+      of(form, name, ({ deviceBytes }) => show(deviceBytes)),
+      of("writers-64", name, ({ perSecond }) => show(perSecond)),
+      of("batch-1000", name, ({ perSecond }) => show(perSecond)),
+    ];
+  });
+}
+
 export function printPeers(result) {
   for (const { title, tables } of peersSections(result)) {
     console.log(`== ${title}\n\n${tables.map(textTable).join("\n\n")}\n`);
