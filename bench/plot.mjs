@@ -2,10 +2,12 @@
 // colours: each line has a mark of its own, and the marks stand in the legend.
 import { escapeText, svgDocument } from "./svg.mjs";
 
-const WIDTH = 860;
+const INNER_WIDTH = 570;
 const HEIGHT = 480;
 const LEFT = 78;
-const RIGHT = 210;
+/** Beside the lines: space, the legend's sample, and its longest name. */
+const LEGEND = 22 + 34 + 14;
+const LETTER = 7.2;
 const TOP = 64;
 const BOTTOM = 62;
 const LEGEND_ROW = 24;
@@ -123,7 +125,9 @@ export function linePlot({ title, note = "", x, y, series }) {
     all.map(([, value]) => value),
     y.ticks,
   );
-  const [innerWidth, innerHeight] = [WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM];
+  const [innerWidth, innerHeight] = [INNER_WIDTH, HEIGHT - TOP - BOTTOM];
+  const longest = Math.max(...shown.map(({ name }) => name.length));
+  const width = Math.ceil(LEFT + innerWidth + LEGEND + longest * LETTER);
   const px = (value) => LEFT + xs.at(value) * innerWidth;
   const py = (value) => TOP + (1 - ys.at(value)) * innerHeight;
   const bottom = TOP + innerHeight;
@@ -161,5 +165,5 @@ export function linePlot({ title, note = "", x, y, series }) {
       `<text class="ink" x="${lx + 34}" y="${ly + 4}">${escapeText(name)}</text>`,
     );
   });
-  return svgDocument({ width: WIDTH, height: HEIGHT, title, style: STYLE, body });
+  return svgDocument({ width, height: HEIGHT, title, style: STYLE, body });
 }

@@ -94,9 +94,12 @@ function verdictOfSyncs({ kept, by, puts }) {
 function sectionOf(promise, id) {
   const { workloads } = promise;
   const tables = [configurationTable(promise)];
-  if (workloads["put-sync"] !== undefined) {
-    tables.push(latencyTable(promise, workloads["put-sync"], "one put, synchronous, µs"));
-    tables.push(latencyTable(promise, workloads.put, "one put, awaited, µs"));
+  for (const [workload, text] of [
+    ["put-sync", "one put, synchronous, µs"],
+    ["put", "one put, awaited, µs"],
+  ]) {
+    if (workloads[workload] === undefined) continue;
+    tables.push(latencyTable(promise, workloads[workload], text));
   }
   const writers = present(
     promise,
