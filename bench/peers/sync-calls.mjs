@@ -76,8 +76,19 @@ export function judgeSyncs(counts, puts, deviceFlushes) {
   if (direct + counts.ringEnters >= puts && deviceFlushes >= puts) {
     return { kept: true, by: `${describe(counts)}; ${deviceFlushes} flushes of the device` };
   }
+  if (direct + counts.ringEnters >= puts && deviceFlushes === undefined) {
+    return { kept: undefined, by: `not verified: ${describe(counts)}, and no count of flushes` };
+  }
   const seen = deviceFlushes === undefined ? "unknown" : deviceFlushes;
   return { kept: false, by: `${describe(counts)}; flushes of the device: ${seen}` };
+}
+
+/** The verdict where no calls could be traced: by the device's count alone. */
+export function judgeFlushes(puts, deviceFlushes) {
+  if (deviceFlushes === undefined) {
+    return { kept: undefined, by: "not verified: neither strace nor a count of flushes" };
+  }
+  return { kept: deviceFlushes >= puts, by: `no strace; flushes of the device: ${deviceFlushes}` };
 }
 
 const NAMES = {

@@ -137,6 +137,10 @@ test("SIGKILL tells a store that keeps its promise from a tier that does not", a
 test("system calls tell the same, where they can be traced", () => {
   const directory = join(makeDirectory(), "store");
   const verdict = verifyBySyncCalls(HOLDFAST, directory);
-  if (verdict.kept === undefined) return;
-  expect(verdict.by).toContain("sync: 20 ");
+  // Neither strace nor the device's count is everywhere; what is there has to agree.
+  if (!verdict.by.startsWith("not verified")) {
+    expect(verdict.by).toMatch(/^sync: .*\b[2-9]\d (fsync|fdatasync|writes with)/);
+  }
+  const byDevice = verifyBySyncCalls(HOLDFAST, directory, false);
+  expect(byDevice.by).toMatch(/^sync: (no strace; flushes of the device: \d+|not verified)/);
 });

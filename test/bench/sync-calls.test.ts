@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { loadBench } from "./load.js";
 
-const { countSyncCalls, judgeSyncs, markPath } = await loadBench("peers/sync-calls");
+const { countSyncCalls, judgeFlushes, judgeSyncs, markPath } = await loadBench("peers/sync-calls");
 
 const mark = (name: string) => `10 access("${markPath(name)}", F_OK) = -1 ENOENT (No such file)`;
 
@@ -74,5 +74,10 @@ test("the verdict: one sync for each write; of io_uring the device has to have s
   expect(judgeSyncs({ ...none, fdatasync: 19 }, 20, 100).kept).toBe(false);
   expect(judgeSyncs({ ...none, ringEnters: 20 }, 20, 20).kept).toBe(true);
   expect(judgeSyncs({ ...none, ringEnters: 20 }, 20, 19).kept).toBe(false);
-  expect(judgeSyncs({ ...none, ringEnters: 20 }, 20, undefined).kept).toBe(false);
+  expect(judgeSyncs({ ...none, ringEnters: 20 }, 20, undefined).kept).toBeUndefined();
+  expect(judgeSyncs({ ...none, ringEnters: 19 }, 20, undefined).kept).toBe(false);
+  // Without a trace the device's count is all there is.
+  expect([19, 20, undefined].map((flushes) => judgeFlushes(20, flushes).kept)).toEqual([
+    ...[false, true, undefined],
+  ]);
 });

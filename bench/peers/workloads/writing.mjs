@@ -39,9 +39,9 @@ export function writers({ store, rows, directory }, { writers: count, millis }) 
     const end = performance.now() + millis;
     const loop = async () => {
       for (;;) {
-        const start = performance.now();
-        if (start >= end) return;
+        if (performance.now() >= end) return;
         const [key, row] = rows.nextOrder();
+        const start = performance.now();
         await store.put("orders", key, row);
         micros.push((performance.now() - start) * 1000);
       }
