@@ -50,6 +50,31 @@ async function measure(workloads, name, contenders, rounds, [workload, params], 
   return results;
 }
 
+/**
+ * One put after the other. Both forms in the same turn: they are held against one another, and against
+ * the floor, which has one of them.
+ */
+async function sequences(contenders, { rounds, count }, logicalBytes) {
+  const forms = { "put-sync": "putSync", put: "put" };
+  const results = await inTurns(contenders, { rounds, warmUp: 4 }, async (one) => {
+    const blocks = {};
+    if (one.hasSync) blocks["put-sync"] = await one.run("putSync", { count });
+    if (!one.spec.isFloor) blocks.put = await one.run("put", { count });
+    return blocks;
+  });
+  return Object.fromEntries(
+    Object.entries(forms).map(([id, workload]) => {
+      const own = [...results].flatMap(([name, blocks]) => {
+        if (!Array.isArray(blocks)) return [[name, blocks]];
+        const list = blocks.map((block) => block[id]).filter(Boolean);
+        return list.length === 0 ? [] : [[name, list]];
+      });
+      const summaries = summariesOf(new Map(own), { logicalBytes });
+      return [id, { workload, params: { count }, results: summaries }];
+    }),
+  );
+}
+
 /** Writes: by one, by many, in batches, over five tables. */
 async function writes(contenders, groups, sizes, report) {
   const workloads = {};
@@ -62,13 +87,8 @@ async function writes(contenders, groups, sizes, report) {
     await inTurns(stores(contenders), warm, run);
   }
   if (groups.includes("sequence")) {
-    const { rounds, count } = sizes.sequential;
     report("one durable put after the other");
-    const sync = contenders.filter(({ hasSync }) => hasSync);
-    const turns = { rounds, warmUp: 4 };
-    await measure(workloads, "put-sync", sync, turns, ["putSync", { count }], { logicalBytes });
-    const awaited = stores(contenders);
-    await measure(workloads, "put", awaited, turns, ["put", { count }], { logicalBytes });
+    Object.assign(workloads, await sequences(contenders, sizes.sequential, logicalBytes));
   }
   if (groups.includes("writers")) {
     const { rounds, millis } = sizes.timed;
