@@ -28,21 +28,23 @@ async function onePromise(promise, { names, groups, sizes, directory }) {
   const all = await contendersOf(promise, names);
   const present = all.filter(({ missing }) => missing === undefined);
   const contenders = Object.fromEntries(
-    all.map(({ name, title, version, configuration, missing, isFloor, isBaseline }) => [
+    all.map(({ name, title, version, configuration, missing, isFloor, isBaseline, isVariant }) => [
       name,
-      { title, version, configuration, missing, isFloor, isBaseline },
+      { title, version, configuration, missing, isFloor, isBaseline, isVariant },
     ]),
   );
+  // What takes part in some groups alone has its promise from who takes part in all.
+  const whole = present.filter((spec) => spec.groups === undefined);
   if (promise === "power") {
     report("counting calls that sync");
-    for (const spec of present) {
+    for (const spec of whole) {
       contenders[spec.name].syncs = verifyBySyncCalls(spec, join(directory, spec.name));
     }
   }
   const wanted = promise === "power" ? groups : groups.filter((one) => KILL_GROUPS.includes(one));
   // Where crashes are not asked for a small one still says whether the promise is kept.
   const crash = groups.includes("crash") ? sizes.crash : { repeats: 1, rows: 1_000 };
-  const killed = await crashes(present, directory, crash, report);
+  const killed = await crashes(whole, directory, crash, report);
   const letters = promise === "kill" ? ["A"] : undefined;
   const measured = await measurePromise(
     present,

@@ -36,9 +36,6 @@ const STYLE = [
   "  }",
 ].join("\n");
 
-/** How many lines a plot can have without two that look the same. */
-export const SERIES_MAX = COLOURS.length;
-
 const fixed = (value) => value.toFixed(1);
 
 const MARKS = [

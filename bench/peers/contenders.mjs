@@ -33,16 +33,25 @@ export async function contendersOf(promise, names = NAMES) {
       open: { promise },
     };
   });
-  if (promise !== "kill" || !names.includes("holdfast")) return contenders;
-  const { IMPORTANT_CONFIGURATION } = await import(adapterUrl("holdfast"));
-  const weaker = {
-    name: "holdfast-important",
-    adapter: "holdfast",
-    title: "holdfast, tier important",
-    isFloor: false,
-    configuration: IMPORTANT_CONFIGURATION,
-    environment: {},
-    open: { promise, tier: "important" },
+  if (!names.includes("holdfast")) return contenders;
+  return [...contenders, await variantOf(promise)];
+}
+
+/** holdfast set up otherwise: what answers before it is written, and what keeps all rows in memory. */
+async function variantOf(promise) {
+  const { IMPORTANT_CONFIGURATION, RESIDENT_CONFIGURATION } = await import(adapterUrl("holdfast"));
+  const common = { adapter: "holdfast", isFloor: false, isVariant: true, environment: {} };
+  if (promise === "kill") {
+    return {
+      ...{ ...common, name: "holdfast-important", title: "holdfast, tier important" },
+      configuration: IMPORTANT_CONFIGURATION,
+      open: { promise, tier: "important" },
+    };
+  }
+  return {
+    ...{ ...common, name: "holdfast-resident", title: "holdfast, resident tables" },
+    configuration: RESIDENT_CONFIGURATION,
+    groups: ["reads"],
+    open: { promise, resident: true },
   };
-  return [...contenders, weaker];
 }

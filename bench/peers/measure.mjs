@@ -229,7 +229,8 @@ export async function measurePromise(specs, directory, { groups, sizes, letters 
   const memory = {};
   const failures = {};
   const part = async (name, tables, body) => {
-    const found = await withContenders(specs, join(directory, name), tables, body);
+    const taking = specs.filter((spec) => spec.groups?.includes(name) ?? true);
+    const found = await withContenders(taking, join(directory, name), tables, body);
     Object.assign(workloads, found.workloads);
     for (const [one, { failed }] of Object.entries(found.failures)) {
       failures[`${one}, ${name}`] = failed;
@@ -254,7 +255,8 @@ export async function measurePromise(specs, directory, { groups, sizes, letters 
     await part("ycsb", ["usertable"], (all) => ycsb(all, sizes, names, report));
   }
   if (has("history")) {
-    const results = await histories(specs, directory, sizes.historyChanges, report);
+    const whole = specs.filter((spec) => spec.groups === undefined);
+    const results = await histories(whole, directory, sizes.historyChanges, report);
     workloads.history = { workload: "history", changes: sizes.historyChanges, results };
   }
   return { workloads, memory, failures };

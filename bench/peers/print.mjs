@@ -225,7 +225,7 @@ export function shortTable(promise) {
     ...["survives power loss", "one put, µs: p50", "p99", "device bytes"],
     ...["64 writers, puts/s", "batches of 1,000, rows/s"],
   ];
-  const names = Object.keys(promise.contenders).filter(
+  const names = namesIn(promise, promise.workloads["put-sync"], promise.workloads.put).filter(
     (name) => promise.contenders[name].missing === undefined,
   );
   return table(promise, header, names, (name) => {

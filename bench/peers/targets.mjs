@@ -4,8 +4,9 @@
 /** Peers that keep the promise as far as was seen; one that does not is in the tables, and no rival. */
 function rivalsOf({ contenders, workloads }) {
   return Object.keys(contenders).filter((name) => {
-    const { missing, isFloor, isBaseline, syncs } = contenders[name];
-    if (name === "holdfast" || isFloor || isBaseline || missing !== undefined) return false;
+    const { missing, isFloor, isBaseline, isVariant, syncs } = contenders[name];
+    if (name === "holdfast" || isVariant || isFloor || isBaseline || missing !== undefined)
+      return false;
     return syncs?.kept !== false && (workloads.crash?.results[name]?.lost ?? 0) === 0;
   });
 }

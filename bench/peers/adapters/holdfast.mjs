@@ -24,7 +24,10 @@ const TYPES = (api) => ({
   boolean: () => api.boolean(),
 });
 
-function definitionsOf(api, tables, tier) {
+/** Its variant for a state that is to be in memory, as whole as that of who keeps rows in a Map. */
+export const RESIDENT_CONFIGURATION = "the same with resident: true in every table; reads alone";
+
+function definitionsOf(api, tables, tier, resident) {
   const types = TYPES(api);
   return tables.map((name) => {
     const fields = Object.entries(TABLES[name]).map(([field, type]) => [field, types[type]()]);
@@ -32,6 +35,7 @@ function definitionsOf(api, tables, tier) {
       name,
       version: 1,
       tier,
+      resident,
       key: api.string(),
       fields: Object.fromEntries(fields),
     });
@@ -42,9 +46,10 @@ function definitionsOf(api, tables, tier) {
 export const prepare = (dist) =>
   import(dist ?? new URL("../../../dist/index.js", import.meta.url).href);
 
-export async function open(directory, { tables, tier = "critical", dist, options = {} }) {
+export async function open(directory, given) {
+  const { tables, tier = "critical", resident = false, dist, options = {} } = given;
   const api = await prepare(dist);
-  const definitions = definitionsOf(api, tables, tier);
+  const definitions = definitionsOf(api, tables, tier, resident);
   const store = await api.open(directory, {
     tables: definitions,
     environment: "bench",
