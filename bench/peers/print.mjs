@@ -1,5 +1,6 @@
 // The result of `peers` as sections of tables, for a terminal and as Markdown.
 import { markdownTable, number, textTable } from "../text.mjs";
+import { labelOf } from "./labels.mjs";
 import { targetsOf } from "./targets.mjs";
 import { YCSB } from "./workloads/ycsb.mjs";
 
@@ -14,9 +15,11 @@ const ratio = (value, base) => (value > 0 && base > 0 ? (value / base).toFixed(2
 /** Rows of contenders; one that failed or was not there says so in its line. */
 function table(promise, header, names, line) {
   const rows = names.map((name) => {
-    const { title } = promise.contenders[name];
     const cells = line(name);
-    return [title, ...(Array.isArray(cells) ? cells : header.slice(1).map(() => cells))];
+    return [
+      labelOf(promise, name),
+      ...(Array.isArray(cells) ? cells : header.slice(1).map(() => cells)),
+    ];
   });
   return [header, ...rows];
 }
@@ -194,13 +197,14 @@ function otherTables(promise) {
   return [...tables, ...memoryTables(promise)];
 }
 
-function memoryTables({ contenders, memory }) {
+function memoryTables(promise) {
+  const { contenders, memory } = promise;
   const parts = Object.keys(memory);
   if (parts.length === 0) return [];
   const names = Object.keys(contenders).filter((name) => parts.some((part) => memory[part][name]));
   const megabytes = (found) => (found === undefined ? "–" : number(found.anonymous / 1e6, 0));
   const rows = names.map((name) => [
-    contenders[name].title,
+    labelOf(promise, name),
     ...parts.map((part) => megabytes(memory[part][name])),
   ]);
   return [[["anonymous memory, MB, after", ...parts], ...rows]];

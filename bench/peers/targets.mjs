@@ -1,13 +1,13 @@
 // What holdfast is to reach beside the best of the peers: ratios within one run, so that the machine
 // does not matter. Of the contenders that keep the promise alone.
+import { keepsPromise } from "./labels.mjs";
 
 /** Peers that keep the promise as far as was seen; one that does not is in the tables, and no rival. */
-function rivalsOf({ contenders, workloads }) {
-  return Object.keys(contenders).filter((name) => {
-    const { missing, isFloor, isBaseline, isVariant, syncs } = contenders[name];
-    if (name === "holdfast" || isVariant || isFloor || isBaseline || missing !== undefined)
-      return false;
-    return syncs?.kept !== false && (workloads.crash?.results[name]?.lost ?? 0) === 0;
+function rivalsOf(promise) {
+  return Object.keys(promise.contenders).filter((name) => {
+    const { missing, isFloor, isBaseline, isVariant } = promise.contenders[name];
+    if (name === "holdfast" || isVariant || isFloor || isBaseline) return false;
+    return missing === undefined && keepsPromise(promise, name);
   });
 }
 

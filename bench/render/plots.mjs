@@ -1,5 +1,6 @@
 // Which plots there are, and of which results: by file name, the text of an SVG file.
 import { NAMES } from "../peers/contenders.mjs";
+import { labelOf } from "../peers/labels.mjs";
 import { BATCHES, WRITERS } from "../peers/plan.mjs";
 import { linePlot } from "../plot.mjs";
 
@@ -8,9 +9,10 @@ const placeOf = (name) => Math.max(0, NAMES.indexOf(name));
 
 /** Lines of all contenders that have points. */
 function linesOf(promise, pointsOf) {
-  return Object.entries(promise.contenders).flatMap(([name, { title }]) => {
+  return Object.keys(promise.contenders).flatMap((name) => {
     const points = pointsOf(name);
-    return points.length === 0 ? [] : [{ name: title, place: placeOf(name), points }];
+    if (points.length === 0) return [];
+    return [{ name: labelOf(promise, name), place: placeOf(name), points }];
   });
 }
 

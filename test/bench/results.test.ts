@@ -130,6 +130,8 @@ test("whoever does not sync, loses rows, fails or is missing says so in the tabl
     "3 ROWS LOST, PROMISE NOT KEPT",
     "not measured: code E404",
     "| failed |",
+    // Nowhere without saying so: the loser's rate.
+    "| t (promise NOT kept) | 9.00 |",
   ]) {
     expect(markdown).toContain(text);
   }
