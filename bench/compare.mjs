@@ -30,7 +30,7 @@ const DEFAULT_WORKLOADS = [
 
 /** A process is compiled and laid out by chance: so many pairs of processes, and pairs of blocks each. */
 const SIZES = {
-  full: { processes: 3, rounds: 10, scale: 1 },
+  full: { processes: 5, rounds: 6, scale: 1 },
   quick: { processes: 2, rounds: 4, scale: 0.2 },
 };
 
@@ -40,9 +40,9 @@ const FIGURES = {
   operation: ({ seconds, operations }) => (seconds * 1e6) / operations,
 };
 
-/** Blocks of both in turns: pairs of figures, the one before and the one after. */
+/** Blocks of both in turns: for each pair of processes its pairs of figures, before and after. */
 async function pairsOf(sides, workload, { processes, rounds }, directory) {
-  const pairs = [];
+  const groups = [];
   for (let i = 0; i < processes; i++) {
     const both = sides.map(
       (side) => new Contender(side, join(directory, `${side.name}-${workload.name}`)),
@@ -60,12 +60,12 @@ async function pairsOf(sides, workload, { processes, rounds }, directory) {
         if (!Array.isArray(blocks)) throw new Error(`${name}, ${workload.name}: ${blocks.failed}`);
         return blocks.map(FIGURES[workload.figure]);
       });
-      for (let j = 0; j < rounds; j++) pairs.push([before[j], after[j]]);
+      groups.push(before.map((one, j) => [one, after[j]]));
     } finally {
       for (const one of both) await one.end();
     }
   }
-  return pairs;
+  return groups;
 }
 
 export function verdictOf({ low, high }) {
@@ -74,10 +74,11 @@ export function verdictOf({ low, high }) {
   return "no difference seen";
 }
 
-/** What pairs of figures tell: the ratio of the second to the first, and its interval. */
-export function compared(pairs, seed = 1) {
-  const ratios = pairs.map(([before, after]) => after / before);
+/** What groups of pairs tell: the ratio of the second figure to the first, and its interval. */
+export function compared(groups, seed = 1) {
+  const ratios = groups.map((pairs) => pairs.map(([before, after]) => after / before));
   const interval = bootstrapMedian(ratios, { random: makeRandom(seed) });
+  const pairs = groups.flat();
   return {
     before: median(pairs.map(([before]) => before)),
     after: median(pairs.map(([, after]) => after)),
@@ -101,7 +102,9 @@ function print({ sides, workloads }) {
   ]);
   const header = ["time of", "before", "after", "after / before", "95 % interval", "pairs", ""];
   console.log(textTable([header, ...rows]));
-  console.log("\nMedian of the ratios of paired blocks; interval by bootstrap of the pairs.");
+  console.log(
+    "\nMedian of the ratios of paired blocks; interval by bootstrap of processes and pairs.",
+  );
 }
 
 export async function compare(argv) {
@@ -147,8 +150,8 @@ export async function compare(argv) {
     const all = namedWorkloads(sizes);
     for (const name of names) {
       console.error(`comparing ${name} ...`);
-      const pairs = await pairsOf(specs, { name, ...all[name] }, sizes, directory);
-      workloads[name] = compared(pairs);
+      const groups = await pairsOf(specs, { name, ...all[name] }, sizes, directory);
+      workloads[name] = compared(groups);
     }
     const told = sides.map(({ id, commit, title }) => ({ id, commit, title }));
     const result = { machine, quick: values.quick, sides: told, workloads };

@@ -43,19 +43,23 @@ export function geometricMean(values) {
 
 /**
  * The median of ratios, with the interval that has it in `confidence` of the cases: percentile
- * bootstrap, so many resamples of the ratios with replacement. `random` gives 0 to 1, below 1.
+ * bootstrap in two steps. `groups` are lists of ratios that have something in common, such as the
+ * process they come of: each resample draws groups with replacement, and of each its ratios with
+ * replacement. `random` gives 0 to 1, below 1.
  */
-export function bootstrapMedian(ratios, { random, resamples = 2000, confidence = 0.95 }) {
+export function bootstrapMedian(groups, { random, resamples = 2000, confidence = 0.95 }) {
   const medians = new Float64Array(resamples);
-  const picked = new Float64Array(ratios.length);
+  const drawn = (list) => list[Math.floor(random() * list.length)];
   for (let i = 0; i < resamples; i++) {
-    for (let j = 0; j < picked.length; j++)
-      picked[j] = ratios[Math.floor(random() * ratios.length)];
+    const picked = groups.flatMap(() => {
+      const group = drawn(groups);
+      return group.map(() => drawn(group));
+    });
     medians[i] = middle(picked);
   }
   medians.sort();
   const tail = (1 - confidence) / 2;
-  return { median: middle(ratios), low: at(medians, tail), high: at(medians, 1 - tail) };
+  return { median: middle(groups.flat()), low: at(medians, tail), high: at(medians, 1 - tail) };
 }
 
 /** With an even number of values the mean of the two in the middle, so that few pairs are not biased. */
