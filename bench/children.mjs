@@ -14,6 +14,12 @@ export function removeAtEnd(directory) {
   directories.add(directory);
 }
 
+/** Ends the child when the bench ends, however it ends. */
+export function keepChild(child) {
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+}
+
 /** Ends the children that still run and removes what was put on disk. Idempotent. */
 export function cleanUp() {
   for (const child of children) child.kill("SIGKILL");
@@ -42,11 +48,18 @@ export function cleanUpOnSignals() {
 /**
  * Runs the function `name` of the module at `url` in a process of its own, with `params`, and
  * resolves with what it returns: `{ value, pid, signal }`. A child that was to be killed, and was,
- * gives a `signal` and no value. `onStart` is given the child, `onMessage` what it sends meanwhile.
+ * gives a `signal` and no value. `onStart` is given the child, `onMessage` what it sends meanwhile;
+ * `environment` and `execArgv` are of the process.
  */
-export function runChild(url, name, params, { onStart, onMessage, mayBeKilled = false } = {}) {
+export function runChild(url, name, params, options = {}) {
+  const { onStart, onMessage, mayBeKilled = false, environment = {}, execArgv = [] } = options;
   return new Promise((resolve, reject) => {
-    const child = fork(ENTRY, [], { serialization: "advanced", stdio: ["ignore", 2, 2, "ipc"] });
+    const child = fork(ENTRY, [], {
+      execArgv,
+      env: { ...process.env, ...environment },
+      serialization: "advanced",
+      stdio: ["ignore", 2, 2, "ipc"],
+    });
     children.add(child);
     let result;
     child.on("message", (message) => {

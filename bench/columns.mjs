@@ -157,7 +157,6 @@ export async function columns(args) {
   const sum = (key) => books.reduce((all, one) => all + one[key], 0);
   const total = books.length > 0 ? sum("before") / sum("bytes") : undefined;
   print(results, total, rows);
-  if (values.json !== undefined) {
-    writeResult(values.json, { machine: describeMachine(), rows, results, bookRatio: total });
-  }
+  const machine = describeMachine();
+  writeResult("columns", { machine, rows, results, bookRatio: total }, values.json);
 }

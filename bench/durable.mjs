@@ -3,8 +3,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { loadNativeDisk } from "../dist/disk/native.js";
 import { open } from "../dist/index.js";
+import { openFloor } from "./floor.mjs";
 import {
   describeMachine,
   deviceBytesWritten,
@@ -15,9 +15,6 @@ import {
 import { printDurable } from "./print-durable.mjs";
 import { KEYS, orders, row } from "./rows.mjs";
 
-const BLOCK_BYTES = 4096;
-const FLOOR_FILE_BYTES = 16 * 1024 * 1024;
-
 let rowNumber = 0;
 const nextRow = () => row(rowNumber++);
 const nextKey = () => KEYS[rowNumber % KEYS.length];
@@ -25,34 +22,6 @@ const nextKey = () => KEYS[rowNumber % KEYS.length];
 /** One store in a directory of its own. */
 function openStore(directory, name, options = {}) {
   return open(join(directory, name), { tables: [orders], backend: "native", ...options });
-}
-
-/** The floor: `pwritev2` of 4 KiB, O_DIRECT + RWF_DSYNC, into written extents, and nothing around. */
-async function openFloor(directory) {
-  const disk = loadNativeDisk();
-  const path = join(directory, "floor");
-  const file = await disk.open(path, { write: true, create: true });
-  await file.zeroFill(0, FLOOR_FILE_BYTES);
-  await file.sync();
-  await file.close();
-  const lock = await disk.lock(join(directory, "floor.lock"));
-  const handler = { completed: () => {}, deliver: () => false };
-  const queue = disk.openCommitQueue({ slotBytes: BLOCK_BYTES, slotCount: 2, lock, handler });
-  const log = await queue.openLog(path, "direct-dsync");
-  let at = 0;
-  return {
-    write() {
-      queue.slot(0)[0] = at & 255;
-      queue.slot(0)[1] = (at >> 12) & 255;
-      queue.writeNow(log, 0, BLOCK_BYTES, at);
-      at = (at + BLOCK_BYTES) % FLOOR_FILE_BYTES;
-    },
-    async close() {
-      await log.close();
-      await queue.close();
-      await lock.release();
-    },
-  };
 }
 
 /** An engine that runs is compiled: none of the contenders is measured before it is. */

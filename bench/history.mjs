@@ -7,12 +7,13 @@ import { parseArgs } from "node:util";
 import { encode } from "@msgpack/msgpack";
 import { open } from "../dist/index.js";
 import { cleanUp, cleanUpOnSignals, removeAtEnd, runChild } from "./children.mjs";
-import { describeMachine, median } from "./machine.mjs";
+import { describeMachine } from "./machine.mjs";
 import { sizeOf } from "./procfs.mjs";
 import { writeResult } from "./results.mjs";
 import { backgroundIdle } from "./state/build.mjs";
 import { Load } from "./state/load.mjs";
 import { DEFINITIONS, keyOf, ROW_BYTES, rowOf, TABLES } from "./state/tables.mjs";
+import { median } from "./statistics.mjs";
 import { megabytes, millis, number, textTable } from "./text.mjs";
 
 const SNAPSHOTS = 10;

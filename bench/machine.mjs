@@ -1,11 +1,14 @@
 // What a figure was measured on, and what the kernel counted meanwhile.
 import { readFileSync, statSync } from "node:fs";
-import { cpus, loadavg, release } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
+
+export { median, quantiles } from "./statistics.mjs";
 
 export function describeMachine() {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: cpus().length,
+    memoryBytes: totalmem(),
     kernel: release(),
     node: process.version,
     loadAtStart: loadavg()[0],
@@ -19,35 +22,26 @@ export function processBytesWritten() {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** Bytes written to the block device under a directory, by anybody; undefined if there is none. */
-export function deviceBytesWritten(directory) {
+/** Fields of the block device under a directory, by the kernel's count; undefined if there is none. */
+function deviceFields(directory) {
   const { dev } = statSync(directory);
   const major = (dev >> 8) & 0xfff;
   const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
   try {
-    const fields = readFileSync(`/sys/dev/block/${major}:${minor}/stat`, "utf8")
-      .trim()
-      .split(/\s+/);
-    return Number(fields[6]) * 512;
+    return readFileSync(`/sys/dev/block/${major}:${minor}/stat`, "utf8").trim().split(/\s+/);
   } catch {
     return undefined;
   }
 }
 
-/** p50, p99, p99.9 and max of microseconds. */
-export function quantiles(samples) {
-  const sorted = Float64Array.from(samples).sort();
-  const at = (q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
-  const round = (value) => Math.round(value * 10) / 10;
-  return {
-    count: sorted.length,
-    p50: round(at(0.5)),
-    p99: round(at(0.99)),
-    p999: round(at(0.999)),
-    max: round(sorted.at(-1)),
-  };
+/** Bytes written to the block device under a directory, by anybody; undefined if there is none. */
+export function deviceBytesWritten(directory) {
+  const fields = deviceFields(directory);
+  return fields === undefined ? undefined : Number(fields[6]) * 512;
 }
 
-export function median(values) {
-  return Float64Array.from(values).sort()[Math.floor(values.length / 2)];
+/** Flushes of its cache that the device under a directory was asked for, by anybody. */
+export function deviceFlushes(directory) {
+  const flushes = deviceFields(directory)?.[15];
+  return flushes === undefined ? undefined : Number(flushes);
 }

@@ -47,10 +47,12 @@ export function printOverwrite(result) {
   return verdicts.filter(({ missed }) => missed).length;
 }
 
-printOrInsert(import.meta.url, "overwrite", (result) => {
+export function overwriteAsMarkdown(result) {
   const { summary, chart: drawn, sizes, verdicts } = describe(result);
   const fenced = ["```text", drawn, "```"].join("\n");
   return [summary, fenced, markdownTable(sizes), markdownTable(verdictTable(verdicts))].join(
     "\n\n",
   );
-});
+}
+
+printOrInsert(import.meta.url, "overwrite", overwriteAsMarkdown);

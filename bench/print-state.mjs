@@ -42,4 +42,6 @@ export function printState(result) {
   return missed;
 }
 
-printOrInsert(import.meta.url, "state", (result) => describe(result).map(asMarkdown).join("\n\n"));
+export const stateAsMarkdown = (result) => describe(result).map(asMarkdown).join("\n\n");
+
+printOrInsert(import.meta.url, "state", stateAsMarkdown);

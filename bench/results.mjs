@@ -48,11 +48,16 @@ export function printOrInsert(url, name, asMarkdown) {
     console.log(markdown);
     return;
   }
-  const text = readFileSync(document, "utf8");
+  const text = replaceBlock(readFileSync(document, "utf8"), name, markdown);
+  if (text === undefined) throw new Error(`${document} has no markers of "${name}"`);
+  writeFileSync(document, text);
+}
+
+/** The text with `markdown` between the markers of `name`; undefined if it has none. */
+export function replaceBlock(text, name, markdown) {
   const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from)
-    throw new Error(`${document} has no "${begin}" with "${end}" after it`);
-  const before = text.slice(0, from + begin.length);
-  writeFileSync(document, `${before}\n\n${markdown}\n\n${text.slice(to)}`);
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end, from);
+  if (from < 0 || to < 0) return undefined;
+  return `${text.slice(0, from + begin.length)}\n\n${markdown}\n\n${text.slice(to)}`;
 }

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanUp, cleanUpOnSignals, removeAtEnd, runChild } from "./children.mjs";
 import { describeMachine } from "./machine.mjs";
-import { installPeers } from "./peers.mjs";
+import { installLmdb } from "./peers/install.mjs";
 import { printState } from "./print-state.mjs";
 import { writeResult } from "./results.mjs";
 import { rowsPerTableOf } from "./state/build.mjs";
@@ -185,7 +185,7 @@ const MEASURE = {
   },
 
   async reads(state, { rounds, getsPerBlock }) {
-    const version = installPeers();
+    const version = installLmdb();
     const params = { ...state, rounds, getsPerBlock };
     return { lmdbVersion: version, ...(await inChild("reads", "reads", params, "reads")) };
   },
@@ -222,7 +222,7 @@ export async function state(argv) {
     );
   }
   try {
-    if (options.only.includes("reads")) installPeers();
+    if (options.only.includes("reads")) installLmdb();
     const { built, ...where } = await stateOf(options, options.gigabytes);
     const { directory: _directory, json, ...settings } = options;
     const result = {

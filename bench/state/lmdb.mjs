@@ -1,6 +1,6 @@
 // The same rows in lmdb, set up as its documentation recommends for small objects of few shapes in a
 // database that the page cache holds.
-import { loadLmdb } from "../peers.mjs";
+import { loadLmdb } from "../peers/install.mjs";
 
 const BATCH = 20_000;
 

@@ -1,4 +1,5 @@
 // The steady load: which rows it writes, and when.
+import { makeRandom } from "../random.mjs";
 import { DEFINITIONS, keyOf, rowOf, TABLES } from "./tables.mjs";
 
 /** Rows that most transactions are about, as open orders and positions are: at most half of all. */
@@ -6,17 +7,6 @@ export const HOT_ROWS = 10_000;
 /** Part of the transactions that is about them; the rest goes to any row. */
 export const HOT_PART = 0.9;
 export const TRANSACTIONS_PER_SECOND = 10_000;
-
-/** Xorshift: the choice of a key must cost nothing beside the put. */
-export function makeRandom(seed) {
-  let state = seed | 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 4_294_967_296;
-  };
-}
 
 /**
  * Makes transactions of one `put` each: nine out of ten on the hot rows, or all of them on any row

@@ -3,8 +3,8 @@ import { rmSync } from "node:fs";
 import { open } from "../../dist/index.js";
 import { median } from "../machine.mjs";
 import { sizeOf } from "../procfs.mjs";
+import { makeRandom } from "../random.mjs";
 import { CONFIGURATION, copyToLmdb, meanValueBytes, openTable } from "./lmdb.mjs";
-import { makeRandom } from "./load.mjs";
 import { absentKeyOf, DEFINITIONS, keyOf, ROW_BYTES, TABLES } from "./tables.mjs";
 
 /** Rows that were read a moment ago, in all tables together. */

@@ -6,7 +6,8 @@ import { open } from "../../dist/index.js";
 import { runChild } from "../children.mjs";
 import { median } from "../machine.mjs";
 import { dropPageCache } from "../procfs.mjs";
-import { Load, makeRandom, pace, TRANSACTIONS_PER_SECOND } from "./load.mjs";
+import { makeRandom } from "../random.mjs";
+import { Load, pace, TRANSACTIONS_PER_SECOND } from "./load.mjs";
 import { DEFINITIONS, keyOf, rowOf, TABLES } from "./tables.mjs";
 
 /** The tail is longest just before it is taken over by a run; so many such moments are seen first. */
