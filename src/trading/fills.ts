@@ -1,5 +1,6 @@
 /** A fill: order, position, balances, risk and audit, all changed by one transaction. */
 import { type Decimal, HoldfastError } from "../index.js";
+import { mayGrow, orderFor } from "./amendments.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
 import { appendFill, type FillFacts, insertFill, isLate } from "./fold.js";
@@ -154,7 +155,7 @@ function fillOrder(
   price: Decimal,
   quantity: Decimal,
 ): Order {
-  const before = step.order(clientId);
+  const before = orderFor(step, clientId, quantity);
   const filled = before.filled.add(quantity);
   const left = before.quantity.compare(filled);
   if (left < 0 || before.side !== input.side || before.symbol !== input.symbol) {
@@ -165,7 +166,9 @@ function fillOrder(
       { key: clientId },
     );
   }
-  const status = nextStatus(clientId, before.status, left === 0 ? "complete" : "fill");
+  // While a larger quantity is asked for, nobody can say that this was the last fill.
+  const complete = left === 0 && !mayGrow(step, clientId, before);
+  const status = nextStatus(clientId, before.status, complete ? "complete" : "fill");
   const after = changedOrder(before, {
     status,
     venueId: venueIdOf(step, clientId, before, input.venueId),

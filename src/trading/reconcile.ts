@@ -149,13 +149,15 @@ export class Reconciliation {
   /** What the venue says of each of our working orders, but those that are being sent now. */
   async #askOrders(): Promise<AskedOrder[]> {
     const broker = this.#broker;
+    const time = this.#trading.clock();
     const open = await broker.openOrders();
     const byClientId = new Map(open.map((order) => [order.clientId, order]));
     const asked: AskedOrder[] = [];
-    for (const { clientId, symbol, status } of this.#trading.workingOrders(broker.venue)) {
+    for (const order of this.#trading.workingOrders(broker.venue)) {
+      const { clientId, symbol, status } = order;
       if (status === "intent") continue;
       const theirs = byClientId.get(clientId) ?? (await broker.order(symbol, clientId));
-      asked.push({ clientId, theirs });
+      asked.push({ clientId, theirs, time, asked: order });
     }
     for (const { clientId, venueId, quantity, side, symbol } of open) {
       if (clientId !== undefined && this.#trading.order(clientId) !== undefined) continue;

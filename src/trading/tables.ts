@@ -97,6 +97,23 @@ export const workingOrders = defineTable({
   fields: { symbol: string() },
 });
 
+/**
+ * Changes of working orders that were asked for and not answered, by client id: the order has its
+ * old terms until the venue says that it has these.
+ */
+export const amendments = defineTable({
+  name: "trading.amendments",
+  version: 1,
+  key: string(),
+  resident: true,
+  fields: {
+    price: nullable(amount()),
+    stopPrice: nullable(amount()),
+    quantity: amount(),
+    asked: timestamp(),
+  },
+});
+
 /** Client ids by venue and the venue's id. */
 export const orderIds = defineTable({
   name: "trading.orderIds",
@@ -232,6 +249,7 @@ export const sessions = defineTable({
 
 /** All tables of a trading state, for the option `tables` of `open`. */
 export const TRADING_TABLES = Object.freeze([
+  amendments,
   balances,
   cashMovements,
   counters,
@@ -260,5 +278,6 @@ export const TRADING_TABLES = Object.freeze([
 
 export type InstrumentRow = RowOf<typeof instruments>;
 export type OrderRow = RowOf<typeof orders>;
+export type AmendmentRow = RowOf<typeof amendments>;
 export type FillRow = RowOf<typeof fills>;
 export type PositionRow = RowOf<typeof positions>;
