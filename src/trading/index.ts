@@ -10,7 +10,7 @@ export type {
   SubmitResult,
 } from "./broker.js";
 export type { FillInput, FillResult } from "./fills.js";
-export type { InstrumentInput } from "./instruments.js";
+export { type InstrumentInput, settleOf } from "./instruments.js";
 export type { NonceOptions, NoncePolicy, Nonces } from "./nonces.js";
 export {
   ORDER_EVENTS,
