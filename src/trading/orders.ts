@@ -147,6 +147,8 @@ export function venueIdOf(
 ): string | null {
   if (venueId === undefined || venueId === before.venueId) return before.venueId;
   const known = step.tx.get(orderIds, [before.venue, venueId])?.clientId;
+  // One that it had before it was replaced.
+  if (known === clientId && !replaces) return before.venueId;
   if ((before.venueId !== null && !replaces) || (known !== undefined && known !== clientId)) {
     throw invalid(
       `order ${clientId} has the id ${before.venueId} at ${before.venue}, and ` +
