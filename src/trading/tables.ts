@@ -41,7 +41,8 @@ const side = () => enumeration(["buy", "sell"]);
 /** What is traded, by symbol. A symbol belongs to one venue. */
 export const instruments = defineTable({
   name: "trading.instruments",
-  version: 1,
+  // 2: inverse contracts.
+  version: 2,
   key: string(),
   resident: true,
   fields: {

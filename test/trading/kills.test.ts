@@ -129,7 +129,7 @@ beforeAll(() => {
   ensureBuilt();
 });
 
-test.each(tapeFiles().slice(0, 2))("killed with SIGKILL over %s", async (file) => {
+test.each(tapeFiles())("killed with SIGKILL over %s", async (file) => {
   const seed = seedOfRun(1);
   const random = new Random(seed);
   const venue = new Venue(seed, await loadMarket(file));

@@ -94,13 +94,19 @@ async function act() {
   } else if (dice === 8 && working.length > 0) {
     const { clientId } = working[below(working.length)];
     const quantity = `0.0${10 + below(30)}`;
-    await trading.amend(broker, clientId, { quantity }).catch(refused);
+    await trading.amend(broker, clientId, { quantity }).catch(impossible);
   } else if (dice === 9) await trading.mark("BTC-USD", price.toFixed(2));
 }
 
 /** Lost requests are part of trading. */
 function refused(error) {
   if (isHoldfastError(error)) throw error;
+}
+
+/** The order is not open, waits for an answer, or has more filled than that. */
+function impossible(error) {
+  const usual = ["ORDER_TRANSITION", "INVALID_ARGUMENT"];
+  if (!isHoldfastError(error) || !usual.includes(error.code)) throw error;
 }
 
 async function finish() {
