@@ -4,6 +4,7 @@ import { mayGrow, orderFor } from "./amendments.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
 import { appendFill, type FillFacts, insertFill, isLate } from "./fold.js";
+import { POINT_FILLS, putPoint } from "./fold-points.js";
 import { settleOf } from "./instruments.js";
 import { nextStatus } from "./order-states.js";
 import { changedOrder, type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
@@ -190,7 +191,8 @@ function bookFill(
   facts: FillFacts,
 ): { readonly fill: FillRow; readonly position: PositionRow } {
   const before = step.position(symbol);
-  const { position, realised, others } = isLate(before, tradeId, facts.time)
+  const late = isLate(before, tradeId, facts.time);
+  const { position, realised, others } = late
     ? insertFill(step, symbol, before, [tradeId, facts], instrument)
     : appendFill(before, [tradeId, facts], instrument);
   const { adjustment, clientId, side, price, quantity, fee, feeCurrency, time, reason } = facts;
@@ -210,6 +212,9 @@ function bookFill(
   };
   step.put(fills, [symbol, tradeId], fill);
   step.put(positions, symbol, position);
+  if (!late && position.fills % POINT_FILLS === 0) {
+    putPoint(step, symbol, { time, tradeId }, position);
+  }
   step.put(tradeHistory, step.auditKey(symbol, time), { tradeId });
   for (const [currency, change] of changesOf(fill, instrument)) {
     credit(step, instrument.venue, currency, change);

@@ -169,6 +169,14 @@ export const positions = defineTable({
   },
 });
 
+/** What a position was after some of its fills, by symbol, time and trade id of the fill. */
+export const foldPoints = defineTable({
+  name: "trading.foldPoints",
+  version: 1,
+  key: [string(), timestamp(), string()],
+  fields: { quantity: amount(), cost: amount() },
+});
+
 /** The newest price of a symbol. */
 export const marks = defineTable({
   name: "trading.marks",
@@ -257,6 +265,7 @@ export const TRADING_TABLES = Object.freeze([
   drawdowns,
   exposures,
   fills,
+  foldPoints,
   instruments,
   marks,
   nonceBlocks,
