@@ -1,4 +1,4 @@
-/** The account: how it begins, and what the engine does with it, each in the event's transaction. */
+/** The account: how it begins, and its fills, each in the transaction of an event. */
 import type { Decimal, Transaction } from "../index.js";
 import { positions, settleOf, type TradingTransaction, valueAt } from "../trading/index.js";
 import { SCALE, ZERO } from "./exact.js";

@@ -52,9 +52,10 @@ export interface Broker {
     readonly venueId: string | null;
   }): Promise<void>;
   /**
-   * Changes price or quantity of an order: `order` is as it is to be, `order.venueId` the venue's id
-   * of it, `order.changed` when it was asked for. As `submit`, it resolves only if the venue has said what became of that; `venueId` is the
-   * new id, where the venue replaces orders. Only needed for `Trading.amend`.
+   * Changes price or quantity of an order: `order` is as it is to be, `order.venueId` the venue's
+   * id of it, `order.changed` when it was asked for. As `submit`, it resolves only if the venue has
+   * said what became of that; `venueId` is the new id, where the venue replaces orders. Only needed
+   * for `Trading.amend`.
    */
   amend?(order: Order): Promise<SubmitResult>;
   /** An order by the client id, open or not; undefined if the venue does not know it. */

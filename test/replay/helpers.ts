@@ -17,7 +17,7 @@ export const COINBASE = path("fixtures/coinbase_btcusd_trades.csv");
 export const BITSTAMP = path("fixtures/bitstamp_btcusd_trades.csv");
 
 /** Of the state at the end of SPOT_TAPE: `test/replay/engine.test.ts` holds it. */
-export const SPOT_DIGEST = "ff267890b10a02e5162b1027fe7ad6bc19fa36fb49b1c241a745d1884e39d79f";
+export const SPOT_DIGEST = "f0f635b6a0974d3f1f4d0f90245883862063d6d392543b024457a30aa7e98923";
 
 /** A decimal with the scale of all prices and quantities. */
 export const d = (value: string | number) => Decimal.of(String(value), 8);
