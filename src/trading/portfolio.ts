@@ -137,12 +137,15 @@ function followDrawdown(step: Step, number: number, peak: Decimal, nav: Decimal)
     return 0;
   }
   if (nav.compare(current.trough) < 0) {
-    step.put(drawdowns, number, { ...current, peak, trough: nav, troughTime: step.time });
+    // Member by member, as above: this is the row that most fills change.
+    const { began, ended } = current;
+    step.put(drawdowns, number, { peak, trough: nav, began, troughTime: step.time, ended });
   }
   return number;
 }
 
 function haltIfTooDeep(step: Step, drawdown: Decimal): void {
+  if (drawdown.isZero()) return;
   const maximum = step.tx.get(portfolioLimits, ONLY)?.maxDrawdown ?? undefined;
   if (maximum === undefined || drawdown.compare(maximum) <= 0) return;
   halt(step, "drawdown", `drawdown ${drawdown}, limit ${maximum}`);

@@ -11,7 +11,7 @@ import { advanceOrder, type Order, type OrderRequest, orderOf } from "./orders.j
 import { revisePortfolio } from "./portfolio.js";
 import { type ReconcileOptions, Reconciliation } from "./reconcile.js";
 import type { RecoveryReport } from "./report.js";
-import { ONLY, Step } from "./step.js";
+import { ONLY, type Pace, Step } from "./step.js";
 import {
   type AmendmentRow,
   amendments,
@@ -104,6 +104,7 @@ export class Trading {
   readonly clock: () => number;
   readonly #currency: string;
   readonly #idPrefix: string;
+  readonly #pace: Pace = { sessionDue: 0 };
 
   /** @internal */
   constructor(
@@ -134,7 +135,8 @@ export class Trading {
   step<T>(work: (step: Step) => T, annotation?: Annotation): Promise<T> {
     const { store } = this;
     return store.transact((tx) => {
-      const step = new Step(tx, this.clock(), store.lastSequence + 1, this.#currency);
+      const time = this.clock();
+      const step = new Step(tx, time, store.lastSequence + 1, this.#currency, this.#pace);
       const result = work(step);
       step.end();
       return result;
