@@ -179,7 +179,7 @@ export class Engine {
   /** After fills and prices: what is held, and whether the drawdown has halted trading. */
   #lookAgain(step: Step): void {
     this.#position = units(quantityHeld(step));
-    this.#halted = (step.tx.get(portfolio, "")?.halted ?? "no") !== "no";
+    this.#halted = step.trading.halted() !== "no";
   }
 
   /** What an event shows at an order's price; undefined if it says nothing about it. */

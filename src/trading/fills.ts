@@ -8,7 +8,7 @@ import { POINT_FILLS, putPoint } from "./fold-points.js";
 import { settleOf } from "./instruments.js";
 import { nextStatus } from "./order-states.js";
 import { changedOrder, type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
-import { navOfPosition, refreshPortfolio } from "./portfolio.js";
+import { navOfPosition, noteValue } from "./portfolio.js";
 import type { Step } from "./step.js";
 import {
   type FillRow,
@@ -81,7 +81,7 @@ export function applyFill(step: Step, input: FillInput, foreign = false): FillRe
     time: input.time ?? step.time,
     reason: "",
   });
-  refreshPortfolio(step);
+  noteValue(step);
   return { applied: true, fill, order, position };
 }
 
@@ -110,7 +110,7 @@ export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
     time: Math.max(step.time, step.position(symbol).lastTime + 1),
   });
   step.riskEvent(symbol, "correction", `${figures.side} ${figures.quantity}: ${reason}`);
-  refreshPortfolio(step);
+  noteValue(step);
   return fill;
 }
 

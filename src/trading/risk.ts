@@ -4,7 +4,7 @@
  */
 import { Decimal, HoldfastError } from "../index.js";
 import { type Amount, invalid, notNegativeOf, ONE, sameAmount, ZERO } from "./amounts.js";
-import { grossExposure } from "./portfolio.js";
+import { grossExposure, portfolioNow } from "./portfolio.js";
 import { valueAt } from "./positions.js";
 import { limitError, ONLY, type Step } from "./step.js";
 import {
@@ -168,7 +168,7 @@ function priced(price: Decimal | undefined, symbol: string): Decimal {
 
 /** While trading is halted, only what makes a position smaller is sent; if it is known well. */
 function checkHalt(step: Step, order: OrderRow, before: OrderRow | undefined): void {
-  const { halted, haltReason } = step.portfolio();
+  const { halted, haltReason } = portfolioNow(step);
   if (halted === "no" || (order.reduceOnly && halted !== "mismatch")) return;
   if (before !== undefined && onlyShrinks(order, before)) return;
   throw new HoldfastError("TRADING_HALTED", `trading is halted (${halted}): ${haltReason}`);

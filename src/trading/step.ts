@@ -59,6 +59,8 @@ export class Step {
    * to be reckoned anew from all that is held.
    */
   navChange: Decimal | undefined = ZERO;
+  /** What was paid in or out since then; undefined: nothing at all has changed. */
+  flow: Decimal | undefined;
   readonly #pace: Pace | undefined;
   #written = false;
   #audited = 0;
@@ -147,6 +149,7 @@ export class Step {
     return this.tx.get(positions, symbol) ?? NO_POSITION;
   }
 
+  /** As it was written last: see `portfolioNow` of portfolio.ts. */
   portfolio(): PortfolioRow {
     return this.tx.get(portfolio, ONLY) ?? NEW_PORTFOLIO;
   }

@@ -19,7 +19,7 @@ import {
   type OrderRequest,
   placeOrder,
 } from "./orders.js";
-import { halt, mark, resume, setRate } from "./portfolio.js";
+import { halt, mark, portfolioNow, resume, setRate } from "./portfolio.js";
 import { type RateLimit, setRateLimit, takeTokens } from "./rates.js";
 import {
   type PortfolioLimitsInput,
@@ -29,6 +29,7 @@ import {
 } from "./risk.js";
 import { logSignal, type Signal } from "./signals.js";
 import type { Step } from "./step.js";
+import type { PortfolioRow } from "./tables.js";
 
 /**
  * All that is done with one of these happens together or not at all. What throws takes the whole
@@ -168,6 +169,11 @@ export class TradingTransaction {
   /** No orders any more, but those that reduce a position, until `resume`. */
   halt(reason: string): void {
     halt(this.#step, "manual", reason);
+  }
+
+  /** Why trading is halted, by all that has happened in this transaction too; "no": it is not. */
+  halted(): PortfolioRow["halted"] {
+    return portfolioNow(this.#step).halted;
   }
 
   /** Orders are taken again. */

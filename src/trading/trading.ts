@@ -8,7 +8,7 @@ import type { FillInput, FillResult } from "./fills.js";
 import type { InstrumentInput } from "./instruments.js";
 import { type NonceOptions, Nonces } from "./nonces.js";
 import { advanceOrder, type Order, type OrderRequest, orderOf } from "./orders.js";
-import { revisePortfolio } from "./portfolio.js";
+import { revisePortfolio, settlePortfolio } from "./portfolio.js";
 import { type ReconcileOptions, Reconciliation } from "./reconcile.js";
 import type { RecoveryReport } from "./report.js";
 import { ONLY, type Pace, Step } from "./step.js";
@@ -138,6 +138,7 @@ export class Trading {
       const time = this.clock();
       const step = new Step(tx, time, store.lastSequence + 1, this.#currency, this.#pace);
       const result = work(step);
+      settlePortfolio(step);
       step.end();
       return result;
     }, annotation);
