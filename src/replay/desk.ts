@@ -131,9 +131,10 @@ export class Desk {
   #amend(step: Step, action: Action & { type: "amend" }, market: MarketRow, book: Book): void {
     const { id } = action;
     const clientId = clientIdOf(id);
-    step.trading.amendOrder(clientId, { price: fromUnits(action.price) });
+    const change = { price: fromUnits(action.price) };
     // The venue is in this process: its answer is part of the event.
-    const quote = quoteOf(step.trading.orderAmended(clientId), this.#quoteOf(id));
+    const order = step.trading.amendOrder(clientId, change, { answered: true });
+    const quote = quoteOf(order, this.#quoteOf(id));
     this.#open.set(id, quote);
     this.#setAhead(step, id, shownAt(quote, market, book));
   }

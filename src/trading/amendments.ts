@@ -39,11 +39,24 @@ type Terms = Pick<OrderRow, "price" | "stopPrice" | "quantity">;
 
 const CHANGE = new Set(["quantity", "price", "stopPrice"]);
 
+export interface AmendOptions {
+  /**
+   * The venue has said yes already, as one in the same process may (a simulation, a backtest): the
+   * order is changed at once. Default: false.
+   */
+  readonly answered?: boolean | undefined;
+}
+
 /**
  * Writes down what is asked for, if no limit refuses it; gives the order as it is to be, changed
  * now.
  */
-export function amendOrder(step: Step, clientId: string, change: OrderChange): Order {
+export function amendOrder(
+  step: Step,
+  clientId: string,
+  change: OrderChange,
+  { answered = false }: AmendOptions = {},
+): Order {
   for (const name of Object.keys(change)) {
     if (!CHANGE.has(name)) throw invalid(`of an order no "${name}" can be changed`);
   }
@@ -59,9 +72,16 @@ export function amendOrder(step: Step, clientId: string, change: OrderChange): O
   if (terms.quantity.compare(before.filled) <= 0) {
     throw invalid(`of order ${clientId} ${before.filled} are filled: ${terms.quantity} is too few`);
   }
-  const after = changedOrder(before, { ...before, changed: step.time }, terms);
+  const { status, venueId, filled, filledValue, reason } = before;
+  const changes = { status, venueId, filled, filledValue, reason, changed: step.time };
+  const after = changedOrder(before, changes, terms);
   checkOrder(step, after, before);
-  step.put(amendments, clientId, { ...terms, asked: step.time });
+  if (answered) {
+    writeOrder(step, clientId, before, after);
+    return orderOf(clientId, after);
+  }
+  const { price, stopPrice, quantity } = terms;
+  step.put(amendments, clientId, { price, stopPrice, quantity, asked: step.time });
   const surplus = surplusOf(terms, before);
   if (!surplus.isZero()) addExposure(step, before, surplus);
   return orderOf(clientId, after);
@@ -130,7 +150,9 @@ export function amendRejected(step: Step, clientId: string, news: OrderNews = {}
   // All of the old quantity had been filled meanwhile.
   if (!before.filled.equals(before.quantity)) return orderOf(clientId, before);
   const status = nextStatus(clientId, before.status, "complete");
-  const after = changedOrder(before, { ...before, status, changed: step.time });
+  const { venueId, filled, filledValue, reason } = before;
+  const changes = { status, venueId, filled, filledValue, reason, changed: step.time };
+  const after = changedOrder(before, changes);
   writeOrder(step, clientId, before, after);
   return orderOf(clientId, after);
 }

@@ -1,5 +1,5 @@
 /** Every public name of `holdfast/trading`. */
-export type { AmendNews, OrderChange } from "./amendments.js";
+export type { AmendNews, AmendOptions, OrderChange } from "./amendments.js";
 export type { Amount } from "./amounts.js";
 export { type AuditPlace, type AuditRange, exportLines } from "./audit.js";
 export type {

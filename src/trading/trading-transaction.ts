@@ -2,6 +2,7 @@
 import type { Transaction } from "../index.js";
 import {
   type AmendNews,
+  type AmendOptions,
   amendOrder,
   amendRejected,
   type OrderChange,
@@ -96,13 +97,14 @@ export class TradingTransaction {
 
   /**
    * Writes down that an order is to be changed; the venue is to be asked when the transaction is
-   * durable. Gives the order as it is to be; until the venue has answered it is as it was.
+   * durable. Gives the order as it is to be; until the venue has answered it is as it was. With
+   * `answered: true` it has, and the order is changed.
    *
    * Throws RISK_LIMIT, TRADING_HALTED; ORDER_TRANSITION for an order that is not open, or waits for
    * such an answer already; INVALID_ARGUMENT for a change that cannot be meant.
    */
-  amendOrder(clientId: string, change: OrderChange): Order {
-    return amendOrder(this.#step, clientId, change);
+  amendOrder(clientId: string, change: OrderChange, options?: AmendOptions): Order {
+    return amendOrder(this.#step, clientId, change, options);
   }
 
   /** The venue has changed the order: to what was asked for, or what `news` says. */

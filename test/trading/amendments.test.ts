@@ -58,6 +58,20 @@ describe("an amendment", () => {
     expect(shown(desk)).toBe("1 of 6 at 101.5, partial");
   });
 
+  test("that is answered already changes the order at once, if no limit refuses it", async () => {
+    const desk = await begin();
+    const { trading, run } = desk;
+    const amend = (quantity: number) =>
+      run(trading.transact((t) => t.amendOrder(ID, { quantity }, { answered: true })));
+    await run(trading.transact((t) => t.setSymbolLimits(PERP, { maxPosition: 6 })));
+    expect((await amend(6)).quantity.toNumber()).toBe(6);
+    expect([shown(desk), openBuys(desk)]).toEqual(["0 of 6 at 100, open", "6.00000000"]);
+    expect(trading.amendment(ID)).toBeUndefined();
+    await expect(amend(7)).rejects.toMatchObject({ code: "RISK_LIMIT" });
+    await amend(1);
+    expect([shown(desk), openBuys(desk)]).toEqual(["0 of 1 at 100, open", "1.00000000"]);
+  });
+
   test("that is refused leaves nothing", async () => {
     const desk = await begin();
     const { trading, run } = desk;
