@@ -15,7 +15,14 @@ const INNER = [
   ...["codec/decimal", "codec/key", "codec/row", "codec/schema"],
   "columns/columns",
   ...["disk/lock", "disk/native", "disk/portable"],
-  ...["replay/checks", "replay/digest", "replay/run", "replay/tables", "replay/tape"],
+  ...[
+    "replay/checks",
+    "replay/digest",
+    "replay/engine",
+    "replay/run",
+    "replay/tables",
+    "replay/tape",
+  ],
 ];
 
 /** The thread of the background loads the first alone; its own module, which acts, is in none. */

@@ -35,15 +35,16 @@ function accountLines(account: AccountSummary | null): Line[] {
   if (account === null) return [["account", "none: the tape has not shown a market yet"]];
   const money = (text: string) => `${amount(text)} ${account.settle}`;
   const average = account.averagePrice === null ? "" : ` at ${amount(account.averagePrice)}`;
+  const mark = account.mark === null ? "" : `, marked at ${amount(account.mark)}`;
   const balances = Object.entries(account.balances);
   return [
-    ["position", `${amount(account.position)}${average}, marked at ${amount(account.mark)}`],
+    ["position", `${amount(account.position)}${average}${mark}`],
     [
       "P&L",
       `realised ${money(account.realised)}, open ${money(account.unrealised)}, ` +
         `fees ${money(account.fees)}`,
     ],
-    ["equity", `${money(account.equity)}, largest drawdown ${money(account.largestDrawdown)}`],
+    ["equity", `${money(account.equity)}, largest drawdown ${percent(account.largestDrawdown)}`],
     ["balances", balances.map(([asset, total]) => `${amount(total)} ${asset}`).join(", ")],
     [
       "orders",
@@ -77,6 +78,11 @@ function recovery(result: ReplayResult): string {
   if (result.recoveryMillis === 0) return `none: a new store, made in ${result.openMillis} ms`;
   const torn = result.tornBytes === 0 ? "" : `, ${bytes(result.tornBytes)} of a torn end set aside`;
   return `${result.recoveryMillis} ms, ${whole(result.transactionsRecovered)} transactions${torn}`;
+}
+
+/** A part as a percentage. */
+function percent(part: string): string {
+  return `${Number((Number(part) * 100).toFixed(4))} %`;
 }
 
 function whole(value: number): string {

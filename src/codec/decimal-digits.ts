@@ -128,6 +128,30 @@ export function multiplyRounded(
   return quotient + away(rounding, low < 0, half, quotient % 2 !== 0) + 0;
 }
 
+/** Quotients below this, in floats, are off by less than 1e-6 of one. */
+const NEAREST_MAX = 2 ** 31;
+const FROM_TIE = 1e-5;
+
+/**
+ * a x 10^power / b, rounded to the nearest integer, of two safe integers; undefined where floats
+ * cannot tell: for large quotients, and near a tie, on which the rounding decides.
+ */
+export function divideNearest(
+  a: number,
+  b: number,
+  power: number,
+  rounding: Rounding | undefined,
+): number | undefined {
+  const unit = POWERS[power];
+  const nearest = rounding === "half-even" || rounding === "half-up" || rounding === "half-down";
+  if (unit === undefined || !nearest) return undefined;
+  const quotient = (a / b) * unit;
+  if (!(Math.abs(quotient) < NEAREST_MAX)) return undefined;
+  const part = Math.abs(quotient - Math.trunc(quotient));
+  if (Math.abs(part - 0.5) < FROM_TIE) return undefined;
+  return Math.round(quotient) + 0;
+}
+
 /**
  * What to add to a truncated quotient: 0, or 1 away from zero. `half` compares what was cut off
  * with one half: -1 less, 0 exactly, 1 more.

@@ -5,6 +5,7 @@ import {
   canonical,
   DECIMAL_SCALE_MAX,
   decimalError,
+  divideNearest,
   divideRounded,
   formatDecimal,
   multiplyRounded,
@@ -156,6 +157,11 @@ export class Decimal {
     checkScale(scale);
     if (other.coefficient === 0) throw decimalError(`division of ${this} by zero`);
     const power = scale - this.scale + other.scale;
+    const [a, b] = [this.coefficient, other.coefficient];
+    if (typeof a === "number" && typeof b === "number") {
+      const nearest = divideNearest(a, b, power, rounding);
+      if (nearest !== undefined) return new Decimal(nearest, scale);
+    }
     const numerator = power > 0 ? scaleUp(this.coefficient, power) : this.coefficient;
     const denominator = power < 0 ? scaleUp(other.coefficient, -power) : other.coefficient;
     const quotient = divideRounded(numerator, denominator, rounding);

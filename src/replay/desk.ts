@@ -1,44 +1,60 @@
 /** The engine's own orders: placed, amended, cancelled, taken and filled, in a transaction. */
 import { assert } from "../base/assert.js";
-import type { Decimal } from "../index.js";
-import { bookFill, nextNonce, type Step, strategyOf } from "./account.js";
+import type { Decimal, Store } from "../index.js";
+import { type Order, orders } from "../trading/index.js";
+import { bookFill, type Step } from "./account.js";
 import type { Book } from "./book.js";
 import type { TradeEvent } from "./events.js";
 import { fromUnits, units, ZERO } from "./exact.js";
-import { type Resting, takenOf, touchedBy } from "./fills.js";
-import type { StorePort } from "./ports.js";
+import { type Resting, type RestingOrder, takenOf, touchedBy } from "./fills.js";
+import { VENUE } from "./instrument.js";
 import type { Action } from "./strategy.js";
 import type { OpenQuote } from "./strategy-view.js";
-import { type MarketRow, type OrderRow, orders, queueAhead, strategies } from "./tables.js";
+import { type MarketRow, queueAhead, quotes, type StrategyRow, strategies } from "./tables.js";
 
-/** Open orders in memory, in the order of their ids; the same stand in `orders`, status "open". */
+const ID_DIGITS = 8;
+
+/** An open quote, as the rows of its order and of `quotes` say. */
+interface Quote extends RestingOrder {
+  readonly level: number;
+  readonly placedEvent: number;
+}
+
+/** Open quotes in memory, in the order of their numbers; the same stand in the tables. */
 export class Desk {
-  readonly #open = new Map<number, OrderRow>();
+  readonly #open = new Map<number, Quote>();
   readonly #ahead = new Map<number, Decimal>();
+  #strategy: StrategyRow | undefined;
 
-  /** Takes up the open orders of a store. */
-  static load(store: StorePort): Desk {
+  /** Takes up the open quotes of a store. */
+  static load(store: Store, symbol: string): Desk {
     const desk = new Desk();
-    for (const [id, order] of store.table(orders).entries()) {
-      if (order.status === "open") desk.#open.set(id, order);
+    for (const [number, row] of store.table(quotes).entries()) {
+      const order = store.table(orders).get(clientIdOf(number));
+      assert(order !== undefined, `quote ${number} has no order`);
+      desk.#open.set(number, quoteOf(order, row));
     }
-    for (const [id, { quantity }] of store.table(queueAhead).entries()) {
-      desk.#ahead.set(id, quantity);
+    for (const [number, { quantity }] of store.table(queueAhead).entries()) {
+      desk.#ahead.set(number, quantity);
     }
+    desk.#strategy = store.table(strategies).get(symbol);
     return desk;
   }
 
-  open(): Iterable<OrderRow> {
-    return this.#open.values();
+  /** The strategy's row. It exists from the event on that made the instrument known. */
+  strategyOf({ tx, symbol }: Step): StrategyRow {
+    this.#strategy ??= tx.get(strategies, symbol);
+    assert(this.#strategy !== undefined, "the strategy is missing from the store");
+    return this.#strategy;
   }
 
   /** The open quotes as the strategy sees them. */
   quotes(): OpenQuote[] {
-    const quotes: OpenQuote[] = [];
+    const seen: OpenQuote[] = [];
     for (const [id, { side, level, price, placedEvent }] of this.#open) {
-      quotes.push({ id, side, level, price: units(price), placedEvent });
+      seen.push({ id, side, level, price: units(price), placedEvent });
     }
-    return quotes;
+    return seen;
   }
 
   /** Fills what a trade of the tape fills. True if anything but the queue has changed. */
@@ -57,7 +73,7 @@ export class Desk {
   }
 
   /** Rule 4 of the fill rule: nothing more can stand ahead than the tape shows. */
-  onShown(step: Step, shown: (order: OrderRow) => Decimal | undefined): void {
+  onShown(step: Step, shown: (order: RestingOrder) => Decimal | undefined): void {
     for (const [id, order] of this.#open) {
       const ahead = this.#aheadOf(id);
       if (ahead.isZero()) continue;
@@ -66,13 +82,16 @@ export class Desk {
     }
   }
 
-  /** Carries out what the strategy has decided. */
+  /** Carries out what the strategy has decided. Every request to the venue has its nonce. */
   act(step: Step, actions: readonly Action[], market: MarketRow, book: Book): void {
-    const strategy = { ...strategyOf(step) };
+    const strategy = { ...this.strategyOf(step) };
     for (const action of actions) {
+      step.trading.nextNonce(VENUE);
+      // Orders are numbered as they are placed.
+      const next = strategy.placed + strategy.taken + 1;
       switch (action.type) {
         case "place":
-          this.#place(step, action, market, book);
+          this.#place(step, next, action, market, book);
           strategy.placed++;
           break;
         case "amend":
@@ -80,84 +99,60 @@ export class Desk {
           strategy.amended++;
           break;
         case "cancel":
-          this.#cancel(step, action.id);
+          step.trading.orderCancelled(clientIdOf(action.id));
+          this.#end(step, action.id);
           strategy.cancelled++;
           break;
         case "take":
-          take(step, action, market);
+          take(step, next, action, market);
           strategy.taken++;
           strategy.lastTakeEvent = step.event;
       }
     }
     step.tx.put(strategies, step.symbol, strategy);
+    this.#strategy = strategy;
   }
 
-  #place(step: Step, action: Action & { type: "place" }, market: MarketRow, book: Book): void {
-    const id = nextNonce(step, "order");
-    const order: OrderRow = {
-      ...newOrder(step, action),
-      kind: "quote",
-      level: action.level,
-      status: "open",
-      filled: ZERO,
-    };
-    this.#write(step, id, order);
-    this.#setAhead(step, id, shownAt(order, market, book));
+  #place(
+    step: Step,
+    id: number,
+    action: Action & { type: "place" },
+    market: MarketRow,
+    book: Book,
+  ): void {
+    const row = { level: action.level, placedEvent: step.event };
+    const quote = quoteOf(send(step, id, action), row);
+    this.#open.set(id, quote);
+    step.tx.put(quotes, id, row);
+    this.#setAhead(step, id, shownAt(quote, market, book));
   }
 
   /** A new price loses the place in the queue. */
   #amend(step: Step, action: Action & { type: "amend" }, market: MarketRow, book: Book): void {
-    const before = this.#orderOf(action.id);
-    const order: OrderRow = {
-      ...before,
-      price: fromUnits(action.price),
-      request: nextNonce(step, "request"),
-      amends: before.amends + 1,
-      changedEvent: step.event,
-      changed: step.timeMicros,
-    };
-    this.#write(step, action.id, order);
-    this.#setAhead(step, action.id, shownAt(order, market, book));
-  }
-
-  #cancel(step: Step, id: number): void {
-    this.#write(step, id, {
-      ...this.#orderOf(id),
-      status: "cancelled",
-      request: nextNonce(step, "request"),
-      changedEvent: step.event,
-      changed: step.timeMicros,
-    });
+    const { id } = action;
+    const clientId = clientIdOf(id);
+    const change = { price: fromUnits(action.price) };
+    // The venue is in this process: its answer is part of the event.
+    const order = step.trading.amendOrder(clientId, change, { answered: true });
+    const quote = quoteOf(order, this.#quoteOf(id));
+    this.#open.set(id, quote);
+    this.#setAhead(step, id, shownAt(quote, market, book));
   }
 
   #fill(step: Step, id: number, quantity: Decimal): void {
-    const order = this.#orderOf(id);
-    const filled = order.filled.add(quantity);
-    bookFill(step, {
-      order: id,
-      side: order.side,
-      liquidity: "maker",
-      price: order.price,
-      quantity,
-    });
-    this.#write(step, id, {
-      ...order,
-      filled,
-      status: filled.equals(order.quantity) ? "filled" : "open",
-      changedEvent: step.event,
-      changed: step.timeMicros,
-    });
+    const quote = this.#quoteOf(id);
+    const { side, price } = quote;
+    const fill = { clientId: clientIdOf(id), side, liquidity: "maker", price, quantity } as const;
+    const filled = quote.filled.add(quantity);
+    bookFill(step, fill);
+    if (filled.equals(quote.quantity)) this.#end(step, id);
+    else this.#open.set(id, { ...quote, filled });
   }
 
-  /** Writes an order and keeps the index of open ones. */
-  #write(step: Step, id: number, order: OrderRow): void {
-    step.tx.put(orders, id, order);
-    if (order.status === "open") {
-      this.#open.set(id, order);
-      return;
-    }
+  #end(step: Step, id: number): void {
     this.#open.delete(id);
     this.#ahead.delete(id);
+    step.tx.delete(quotes, id);
     step.tx.delete(queueAhead, id);
   }
 
@@ -171,48 +166,59 @@ export class Desk {
     return this.#ahead.get(id) ?? ZERO;
   }
 
-  #orderOf(id: number): OrderRow {
-    const order = this.#open.get(id);
-    assert(order !== undefined, `order ${id} is not open`);
-    return order;
+  #quoteOf(id: number): Quote {
+    const quote = this.#open.get(id);
+    assert(quote !== undefined, `order ${id} is not open`);
+    return quote;
   }
 }
 
-/** A taking order: filled at once as far as the best price reaches, the rest cancelled. */
-function take(step: Step, action: Action & { type: "take" }, market: MarketRow): void {
-  const id = nextNonce(step, "order");
-  const order = newOrder(step, action);
-  const buy = action.side === "buy";
-  const best = buy ? market.ask : market.bid;
-  const shown = buy ? market.askQuantity : market.bidQuantity;
-  const filled = takenOf(order.quantity, order.price, best, shown, buy);
-  const status = filled.equals(order.quantity) ? "filled" : "cancelled";
-  step.tx.put(orders, id, { ...order, kind: "take", level: 0, status, filled });
-  if (filled.isZero()) return;
-  bookFill(step, {
-    order: id,
-    side: action.side,
-    liquidity: "taker",
-    price: best,
-    quantity: filled,
-  });
+/** The client id of an order: as many digits for each, so that they sort by number. */
+export function clientIdOf(number: number): string {
+  return String(number).padStart(ID_DIGITS, "0");
 }
 
-function newOrder(step: Step, action: Action & { type: "place" | "take" }) {
-  return {
-    side: action.side,
-    price: fromUnits(action.price),
-    quantity: fromUnits(action.quantity),
-    request: nextNonce(step, "request"),
-    amends: 0,
-    placedEvent: step.event,
-    changedEvent: step.event,
-    changed: step.timeMicros,
-  };
+function quoteOf(
+  { side, price, quantity, filled }: Pick<Order, "side" | "price" | "quantity" | "filled">,
+  { level, placedEvent }: { readonly level: number; readonly placedEvent: number },
+): Quote {
+  assert(price !== null, "a quote has a price");
+  return { side, price, quantity, filled, level, placedEvent };
+}
+
+/** Sends an order. The venue is in this process: that it has it is part of the event. */
+function send(
+  { trading, symbol }: Step,
+  number: number,
+  { side, price, quantity, type }: Action & { type: "place" | "take" },
+): Order {
+  const order = { symbol, side, price: fromUnits(price), quantity: fromUnits(quantity) };
+  const clientId = clientIdOf(number);
+  trading.placeOrder({ ...order, clientId, reduceOnly: type === "take" });
+  return trading.orderAccepted(clientId);
+}
+
+/** A taking order: filled at once as far as the best price reaches, the rest cancelled. */
+function take(
+  step: Step,
+  number: number,
+  action: Action & { type: "take" },
+  market: MarketRow,
+): void {
+  const { clientId, side, price, quantity } = send(step, number, action);
+  const buy = side === "buy";
+  const best = buy ? market.ask : market.bid;
+  const shown = buy ? market.askQuantity : market.bidQuantity;
+  const filled = takenOf(quantity, price ?? best, best, shown, buy);
+  if (!filled.isZero()) {
+    const fill = { clientId, side, liquidity: "taker", price: best, quantity: filled } as const;
+    bookFill(step, fill);
+  }
+  if (!filled.equals(quantity)) step.trading.orderCancelled(clientId);
 }
 
 /** Rule 2 of the fill rule: the quantity shown at an order's price, by the newest word on it. */
-function shownAt(order: OrderRow, market: MarketRow, book: Book): Decimal {
+function shownAt(order: RestingOrder, market: MarketRow, book: Book): Decimal {
   if (order.side === "buy" && order.price.equals(market.bid)) return market.bidQuantity;
   if (order.side === "sell" && order.price.equals(market.ask)) return market.askQuantity;
   return book.quantity(order.side === "buy" ? "bid" : "ask", units(order.price));

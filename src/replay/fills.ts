@@ -23,12 +23,19 @@
 import type { Decimal } from "../index.js";
 import type { TradeEvent } from "./events.js";
 import { ZERO } from "./exact.js";
-import type { OrderRow } from "./tables.js";
+
+/** What the rule needs to know of an order. */
+export interface RestingOrder {
+  readonly side: "buy" | "sell";
+  readonly price: Decimal;
+  readonly quantity: Decimal;
+  readonly filled: Decimal;
+}
 
 /** An open order and what stands before it. */
 export interface Resting {
   readonly id: number;
-  readonly order: OrderRow;
+  readonly order: RestingOrder;
   readonly ahead: Decimal;
 }
 

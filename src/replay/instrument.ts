@@ -1,8 +1,18 @@
 /** What is traded, worked out from the tape itself: names, tick, lot, sizes and limits. */
 import { Decimal } from "../index.js";
+import { type InstrumentRow, settleOf } from "../trading/index.js";
 import type { ContractKind, SnapshotEvent, TapeInfo, TradeEvent } from "./events.js";
-import { fromUnits, SCALE, units } from "./exact.js";
-import type { InstrumentRow } from "./tables.js";
+import { fromUnits, SCALE, units, ZERO } from "./exact.js";
+import type { PlanRow } from "./tables.js";
+
+/** The venue of all instruments. */
+export const VENUE = "tape";
+
+/** What is traded, and how. */
+export interface Setup {
+  readonly instrument: InstrumentRow;
+  readonly plan: PlanRow;
+}
 
 /** Equity at the start, in quote currency (inverse contracts: its worth in the base currency). */
 const CAPITAL = Decimal.of(1_000_000, SCALE);
@@ -12,8 +22,8 @@ const ORDER_NOTIONAL = Decimal.of(5_000, SCALE);
 const ORDER_QUANTITY_MAX = Decimal.of(1_000_000, SCALE);
 /** The largest position, in orders. */
 const POSITION_ORDERS = Decimal.of(10, 0);
-/** Part of the capital that may be lost before the strategy halts. */
-const DRAWDOWN_PART = Decimal.of("0.01");
+/** Part of the highest equity that may be lost before trading is halted. */
+export const DRAWDOWN_PART = Decimal.of("0.01");
 /** Half of the quoted spread, as a part of the price. */
 const HALF_SPREAD_PART = Decimal.of("0.00002");
 const MAKER_RATE = Decimal.of("0.0001", SCALE);
@@ -34,10 +44,7 @@ interface Grid {
 }
 
 /** The instrument of a tape with a book; tick and lot are the common divisors of its snapshot. */
-export function instrumentFromSnapshot(
-  info: TapeInfo,
-  event: SnapshotEvent,
-): InstrumentRow | undefined {
+export function instrumentFromSnapshot(info: TapeInfo, event: SnapshotEvent): Setup | undefined {
   const best = event.bids[0];
   if (best === undefined) return undefined;
   let tick = 0;
@@ -48,16 +55,16 @@ export function instrumentFromSnapshot(
     const { coefficient } = quantity;
     if (typeof coefficient === "number") lot = greatestCommonDivisor(lot, coefficient);
   }
-  return instrument(info, { tick, lot: Math.max(lot, 1), price: best[0] });
+  return setup(info, { tick, lot: Math.max(lot, 1), price: best[0] });
 }
 
 /** The instrument of a tape of trades: ticks of a cent, or of the first price's last digit. */
-export function instrumentFromTrade(info: TapeInfo, event: TradeEvent): InstrumentRow {
+export function instrumentFromTrade(info: TapeInfo, event: TradeEvent): Setup {
   const tick = Math.min(CENT, lastDigit(units(event.price)));
-  return instrument(info, { tick, lot: 1_000, price: event.price });
+  return setup(info, { tick, lot: 1_000, price: event.price });
 }
 
-function instrument(info: TapeInfo, grid: Grid): InstrumentRow {
+function setup(info: TapeInfo, grid: Grid): Setup {
   const { base, quote } = currencies(info.symbol, info.contract);
   const inverse = info.contract === "inverse";
   const contractSize = inverse ? INVERSE_CONTRACT_SIZE : ONE;
@@ -68,22 +75,29 @@ function instrument(info: TapeInfo, grid: Grid): InstrumentRow {
   const spread = units(grid.price.mul(HALF_SPREAD_PART, SCALE, "half-even"));
   const halfSpread = Math.max(grid.tick, floorTo(spread, grid.tick));
   return {
-    contract: info.contract,
-    base,
-    quote,
-    settle: inverse ? base : quote,
-    contractSize,
-    tick: fromUnits(grid.tick),
-    lot: fromUnits(grid.lot),
-    makerRate: MAKER_RATE,
-    takerRate: TAKER_RATE,
-    capital,
-    orderQuantity,
-    maxPosition: orderQuantity.mul(POSITION_ORDERS, SCALE),
-    maxDrawdown: capital.mul(DRAWDOWN_PART, SCALE, "half-even"),
-    halfSpread: fromUnits(halfSpread),
-    amendDistance: fromUnits(Math.max(grid.tick, floorTo(halfSpread / 2, grid.tick))),
+    instrument: {
+      venue: VENUE,
+      kind: info.contract,
+      ...{ base, quote, multiplier: contractSize },
+      // No lot: fills are as small as the trades of the tape, and so is what is left to close.
+      lot: ZERO,
+      tick: fromUnits(grid.tick),
+    },
+    plan: {
+      capital,
+      makerRate: MAKER_RATE,
+      takerRate: TAKER_RATE,
+      orderQuantity,
+      maxPosition: orderQuantity.mul(POSITION_ORDERS, SCALE),
+      halfSpread: fromUnits(halfSpread),
+      amendDistance: fromUnits(Math.max(grid.tick, floorTo(halfSpread / 2, grid.tick))),
+    },
   };
+}
+
+/** The currency of an account that trades what is on a tape. */
+export function settlementOf({ symbol, contract }: TapeInfo): string {
+  return settleOf({ kind: contract, ...currencies(symbol, contract) });
 }
 
 /** What a symbol is made of: "BTC-USD", "BTCUSDT", "BTCUSD_PERP". */

@@ -1,10 +1,10 @@
 /** What the engine knows of the market: book, best prices, last trades; in memory and in tables. */
+import type { Store, Transaction } from "../index.js";
 import { TapeProblem } from "./bad-tape.js";
 import { Book } from "./book.js";
 import type { DepthEvent, QuoteEvent, TapeEvent, TradeEvent } from "./events.js";
 import { fromUnits, units, ZERO } from "./exact.js";
 import type { TapeLine } from "./lines.js";
-import type { StorePort, Transaction } from "./ports.js";
 import { bookLevels, keptDiffs, lastTrades, type MarketRow, market } from "./tables.js";
 import type { Tape } from "./tape.js";
 
@@ -47,7 +47,7 @@ export class Market {
   }
 
   /** Takes up what the store holds. */
-  static load(store: StorePort, tape: Tape): Market {
+  static load(store: Store, tape: Tape): Market {
     const row = store.table(market).get(ONLY) ?? NOTHING_KNOWN;
     const loaded = new Market(row, tape.info.hasBook);
     const state = { lastId: row.bookLastId, synced: row.bookSynced, fresh: row.bookFresh };
@@ -160,7 +160,7 @@ export class Market {
   }
 }
 
-function* levels(store: StorePort) {
+function* levels(store: Store) {
   for (const [[side, price], { quantity }] of store.table(bookLevels).entries()) {
     if (side === "bid" || side === "ask") yield [side, price, quantity] as const;
   }

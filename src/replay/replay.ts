@@ -1,7 +1,8 @@
 /** The main job: a tape replayed through an engine whose state is a store. */
-import { type OpenOptions, open, type Store, type StoreStats } from "../index.js";
-import { cashAddsUp } from "./checks.js";
+import { type OpenOptions, open, type StoreStats } from "../index.js";
+import { accountChecks } from "./checks.js";
 import { stateDigest } from "./digest.js";
+import { Engine } from "./engine.js";
 import type { LatencyMicros } from "./latency.js";
 import { type RunFigures, type RunOptions, runTape } from "./run.js";
 import { type AccountSummary, summarise } from "./summary.js";
@@ -64,13 +65,14 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const store = await open(options.dir, {
     ...options.store,
     tables: REPLAY_TABLES,
-    checks: [cashAddsUp(tape.info.symbol)],
+    checks: accountChecks(tape.info.symbol),
   });
   const openMillis = performance.now() - before;
   let result: ReplayResult;
   try {
-    const figures = await runTape(store, tape, options);
-    result = resultOf(store, tape, options, figures, openMillis);
+    const engine = await Engine.open(store, tape);
+    const figures = await runTape(engine, options);
+    result = resultOf(engine, options, figures, openMillis);
   } catch (error) {
     // The first error is the one to tell; a store that failed may fail to close as well.
     await store.close().catch(() => {});
@@ -81,12 +83,12 @@ export async function replay(options: ReplayOptions): Promise<ReplayResult> {
 }
 
 function resultOf(
-  store: Store,
-  tape: Tape,
+  { trading, tape }: Engine,
   options: ReplayOptions,
   figures: RunFigures,
   openMillis: number,
 ): ReplayResult {
+  const { store } = trading;
   const { disk, log } = store.stats();
   const { created, transactionsReplayed, tornBytes } = store.recovery;
   return {
@@ -108,7 +110,7 @@ function resultOf(
     logicalBytes: log.logicalBytes,
     writtenBytes: log.writtenBytes,
     disk,
-    account: summarise(store, tape.info.symbol),
+    account: summarise(trading, tape.info.symbol),
   };
 }
 

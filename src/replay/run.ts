@@ -1,8 +1,8 @@
 /** The loop: lines of the tape into the engine, one transaction each, waiting where it must. */
-import { Engine } from "./engine.js";
+import type { Store } from "../index.js";
+import type { Engine } from "./engine.js";
 import { type LatencyMicros, LatencyRecorder } from "./latency.js";
 import type { TapeLine } from "./lines.js";
-import type { StorePort } from "./ports.js";
 import type { Tape } from "./tape.js";
 
 export interface RunOptions {
@@ -46,7 +46,7 @@ export interface RunFigures {
 export const PROGRESS_EVENTS = 256;
 
 /**
- * Applies the tape from where the store is to its end, the limit, or the signal; then waits until
+ * Applies the engine's tape from where it is to its end, the limit, or the signal; then waits until
  * all of it is durable.
  *
  * Every event is one transaction. One in which the engine acted is awaited until durable before the
@@ -56,12 +56,9 @@ export const PROGRESS_EVENTS = 256;
  * @throws HoldfastError `BAD_TAPE`, or whatever the store throws. Everything before the event at
  *   fault is kept.
  */
-export async function runTape(
-  store: StorePort,
-  tape: Tape,
-  options: RunOptions = {},
-): Promise<RunFigures> {
-  const run = new Run(store, new Engine(store, tape), tape, options);
+export async function runTape(engine: Engine, options: RunOptions = {}): Promise<RunFigures> {
+  const { store } = engine.trading;
+  const run = new Run(engine, options);
   try {
     await run.toTheEnd();
   } finally {
@@ -73,7 +70,7 @@ export async function runTape(
 }
 
 class Run {
-  readonly #store: StorePort;
+  readonly #store: Store;
   readonly #engine: Engine;
   readonly #tape: Tape;
   readonly #options: RunOptions;
@@ -83,10 +80,10 @@ class Run {
   #ended = 0;
   #complete = false;
 
-  constructor(store: StorePort, engine: Engine, tape: Tape, options: RunOptions) {
-    this.#store = store;
+  constructor(engine: Engine, options: RunOptions) {
+    this.#store = engine.trading.store;
     this.#engine = engine;
-    this.#tape = tape;
+    this.#tape = engine.tape;
     this.#options = options;
     this.#startedAtEvent = engine.event;
   }
@@ -114,13 +111,8 @@ class Run {
     const event = this.#tape.parse(line);
     if (event === undefined) return;
     const engine = this.#engine;
-    let acted = false;
     const from = performance.now();
-    // The callback runs before `transact` returns: whether to measure is known when it resolves.
-    await this.#store.transact((tx) => {
-      acted = engine.apply(tx, event, line);
-    });
-    if (acted) {
+    if (await engine.apply(event, line)) {
       this.#latency.record(performance.now() - from);
       this.#options.onAcknowledged?.(this.#store.durableSequence, engine.event);
     }

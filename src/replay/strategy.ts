@@ -96,7 +96,13 @@ function take(view: StrategyView, fromOrders: number): Action[] {
   if (view.event - view.lastTakeEvent < TAKE_PAUSE_EVENTS) return [];
   const side = view.position > 0 ? "sell" : "buy";
   const quantity = Math.min(size, TAKE_ORDERS * view.orderQuantity);
-  return [{ type: "take", side, price: side === "buy" ? view.ask : view.bid, quantity }];
+  return [{ type: "take", side, price: reaching(view, side), quantity }];
+}
+
+/** The price on the tick grid that reaches the best price of the other side: it may be off it. */
+function reaching({ bid, ask, tick }: StrategyView, side: OrderSide): number {
+  if (side === "buy") return Math.ceil(ask / tick) * tick;
+  return Math.max(Math.floor(bid / tick), 1) * tick;
 }
 
 function cancel(id: number): Action {

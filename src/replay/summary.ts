@@ -1,29 +1,19 @@
 /** What the engine has come to: for people, so amounts are text and rounded to what can be read. */
-import { averagePriceOf, unrealisedOf } from "../trading/index.js";
-import { contractOf } from "./account.js";
-import type { StorePort } from "./ports.js";
-import {
-  balances,
-  bookLevels,
-  fills,
-  instruments,
-  market,
-  orders,
-  positions,
-  risk,
-  strategies,
-} from "./tables.js";
+import { fills, instruments, orders, settleOf, type Trading } from "../trading/index.js";
+import { bookLevels, market, strategies } from "./tables.js";
 
 /** Figures of one account at the end of a run. Decimals as text; money in the currency `settle`. */
 export interface AccountSummary {
   readonly settle: string;
   readonly position: string;
   readonly averagePrice: string | null;
-  readonly mark: string;
+  /** The last price by which the position was valued; null: it never was. */
+  readonly mark: string | null;
   readonly realised: string;
   readonly unrealised: string;
   readonly fees: string;
   readonly equity: string;
+  /** Part of the highest equity. */
   readonly largestDrawdown: string;
   readonly halted: boolean;
   readonly balances: Readonly<Record<string, string>>;
@@ -38,34 +28,29 @@ export interface AccountSummary {
 }
 
 /** The summary of a symbol's account; null before its instrument is known. */
-export function summarise(store: StorePort, symbol: string): AccountSummary | null {
+export function summarise(trading: Trading, symbol: string): AccountSummary | null {
+  const { store } = trading;
   const instrument = store.table(instruments).get(symbol);
-  const position = store.table(positions).get(symbol);
-  const figures = store.table(risk).get(symbol);
   const strategy = store.table(strategies).get(symbol);
-  if (!instrument || !position || !figures || !strategy) return null;
-  const contract = contractOf(instrument);
-  let openOrders = 0;
-  for (const [, { status }] of store.table(orders).entries()) if (status === "open") openOrders++;
+  if (!instrument || !strategy) return null;
+  const position = trading.position(symbol);
+  const { nav, largestDrawdown, halted, balances } = trading.portfolio();
   return {
-    settle: instrument.settle,
+    settle: settleOf(instrument),
     position: position.quantity.toString(),
-    averagePrice: averagePriceOf(position, contract)?.toString() ?? null,
-    mark: figures.mark.toString(),
+    averagePrice: position.averagePrice?.toString() ?? null,
+    mark: position.lastPrice?.toString() ?? null,
     realised: position.realised.toString(),
-    // At the mark of the risk figures, so that the lines of a summary add up.
-    unrealised: figures.mark.isZero()
-      ? "0"
-      : unrealisedOf(position, figures.mark, contract).toString(),
+    unrealised: position.unrealised?.toString() ?? "0",
     fees: position.fees.toString(),
-    equity: figures.equity.toString(),
-    largestDrawdown: figures.largestDrawdown.toString(),
-    halted: strategy.halted,
+    equity: nav?.toString() ?? "0",
+    largestDrawdown: largestDrawdown.toString(),
+    halted: halted !== "no",
     balances: Object.fromEntries(
-      [...store.table(balances).entries()].map(([asset, { total }]) => [asset, total.toString()]),
+      balances.map(({ currency, total }) => [currency, total.toString()]),
     ),
     orders: store.table(orders).count(),
-    openOrders,
+    openOrders: trading.workingOrders().length,
     amends: strategy.amended,
     cancels: strategy.cancelled,
     takes: strategy.taken,

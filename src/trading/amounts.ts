@@ -43,6 +43,11 @@ export function isMultiple(amount: Decimal, step: Decimal): boolean {
   return step.isZero() || BigInt(amount.coefficient) % BigInt(step.coefficient) === 0n;
 }
 
+/** True if both are the same amount, or none. */
+export function sameAmount(a: Decimal | null, b: Decimal | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}
+
 /** An error about a call that cannot be meant. */
 export function invalid(message: string): HoldfastError {
   return new HoldfastError("INVALID_ARGUMENT", message);

@@ -1,7 +1,7 @@
 /** What is held, by venue and currency. */
 import type { Decimal } from "../index.js";
 import { times, ZERO } from "./amounts.js";
-import { rateOf, refreshPortfolio } from "./portfolio.js";
+import { noteValue, rateOf } from "./portfolio.js";
 import type { Step } from "./step.js";
 import { balances, cashMovements } from "./tables.js";
 
@@ -38,5 +38,5 @@ export function moveCash(step: Step, movement: CashMovement): void {
     sequence: step.sequence,
   });
   const rate = rateOf(step, currency);
-  refreshPortfolio(step, rate === undefined ? amount : times(amount, rate));
+  noteValue(step, rate === undefined ? amount : times(amount, rate));
 }

@@ -16,6 +16,8 @@ export interface BrokerOrder {
   readonly symbol: string;
   readonly side: "buy" | "sell";
   readonly quantity: Amount;
+  /** Needed where prices of orders are amended: without it nobody can tell whether they were. */
+  readonly price?: Amount | undefined;
   readonly filled: Amount;
   readonly status: "open" | "filled" | "cancelled" | "expired" | "rejected";
   readonly reason?: string | undefined;
@@ -49,6 +51,13 @@ export interface Broker {
     readonly clientId?: string | undefined;
     readonly venueId: string | null;
   }): Promise<void>;
+  /**
+   * Changes price or quantity of an order: `order` is as it is to be, `order.venueId` the venue's
+   * id of it, `order.changed` when it was asked for. As `submit`, it resolves only if the venue has
+   * said what became of that; `venueId` is the new id, where the venue replaces orders. Only needed
+   * for `Trading.amend`.
+   */
+  amend?(order: Order): Promise<SubmitResult>;
   /** An order by the client id, open or not; undefined if the venue does not know it. */
   order(symbol: string, clientId: string): Promise<BrokerOrder | undefined>;
   openOrders(): Promise<readonly BrokerOrder[]>;

@@ -1,12 +1,14 @@
 /** A fill: order, position, balances, risk and audit, all changed by one transaction. */
 import { type Decimal, HoldfastError } from "../index.js";
+import { mayGrow, orderFor } from "./amendments.js";
 import { type Amount, amountOf, positiveOf, times, ZERO } from "./amounts.js";
 import { credit } from "./balances.js";
 import { appendFill, type FillFacts, insertFill, isLate } from "./fold.js";
+import { POINT_FILLS, putPoint } from "./fold-points.js";
 import { settleOf } from "./instruments.js";
 import { nextStatus } from "./order-states.js";
 import { changedOrder, type Order, orderOf, venueIdOf, writeOrder } from "./orders.js";
-import { navOfPosition, refreshPortfolio } from "./portfolio.js";
+import { navOfPosition, noteValue } from "./portfolio.js";
 import type { Step } from "./step.js";
 import {
   type FillRow,
@@ -79,7 +81,7 @@ export function applyFill(step: Step, input: FillInput, foreign = false): FillRe
     time: input.time ?? step.time,
     reason: "",
   });
-  refreshPortfolio(step);
+  noteValue(step);
   return { applied: true, fill, order, position };
 }
 
@@ -108,7 +110,7 @@ export function adjustPosition(step: Step, adjustment: Adjustment): FillRow {
     time: Math.max(step.time, step.position(symbol).lastTime + 1),
   });
   step.riskEvent(symbol, "correction", `${figures.side} ${figures.quantity}: ${reason}`);
-  refreshPortfolio(step);
+  noteValue(step);
   return fill;
 }
 
@@ -154,7 +156,7 @@ function fillOrder(
   price: Decimal,
   quantity: Decimal,
 ): Order {
-  const before = step.order(clientId);
+  const before = orderFor(step, clientId, quantity);
   const filled = before.filled.add(quantity);
   const left = before.quantity.compare(filled);
   if (left < 0 || before.side !== input.side || before.symbol !== input.symbol) {
@@ -165,7 +167,9 @@ function fillOrder(
       { key: clientId },
     );
   }
-  const status = nextStatus(clientId, before.status, left === 0 ? "complete" : "fill");
+  // While a larger quantity is asked for, nobody can say that this was the last fill.
+  const complete = left === 0 && !mayGrow(step, clientId, before);
+  const status = nextStatus(clientId, before.status, complete ? "complete" : "fill");
   const after = changedOrder(before, {
     status,
     venueId: venueIdOf(step, clientId, before, input.venueId),
@@ -187,7 +191,8 @@ function bookFill(
   facts: FillFacts,
 ): { readonly fill: FillRow; readonly position: PositionRow } {
   const before = step.position(symbol);
-  const { position, realised, others } = isLate(before, tradeId, facts.time)
+  const late = isLate(before, tradeId, facts.time);
+  const { position, realised, others } = late
     ? insertFill(step, symbol, before, [tradeId, facts], instrument)
     : appendFill(before, [tradeId, facts], instrument);
   const { adjustment, clientId, side, price, quantity, fee, feeCurrency, time, reason } = facts;
@@ -207,6 +212,9 @@ function bookFill(
   };
   step.put(fills, [symbol, tradeId], fill);
   step.put(positions, symbol, position);
+  if (!late && position.fills % POINT_FILLS === 0) {
+    putPoint(step, symbol, { time, tradeId }, position);
+  }
   step.put(tradeHistory, step.auditKey(symbol, time), { tradeId });
   for (const [currency, change] of changesOf(fill, instrument)) {
     credit(step, instrument.venue, currency, change);

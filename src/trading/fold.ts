@@ -5,6 +5,7 @@
  */
 import type { Decimal } from "../index.js";
 import { ZERO } from "./amounts.js";
+import { comparePlaces, POINT_FILLS, pointBefore, pointsFrom, putPoint } from "./fold-points.js";
 import { settleOf } from "./instruments.js";
 import { afterFill } from "./positions.js";
 import { NO_POSITION, type Step } from "./step.js";
@@ -27,18 +28,6 @@ export interface Folded {
   readonly position: PositionRow;
   readonly realised: Decimal;
   readonly others: Decimal;
-}
-
-interface Place {
-  readonly time: number;
-  readonly tradeId: string;
-}
-
-/** Of one time the shorter id is first, then the smaller: numbers go by their value. */
-function comparePlaces(a: Place, b: Place): number {
-  if (a.time !== b.time) return a.time - b.time;
-  if (a.tradeId.length !== b.tradeId.length) return a.tradeId.length - b.tradeId.length;
-  return a.tradeId < b.tradeId ? -1 : Number(a.tradeId > b.tradeId);
 }
 
 /** True if it belongs before a fill that is part of the position already. */
@@ -66,25 +55,47 @@ export function appendFill(
   return { position, realised: realised.sub(before.realised), others: ZERO };
 }
 
-/** Folds fills in their order, and gives each with what it realised. */
-export function foldAll<Fill extends FillFacts>(
+/** A fill in its order, with what it realised, and the position behind it. */
+interface FoldedFill<Fill> {
+  readonly tradeId: string;
+  readonly fill: Fill;
+  readonly realised: Decimal;
+  readonly position: PositionRow;
+}
+
+/** Folds fills in their order, which come behind the position `from`. */
+function* fold<Fill extends FillFacts>(
   list: readonly NamedFill<Fill>[],
   instrument: InstrumentRow,
-): { readonly position: PositionRow; readonly fills: NamedFill<Fill & { realised: Decimal }>[] } {
+  from: PositionRow,
+): IterableIterator<FoldedFill<Fill>> {
   const placed = list.map(([tradeId, fill]) => ({ tradeId, fill, time: fill.time }));
-  let position = NO_POSITION;
-  const folded: NamedFill<Fill & { realised: Decimal }>[] = [];
+  let position = from;
   for (const { tradeId, fill } of placed.sort(comparePlaces)) {
-    const { position: next, realised } = appendFill(position, [tradeId, fill], instrument);
-    position = next;
+    const next = appendFill(position, [tradeId, fill], instrument);
+    position = next.position;
+    yield { tradeId, fill, realised: next.realised, position };
+  }
+}
+
+/** Folds all fills of a symbol in their order, and gives each with what it realised. */
+export function foldAll(
+  list: readonly NamedFill[],
+  instrument: InstrumentRow,
+): { readonly position: PositionRow; readonly fills: NamedFill[] } {
+  let last = NO_POSITION;
+  const folded: NamedFill[] = [];
+  for (const { tradeId, fill, realised, position } of fold(list, instrument, NO_POSITION)) {
+    last = position;
     folded.push([tradeId, { ...fill, realised }]);
   }
-  return { position, fills: folded };
+  return { position: last, fills: folded };
 }
 
 /**
- * Puts a late fill where it belongs: the fills of the symbol since it was last flat before that are
- * folded anew, and those that now realise something else are written.
+ * Puts a late fill where it belongs: the fills of the symbol since the last point before it, or
+ * since it was last flat before it, are folded anew, and those that now realise something else are
+ * written, as are the points that lie behind it.
  */
 export function insertFill(
   step: Step,
@@ -93,16 +104,23 @@ export function insertFill(
   late: NamedFill<FillFacts>,
   instrument: InstrumentRow,
 ): Folded {
-  const since = fillsSinceFlat(step, symbol, before.quantity, late[1].time);
-  const { position, fills: folded } = foldAll<FillFacts>([late, ...since], instrument);
+  const { since, from } = fillsToFold(step, symbol, before.quantity, late[1].time);
+  const points = pointsFrom(step, symbol, late[1].time);
   let [realised, others] = [ZERO, ZERO];
-  for (const [tradeId, { realised: now }] of folded) {
+  let position = NO_POSITION;
+  let sincePoint = 0;
+  for (const folded of fold<FillFacts>([late, ...since], instrument, from)) {
+    const { tradeId, fill, realised: now } = folded;
+    position = folded.position;
     const was = since.get(tradeId);
     if (was === undefined) realised = now;
     else if (!was.realised.equals(now)) {
       others = others.add(now.sub(was.realised));
       step.put(fills, [symbol, tradeId], { ...was, realised: now });
     }
+    if (++sincePoint < 2 * POINT_FILLS && !points.has(tradeId)) continue;
+    putPoint(step, symbol, { time: fill.time, tradeId }, position);
+    sincePoint = 0;
   }
   const [, { fee, feeCurrency }] = late;
   const whole: PositionRow = {
@@ -115,31 +133,36 @@ export function insertFill(
 }
 
 /**
- * The fills that came after the position was last flat before a time, or after the first one: of
- * what came earlier nothing is left in the position but what was realised. Quantities go back
- * exactly, so that they need not be folded to find out.
+ * The fills that a late one is folded with, and the position behind which they come: of what is
+ * before nothing is left but its quantity and cost, and what was realised. Quantities go back
+ * exactly, so that they need not be folded to find out where the position was flat.
  */
-function fillsSinceFlat(
+export function fillsToFold(
   step: Step,
   symbol: string,
   quantityNow: Decimal,
   time: number,
-): Map<string, FillRow> {
+): { readonly since: ReadonlyMap<string, FillRow>; readonly from: PositionRow } {
   const since = new Map<string, FillRow>();
+  const point = pointBefore(step, symbol, time);
   const least = Number.MIN_SAFE_INTEGER;
+  const most = Number.MAX_SAFE_INTEGER;
+  const range = {
+    gte: [symbol, point?.time ?? least, least, 0],
+    lte: [symbol, most, most, most],
+    reverse: true,
+  } as const;
   let quantity = quantityNow;
   let earliest = Number.MAX_SAFE_INTEGER;
-  const range = { gte: [symbol, least, least, 0], reverse: true } as const;
-  const most = Number.MAX_SAFE_INTEGER;
-  const places = step.tx.entries(tradeHistory, { ...range, lte: [symbol, most, most, most] });
-  for (const [[, at], { tradeId }] of places) {
+  for (const [[, at], { tradeId }] of step.tx.entries(tradeHistory, range)) {
     // Within one time trade ids decide: it is taken up whole.
-    if (at < earliest && at < time && quantity.isZero()) break;
+    if (at < earliest && at < time && quantity.isZero()) return { since, from: NO_POSITION };
+    if (point !== undefined && comparePlaces({ time: at, tradeId }, point) <= 0) continue;
     const fill = step.tx.get(fills, [symbol, tradeId]);
     if (fill === undefined) continue;
     earliest = at;
     quantity = fill.side === "buy" ? quantity.sub(fill.quantity) : quantity.add(fill.quantity);
     since.set(tradeId, fill);
   }
-  return since;
+  return { since, from: point === undefined ? NO_POSITION : { ...NO_POSITION, ...point.figures } };
 }

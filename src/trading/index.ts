@@ -1,4 +1,5 @@
 /** Every public name of `holdfast/trading`. */
+export type { AmendNews, AmendOptions, OrderChange } from "./amendments.js";
 export type { Amount } from "./amounts.js";
 export { type AuditPlace, type AuditRange, exportLines } from "./audit.js";
 export type {
@@ -9,7 +10,7 @@ export type {
   SubmitResult,
 } from "./broker.js";
 export type { FillInput, FillResult } from "./fills.js";
-export type { InstrumentInput } from "./instruments.js";
+export { type InstrumentInput, settleOf } from "./instruments.js";
 export type { NonceOptions, NoncePolicy, Nonces } from "./nonces.js";
 export {
   ORDER_EVENTS,

@@ -20,8 +20,12 @@ export interface InstrumentInput {
   readonly lot?: Amount | undefined;
 }
 
-/** The currency that fees and profits are in. */
-export function settleOf({ kind, base, quote }: InstrumentRow): string {
+/** The currency that fees and profits of an instrument are in. */
+export function settleOf({
+  kind,
+  base,
+  quote,
+}: Pick<InstrumentRow, "kind" | "base" | "quote">): string {
   return kind === "inverse" ? base : quote;
 }
 

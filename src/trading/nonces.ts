@@ -3,8 +3,9 @@
  * them is reserved on disk ahead of need, and given out from memory; after a crash the rest of the
  * block is left out, since nobody knows how much of it was used.
  */
-import { HoldfastError, type Store } from "../index.js";
+import type { Store } from "../index.js";
 import { invalid } from "./amounts.js";
+import type { Step } from "./step.js";
 import { nonceBlocks } from "./tables.js";
 
 /**
@@ -83,6 +84,21 @@ export class Nonces {
     }
   }
 
+  /** @internal The next one, used by what is sent when the transaction of the step is durable. */
+  nextIn(step: Step, venue: string): number {
+    const sequence = this.#sequenceOf(venue);
+    const { policy, last, reserved } = sequence;
+    const nonce = Math.max(last + 1, this.#now(sequence));
+    assertExact(venue, nonce);
+    // A block that is being reserved may reach further; one that is there covers it already.
+    if (nonce > reserved) {
+      const known = step.tx.get(nonceBlocks, venue)?.reserved ?? 0;
+      step.put(nonceBlocks, venue, { policy, reserved: Math.max(nonce, known) });
+    }
+    sequence.last = nonce;
+    return nonce;
+  }
+
   #sequenceOf(venue: string): Sequence {
     let sequence = this.#sequences.get(venue);
     if (sequence === undefined) {
@@ -131,9 +147,7 @@ export class Nonces {
 
   async #reserve(venue: string, sequence: Sequence, end: number): Promise<void> {
     try {
-      if (!Number.isSafeInteger(end)) {
-        throw new HoldfastError("INVALID_ARGUMENT", `nonces of ${venue} have reached ${end}`);
-      }
+      assertExact(venue, end);
       const { policy } = sequence;
       await this.#store.table(nonceBlocks).put(venue, { policy, reserved: end });
       sequence.reserved = end;
@@ -141,4 +155,8 @@ export class Nonces {
       sequence.reserving = undefined;
     }
   }
+}
+
+function assertExact(venue: string, nonce: number): void {
+  if (!Number.isSafeInteger(nonce)) throw invalid(`nonces of ${venue} have reached ${nonce}`);
 }

@@ -31,6 +31,7 @@ export const ORDER_EVENTS = [
   "expire",
   "doubt",
   "absent",
+  "amend",
 ] as const;
 
 export type OrderEvent = (typeof ORDER_EVENTS)[number];
@@ -45,6 +46,7 @@ const UNHEARD = {
   expire: "expired",
   doubt: "unknown",
   absent: "unsent",
+  amend: "open",
 } as const;
 
 /**
@@ -63,6 +65,7 @@ export const TRANSITIONS: Readonly<
     complete: "filled",
     cancel: "cancelled",
     expire: "expired",
+    amend: "open",
   },
   partial: {
     accept: "partial",
@@ -70,13 +73,26 @@ export const TRANSITIONS: Readonly<
     complete: "filled",
     cancel: "cancelled",
     expire: "expired",
+    amend: "partial",
   },
-  filled: { accept: "filled" },
-  cancelled: { accept: "cancelled", fill: "cancelled", complete: "filled", cancel: "cancelled" },
-  expired: { accept: "expired", fill: "expired", complete: "filled", expire: "expired" },
+  filled: { accept: "filled", amend: "filled" },
+  cancelled: {
+    accept: "cancelled",
+    fill: "cancelled",
+    complete: "filled",
+    cancel: "cancelled",
+    amend: "cancelled",
+  },
+  expired: {
+    accept: "expired",
+    fill: "expired",
+    complete: "filled",
+    expire: "expired",
+    amend: "expired",
+  },
   rejected: { reject: "rejected" },
   // We concluded this from the venue's silence; what the venue says later counts more.
-  unsent: { accept: "open", fill: "partial", complete: "filled", absent: "unsent" },
+  unsent: { accept: "open", fill: "partial", complete: "filled", absent: "unsent", amend: "open" },
 };
 
 const WORKING: ReadonlySet<OrderStatus> = new Set(["intent", "unknown", "open", "partial"]);

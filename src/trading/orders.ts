@@ -5,6 +5,7 @@ import { isWorking, nextStatus, type OrderEvent } from "./order-states.js";
 import { checkOrder } from "./risk.js";
 import type { Step } from "./step.js";
 import {
+  amendments,
   exposures,
   type InstrumentRow,
   type OrderRow,
@@ -91,7 +92,7 @@ function newOrder(step: Step, request: OrderRequest, instrument: InstrumentRow):
 }
 
 /** The amount, which an order of that type has to have, or must not have if that is undefined. */
-function stepped(
+export function stepped(
   value: Amount | undefined,
   size: Decimal,
   what: string,
@@ -118,7 +119,7 @@ export interface OrderNews {
 export function advanceOrder(
   step: Step,
   clientId: string,
-  event: Exclude<OrderEvent, "fill" | "complete">,
+  event: Exclude<OrderEvent, "fill" | "complete" | "amend">,
   news: OrderNews = {},
 ): Order {
   const before = step.order(clientId);
@@ -136,16 +137,19 @@ export function advanceOrder(
   return orderOf(clientId, row);
 }
 
-/** The venue's id, remembered; it never changes. */
+/** The venue's id, remembered. It never changes, unless the venue has replaced the order. */
 export function venueIdOf(
   step: Step,
   clientId: string,
   before: OrderRow,
   venueId: string | undefined,
+  replaces = false,
 ): string | null {
   if (venueId === undefined || venueId === before.venueId) return before.venueId;
   const known = step.tx.get(orderIds, [before.venue, venueId])?.clientId;
-  if (before.venueId !== null || (known !== undefined && known !== clientId)) {
+  // One that it had before it was replaced.
+  if (known === clientId && !replaces) return before.venueId;
+  if ((before.venueId !== null && !replaces) || (known !== undefined && known !== clientId)) {
     throw invalid(
       `order ${clientId} has the id ${before.venueId} at ${before.venue}, and ` +
         `${venueId} is that of ${known}`,
@@ -163,20 +167,51 @@ export function writeOrder(
   after: OrderRow,
 ): void {
   step.put(orders, clientId, after);
-  const { symbol, venue, side } = after;
+  const { symbol, venue } = after;
   const [was, is] = [before !== undefined && isWorking(before.status), isWorking(after.status)];
   if (is && !was) step.put(workingOrders, [venue, clientId], { symbol });
-  if (was && !is) step.tx.delete(workingOrders, [venue, clientId]);
+  if (was && !is) {
+    step.tx.delete(workingOrders, [venue, clientId]);
+    dropAmendment(step, clientId, after);
+  }
   const change = openOf(after).sub(before === undefined ? ZERO : openOf(before));
   if (change.isZero() && was === is) return;
+  addExposure(step, after, change, Number(is) - Number(was));
+}
+
+/** Counts so much more as open, on the order's side. */
+export function addExposure(
+  step: Step,
+  { symbol, side }: OrderRow,
+  change: Decimal,
+  orderCount = 0,
+): void {
   step.update(exposures, symbol, (row) => {
     const { openBuys = ZERO, openSells = ZERO, openOrders = 0 } = row ?? {};
     return {
       openBuys: side === "buy" ? openBuys.add(change) : openBuys,
       openSells: side === "sell" ? openSells.add(change) : openSells,
-      openOrders: openOrders + Number(is) - Number(was),
+      openOrders: openOrders + orderCount,
     };
   });
+}
+
+/**
+ * How much more than the order's quantity its amendment wants: it counts as open from the moment
+ * that it is asked for.
+ */
+export function surplusOf(amendment: { readonly quantity: Decimal }, order: OrderRow): Decimal {
+  const surplus = amendment.quantity.sub(order.quantity);
+  return surplus.sign() > 0 ? surplus : ZERO;
+}
+
+/** Forgets an amendment that was asked for. `order`: with the quantity that it had then. */
+export function dropAmendment(step: Step, clientId: string, order: OrderRow): void {
+  const amendment = step.tx.get(amendments, clientId);
+  if (amendment === undefined) return;
+  step.tx.delete(amendments, clientId);
+  const surplus = surplusOf(amendment, order);
+  if (!surplus.isZero()) addExposure(step, order, surplus.negate());
 }
 
 /** The quantity that may still be filled. */
@@ -188,6 +223,7 @@ function openOf(order: OrderRow): Decimal {
 export function changedOrder(
   before: OrderRow,
   changes: Pick<OrderRow, "status" | "venueId" | "filled" | "filledValue" | "reason" | "changed">,
+  terms: Pick<OrderRow, "price" | "stopPrice" | "quantity"> = before,
 ): OrderRow {
   return {
     symbol: before.symbol,
@@ -195,9 +231,9 @@ export function changedOrder(
     venueId: changes.venueId,
     type: before.type,
     side: before.side,
-    price: before.price,
-    stopPrice: before.stopPrice,
-    quantity: before.quantity,
+    price: terms.price,
+    stopPrice: terms.stopPrice,
+    quantity: terms.quantity,
     filled: changes.filled,
     filledValue: changes.filledValue,
     reduceOnly: before.reduceOnly,

@@ -4,11 +4,13 @@ import { amountOf } from "./amounts.js";
 import type { BrokerBalance, BrokerPosition } from "./broker.js";
 
 export interface PaperInstrument {
-  readonly kind: "spot" | "linear";
+  readonly kind: "spot" | "linear" | "inverse";
   readonly base: string;
   readonly quote: string;
   /** The price it begins with. */
   readonly price: Amount;
+  /** As that of our instruments. Default: 1. */
+  readonly multiplier?: Amount | undefined;
 }
 
 const UNIT = 100_000_000n;
@@ -80,28 +82,35 @@ export class PaperBooks {
 
   /** Books a fill, and gives its fee. */
   fill(symbol: string, side: "buy" | "sell", price: bigint, quantity: bigint): bigint {
-    const { kind, base, quote } = this.#instrument(symbol);
+    const instrument = this.#instrument(symbol);
+    const { kind, base, quote } = instrument;
+    const money = kind === "inverse" ? base : quote;
     const book = this.#book(symbol);
     const change = side === "buy" ? quantity : -quantity;
-    const value = nearest(change * price, UNIT);
+    const value = worthOf(instrument, change, price);
     const size = value < 0n ? -value : value;
     const fee = nearest(size * FEE, 10_000n);
     book.cash -= value;
     if (kind === "spot") {
-      this.#add(base, change);
+      this.#add(base, sizeOf(instrument, change));
       this.#add(quote, -value);
     } else {
-      this.#add(quote, settle(book, change, price, value));
+      this.#add(
+        money,
+        settle(book, change, value, () => {
+          return worthOf(instrument, book.quantity + change, price);
+        }),
+      );
     }
     book.quantity += change;
-    this.#add(quote, -fee);
+    this.#add(money, -fee);
     return fee;
   }
 
   /** Profit of all fills of a symbol at the price of now, before fees: a decimal, as text. */
   profit(symbol: string): string {
     const { cash, quantity, price } = this.#book(symbol);
-    return text(cash + nearest(quantity * price, UNIT));
+    return text(cash + worthOf(this.#instrument(symbol), quantity, price));
   }
 
   /** Net quantity that was bought, of spot too. */
@@ -112,7 +121,7 @@ export class PaperBooks {
   positions(): BrokerPosition[] {
     return [...this.#books]
       .filter(([symbol, { quantity }]) => {
-        return quantity !== 0n && this.#instrument(symbol).kind === "linear";
+        return quantity !== 0n && this.#instrument(symbol).kind !== "spot";
       })
       .map(([symbol, { quantity }]) => ({ symbol, quantity: text(quantity) }));
   }
@@ -134,8 +143,19 @@ export class PaperBooks {
   }
 }
 
+/** What a quantity is of the base currency, or of the quote currency for an inverse contract. */
+function sizeOf({ multiplier }: PaperInstrument, quantity: bigint): bigint {
+  return multiplier === undefined ? quantity : nearest(quantity * units(multiplier), UNIT);
+}
+
+/** Worth of a quantity at a price, in the currency of settlement. */
+function worthOf(instrument: PaperInstrument, quantity: bigint, price: bigint): bigint {
+  const size = sizeOf(instrument, quantity);
+  return instrument.kind === "inverse" ? -nearest(size * UNIT, price) : nearest(size * price, UNIT);
+}
+
 /** Moves the cost of a contract's position; gives what the fill has realised. */
-function settle(book: Book, change: bigint, price: bigint, value: bigint): bigint {
+function settle(book: Book, change: bigint, value: bigint, open: () => bigint): bigint {
   const { quantity, cost } = book;
   const after = quantity + change;
   if (quantity === 0n || quantity > 0n === change > 0n) {
@@ -145,7 +165,7 @@ function settle(book: Book, change: bigint, price: bigint, value: bigint): bigin
   if (after !== 0n && after > 0n === quantity > 0n) {
     book.cost = cost - nearest(cost * -change, quantity);
   } else {
-    book.cost = nearest(after * price, UNIT);
+    book.cost = open();
   }
   return book.cost - cost - value;
 }

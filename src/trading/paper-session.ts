@@ -50,6 +50,11 @@ export class PaperSession implements Broker {
     return this.#exchange.receive(order);
   }
 
+  async amend(order: Order): Promise<SubmitResult> {
+    await this.#sign();
+    return this.#exchange.amend(order);
+  }
+
   async cancel(order: { readonly clientId?: string | undefined }): Promise<void> {
     await this.#sign();
     this.#exchange.cancel(order.clientId);

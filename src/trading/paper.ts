@@ -37,8 +37,8 @@ interface OwnOrder {
   readonly symbol: string;
   readonly side: "buy" | "sell";
   /** Undefined: a market order. */
-  readonly price: bigint | undefined;
-  readonly quantity: bigint;
+  price: bigint | undefined;
+  quantity: bigint;
   filled: bigint;
   status: "open" | "filled" | "cancelled" | "rejected";
 }
@@ -217,11 +217,11 @@ export class PaperExchange {
     const { clientId, symbol, side } = order;
     if (this.#orders.has(clientId)) {
       this.violations.push(`order ${clientId} came twice`);
-      return { status: "rejected", reason: "duplicate client id" };
+      return refused("duplicate client id");
     }
     const { windowMillis = 5000 } = this.#options;
     if (this.now() - order.created > windowMillis * 1000) {
-      return { status: "rejected", reason: "too late" };
+      return refused("too late");
     }
     const own: OwnOrder = {
       ...{ clientId, venueId: `V${this.#orders.size + 1}`, symbol, side },
@@ -232,7 +232,7 @@ export class PaperExchange {
     this.#open.add(own);
     if (this.#trouble("order rejected")) {
       this.#end(own, "rejected");
-      return { status: "rejected", reason: "not today" };
+      return refused("not today");
     }
     this.#tell({ type: "accepted", clientId, venueId: own.venueId });
     const depth = this.#depths.get(symbol);
@@ -240,6 +240,37 @@ export class PaperExchange {
     else if (own.price === undefined) this.#fill(own, this.books.price(symbol), own.quantity);
     // A market order does not rest.
     if (own.price === undefined && own.status === "open") this.#cancel(own);
+    return { status: "accepted", venueId: own.venueId };
+  }
+
+  /** @internal A request to change an order, and all that can become of it. */
+  amend(order: Order): SubmitResult {
+    if (this.#trouble("request lost")) throw invalid("the connection was lost");
+    if (this.#trouble("request late")) {
+      const act = () => void this.#amend(order);
+      this.#delayed.push({ due: this.#steps + 1 + this.#below(8), act });
+      throw invalid("no answer in time");
+    }
+    const result = this.#amend(order);
+    if (this.#trouble("answer lost")) throw invalid("the connection was lost");
+    return result;
+  }
+
+  /** It loses its place among those of its price, and takes what it now reaches. */
+  #amend({ clientId, price, quantity, changed }: Order): SubmitResult {
+    const own = this.#orders.get(clientId);
+    const { windowMillis = 5000 } = this.#options;
+    if (this.now() - changed > windowMillis * 1000) return refused("too late");
+    const wanted = units(quantity);
+    if (own?.status !== "open") return refused("the order is not open");
+    if (wanted <= own.filled) return refused("too much is filled");
+    if (this.#trouble("amendment rejected")) return refused("not today");
+    own.quantity = wanted;
+    own.price = price === null ? undefined : units(price);
+    this.#open.delete(own);
+    this.#open.add(own);
+    const depth = this.#depths.get(own.symbol);
+    if (depth !== undefined) this.#takeDepth(own, depth);
     return { status: "accepted", venueId: own.venueId };
   }
 
@@ -305,6 +336,11 @@ export class PaperExchange {
   }
 }
 
-function shown({ price: _, quantity, filled, ...order }: OwnOrder): BrokerOrder {
-  return { ...order, quantity: text(quantity), filled: text(filled) };
+function refused(reason: string): SubmitResult {
+  return { status: "rejected", reason };
+}
+
+function shown({ price, quantity, filled, ...order }: OwnOrder): BrokerOrder {
+  const limit = price === undefined ? {} : { price: text(price) };
+  return { ...order, ...limit, quantity: text(quantity), filled: text(filled) };
 }

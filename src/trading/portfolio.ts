@@ -10,6 +10,7 @@ import {
   exposures,
   type InstrumentRow,
   marks,
+  type PortfolioRow,
   type PositionRow,
   portfolio,
   portfolioLimits,
@@ -33,14 +34,14 @@ export function mark(step: Step, symbol: string, price: Decimal): void {
   if (kind === "spot" && quote === step.currency) setRate(step, base, price);
   else {
     step.moveNav(before, navOfPosition(step, symbol, position, instrument));
-    refreshPortfolio(step);
+    noteValue(step);
   }
 }
 
 /** Takes note of what a currency is worth that no instrument of ours is priced in. */
 export function setRate(step: Step, currency: string, rate: Decimal): void {
   step.put(rates, currency, { rate, time: step.time });
-  refreshPortfolio(step.forgetNav());
+  noteValue(step.forgetNav());
 }
 
 /** What a position adds to the net asset value; undefined while a price is missing. */
@@ -77,13 +78,27 @@ function netAssetValue(step: Step): Decimal | undefined {
 }
 
 /**
- * Brings the figures of the whole up to the balances, positions and prices.
+ * Balances, positions or prices have changed: the figures of the whole follow at the end of the
+ * transaction, once for all that it does, or when they are asked for.
  *
  * `flow` is what was paid in or out: it moves the peak along, so that a withdrawal is no drawdown.
  */
-export function refreshPortfolio(step: Step, flow: Decimal = ZERO): void {
+export function noteValue(step: Step, flow: Decimal = ZERO): void {
+  step.flow = step.flow?.add(flow) ?? flow;
+}
+
+/** The figures of the whole, with all that has happened in this transaction so far. */
+export function portfolioNow(step: Step): PortfolioRow {
+  settlePortfolio(step);
+  return step.portfolio();
+}
+
+/** Brings the figures of the whole up to what has changed. */
+export function settlePortfolio(step: Step): void {
+  const { flow, navChange } = step;
+  if (flow === undefined) return;
+  step.flow = undefined;
   const before = step.portfolio();
-  const { navChange } = step;
   const summed = navChange && before.nav?.add(navChange);
   step.navChange = ZERO;
   const nav = summed ?? netAssetValue(step);
@@ -118,7 +133,9 @@ export function revisePortfolio(step: Step): void {
   const { nav: was } = step.portfolio();
   const nav = netAssetValue(step);
   const same = nav === undefined ? was === null : was?.equals(nav) === true;
-  if (!same) refreshPortfolio(step.forgetNav());
+  if (same) return;
+  noteValue(step.forgetNav());
+  settlePortfolio(step);
 }
 
 /** Keeps the row of the drawdown that is being lived through; gives its number, 0 at the peak. */
@@ -137,12 +154,15 @@ function followDrawdown(step: Step, number: number, peak: Decimal, nav: Decimal)
     return 0;
   }
   if (nav.compare(current.trough) < 0) {
-    step.put(drawdowns, number, { ...current, peak, trough: nav, troughTime: step.time });
+    // Member by member, as above: this is the row that most fills change.
+    const { began, ended } = current;
+    step.put(drawdowns, number, { peak, trough: nav, began, troughTime: step.time, ended });
   }
   return number;
 }
 
 function haltIfTooDeep(step: Step, drawdown: Decimal): void {
+  if (drawdown.isZero()) return;
   const maximum = step.tx.get(portfolioLimits, ONLY)?.maxDrawdown ?? undefined;
   if (maximum === undefined || drawdown.compare(maximum) <= 0) return;
   halt(step, "drawdown", `drawdown ${drawdown}, limit ${maximum}`);
@@ -150,13 +170,13 @@ function haltIfTooDeep(step: Step, drawdown: Decimal): void {
 
 /** No more orders, until `resume`. */
 export function halt(step: Step, kind: "drawdown" | "mismatch" | "manual", reason: string): void {
-  step.put(portfolio, ONLY, { ...step.portfolio(), halted: kind, haltReason: reason });
+  step.put(portfolio, ONLY, { ...portfolioNow(step), halted: kind, haltReason: reason });
   step.riskEvent("", "halt", reason);
 }
 
 /** Orders are taken again. While the drawdown is beyond its limit, the next price halts again. */
 export function resume(step: Step, reason: string): void {
-  step.put(portfolio, ONLY, { ...step.portfolio(), halted: "no", haltReason: "" });
+  step.put(portfolio, ONLY, { ...portfolioNow(step), halted: "no", haltReason: "" });
   step.riskEvent("", "resume", reason);
 }
 

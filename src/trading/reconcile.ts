@@ -18,8 +18,11 @@ import { ONLY, type Step } from "./step.js";
 import { type ReportRow, reconciled, recoveryReports, sessions } from "./tables.js";
 import type { Trading } from "./trading.js";
 
-/** Of what a correction says of itself: its bytes are far within what an annotation may have. */
+/** Of what a report tells of the venue: its bytes are far within what a row may have. */
 const CHARACTERS_MAX = 200;
+
+/** What is wrong with what a venue says, and not with the store: reported, and the rest goes on. */
+const REFUSALS = ["INVALID_ARGUMENT", "INVALID_KEY", "INVALID_ROW", "TOO_LARGE"] as const;
 
 /** What becomes of positions, balances and orders that differ. See docs/trading.md. */
 export type ReconcilePolicy = ReportRow["policy"];
@@ -111,7 +114,7 @@ export class Reconciliation {
     if (!cancelOpen && !cancelForeign) return;
     for (const theirs of await this.#broker.openOrders()) {
       const { clientId, venueId, symbol } = theirs;
-      const own = clientId !== undefined && this.#trading.order(clientId) !== undefined;
+      const own = this.#isOurs(clientId);
       if (!(own ? cancelOpen : cancelForeign)) continue;
       await this.#broker.cancel({ symbol, clientId, venueId });
       this.#note({
@@ -149,16 +152,18 @@ export class Reconciliation {
   /** What the venue says of each of our working orders, but those that are being sent now. */
   async #askOrders(): Promise<AskedOrder[]> {
     const broker = this.#broker;
+    const time = this.#trading.clock();
     const open = await broker.openOrders();
     const byClientId = new Map(open.map((order) => [order.clientId, order]));
     const asked: AskedOrder[] = [];
-    for (const { clientId, symbol, status } of this.#trading.workingOrders(broker.venue)) {
+    for (const order of this.#trading.workingOrders(broker.venue)) {
+      const { clientId, symbol, status } = order;
       if (status === "intent") continue;
       const theirs = byClientId.get(clientId) ?? (await broker.order(symbol, clientId));
-      asked.push({ clientId, theirs });
+      asked.push({ clientId, theirs, time, asked: order });
     }
     for (const { clientId, venueId, quantity, side, symbol } of open) {
-      if (clientId !== undefined && this.#trading.order(clientId) !== undefined) continue;
+      if (this.#isOurs(clientId)) continue;
       this.#note({
         kind: "foreign-order",
         subject: clientId ?? venueId,
@@ -170,11 +175,29 @@ export class Reconciliation {
     return asked;
   }
 
+  #isOurs(clientId: string | undefined): boolean {
+    try {
+      return clientId !== undefined && this.#trading.order(clientId) !== undefined;
+    } catch (error) {
+      // Others may call theirs what no key can hold.
+      if (isHoldfastError(error, "INVALID_KEY") || isHoldfastError(error, "TOO_LARGE"))
+        return false;
+      throw error;
+    }
+  }
+
   async #settle(order: AskedOrder): Promise<Mismatch | undefined> {
     const { unsentAfterMillis = 60_000 } = this.#options;
-    const settled = await this.#trading.step((step) =>
+    const settling = this.#trading.step((step) =>
       settleOrder(step, order, unsentAfterMillis * 1000),
     );
+    const settled = await settling.catch((error) => {
+      if (!isRefusal(error) && !isHoldfastError(error, "ORDER_TRANSITION")) throw error;
+      const { clientId, theirs, asked } = order;
+      const what = { kind: "order-state", subject: clientId, ours: asked.status } as const;
+      const detail = (error as Error).message;
+      this.#note({ ...what, theirs: `${theirs?.status}`, action: "unresolved", detail });
+    });
     if (settled === undefined) return undefined;
     if ("discrepancy" in settled) {
       this.#note(settled.discrepancy);
@@ -225,10 +248,8 @@ export class Reconciliation {
         await apply(true, `foreign fill: ${error.message}:`);
         return;
       }
-      const refused =
-        isHoldfastError(error, "FILL_CONFLICT") || isHoldfastError(error, "INVALID_ARGUMENT");
-      if (!refused) throw error;
-      const known = { ours: "refused", theirs, detail: error.message };
+      if (!isRefusal(error) && !isHoldfastError(error, "FILL_CONFLICT")) throw error;
+      const known = { ours: "refused", theirs, detail: (error as Error).message };
       this.#note({ kind: "foreign-fill", subject, ...known, action: "unresolved" });
     }
   }
@@ -248,7 +269,11 @@ export class Reconciliation {
       refused: correct(step, mismatch, reason),
     });
     const why = this.#because(`${kind} ${subject}: ${reason}`);
-    const { sequence, refused } = await this.#trading.step(correction, why);
+    const correcting = this.#trading.step(correction, why).catch((error) => {
+      if (!isRefusal(error)) throw error;
+      return { sequence: null, refused: (error as Error).message };
+    });
+    const { sequence, refused } = await correcting;
     if (refused === undefined) this.#note({ ...found, action: "corrected", sequence });
     else this.#note({ ...found, action: "unresolved", detail: refused });
   }
@@ -260,13 +285,16 @@ export class Reconciliation {
   }
 
   #note(found: Partial<Discrepancy> & Pick<Discrepancy, "kind" | "subject" | "action">): void {
-    const empty = { ours: "", theirs: "", detail: "", sequence: null };
+    const { ours = "", theirs = "", detail = "", sequence = null } = found;
     const place = `${found.kind} ${found.subject}`;
     const before = this.#found.get(place);
     // What was done stays said, whatever a later round still sees of it.
     if (before !== undefined && before.action !== "unresolved" && found.action === "reported")
       return;
-    this.#found.set(place, { ...empty, ...found });
+    const { kind, action } = found;
+    const subject = bounded(found.subject);
+    const texts = { ours: bounded(ours), theirs: bounded(theirs), detail: bounded(detail) };
+    this.#found.set(place, { kind, action, subject, ...texts, sequence });
   }
 
   /** Saves the report, notes how far the fills are known, and halts: in one transaction. */
@@ -298,7 +326,11 @@ export class Reconciliation {
   }
 }
 
-/** Texts of the venue are as long, and as odd, as it likes; a correction must not fail on them. */
+function isRefusal(error: unknown): boolean {
+  return REFUSALS.some((code) => isHoldfastError(error, code));
+}
+
+/** Texts of the venue are as long, and as odd, as it likes; the report must not fail on them. */
 function bounded(text: string): string {
   return Buffer.from(text.slice(0, CHARACTERS_MAX)).toString();
 }

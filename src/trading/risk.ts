@@ -3,8 +3,8 @@
  * the moment it is written down, so that no fill can ever break a limit that its order kept.
  */
 import { Decimal, HoldfastError } from "../index.js";
-import { type Amount, invalid, notNegativeOf, ONE, ZERO } from "./amounts.js";
-import { grossExposure } from "./portfolio.js";
+import { type Amount, invalid, notNegativeOf, ONE, sameAmount, ZERO } from "./amounts.js";
+import { grossExposure, portfolioNow } from "./portfolio.js";
 import { valueAt } from "./positions.js";
 import { limitError, ONLY, type Step } from "./step.js";
 import {
@@ -81,49 +81,75 @@ function checkNames(limits: object, known: readonly string[]): void {
   }
 }
 
-/** Throws TRADING_HALTED, or RISK_LIMIT, where an order that is not written yet must not be. */
-export function checkOrder(step: Step, order: OrderRow): void {
-  if (order.reduceOnly) checkReduces(step, order);
-  checkHalt(step, order);
-  const { symbol, side, quantity } = order;
+/**
+ * Throws TRADING_HALTED, or RISK_LIMIT, where an order that is not written yet must not be.
+ * `before`: the order that it takes the place of, which is counted already. No limit refuses what
+ * makes an order smaller.
+ */
+export function checkOrder(step: Step, order: OrderRow, before?: OrderRow): void {
+  checkHalt(step, order, before);
+  const more = openOf(order).sub(before === undefined ? ZERO : openOf(before));
+  if (order.reduceOnly && more.sign() > 0) checkReduces(step, order, more);
+  const { symbol, quantity } = order;
   const instrument = step.instrument(symbol);
   const limits = step.tx.get(symbolLimits, symbol);
   const open = step.tx.get(exposures, symbol);
-  const price = order.price ?? order.stopPrice ?? step.tx.get(marks, symbol)?.price;
+  const price = priceOf(step, order);
   if (limits !== undefined) {
     const { maxPosition, maxOrderQuantity, maxOrderValue, maxOpenOrders } = limits;
-    if (maxOrderQuantity !== null && quantity.compare(maxOrderQuantity) > 0) {
+    const grows = more.sign() > 0;
+    if (grows && maxOrderQuantity !== null && quantity.compare(maxOrderQuantity) > 0) {
       throw limitError({ name: "maxOrderQuantity", symbol }, maxOrderQuantity, quantity, quantity);
     }
     if (maxOrderValue !== null) {
-      const value = valueAt(quantity, priced(price, symbol), instrument).abs();
-      if (value.compare(maxOrderValue) > 0) {
+      const worthOf = (of: OrderRow) =>
+        valueAt(of.quantity, priced(priceOf(step, of), symbol), instrument).abs();
+      const value = worthOf(order);
+      const raised = before === undefined || value.compare(worthOf(before)) > 0;
+      if (raised && value.compare(maxOrderValue) > 0) {
         throw limitError({ name: "maxOrderValue", symbol }, maxOrderValue, value, value);
       }
     }
     const openOrders = (open?.openOrders ?? 0) + 1;
-    if (maxOpenOrders !== null && openOrders > maxOpenOrders) {
+    if (before === undefined && maxOpenOrders !== null && openOrders > maxOpenOrders) {
       throw limitError({ name: "maxOpenOrders", symbol }, maxOpenOrders, 1, openOrders);
     }
-    if (maxPosition !== null) {
-      const now = step.position(symbol).quantity;
-      const ahead = (side === "buy" ? open?.openBuys : open?.openSells) ?? ZERO;
-      const reached = (side === "buy" ? now : now.negate()).add(ahead).add(quantity);
-      if (reached.compare(maxPosition) > 0) {
-        const exposure = side === "buy" ? reached : reached.negate();
-        throw limitError({ name: "maxPosition", symbol }, maxPosition, quantity, exposure);
-      }
-    }
+    if (grows && maxPosition !== null) checkPosition(step, order, more, maxPosition);
   }
-  checkExposure(step, order, price);
+  checkExposure(step, order, price, more);
 }
 
-function checkExposure(step: Step, order: OrderRow, price: Decimal | undefined): void {
+function openOf({ quantity, filled }: OrderRow): Decimal {
+  return quantity.sub(filled);
+}
+
+function priceOf(step: Step, { symbol, price, stopPrice }: OrderRow): Decimal | undefined {
+  return price ?? stopPrice ?? step.tx.get(marks, symbol)?.price;
+}
+
+/** The position with all working orders of that side, and `more` of them, filled. */
+function checkPosition(step: Step, order: OrderRow, more: Decimal, maxPosition: Decimal): void {
+  const { symbol, side } = order;
+  const now = step.position(symbol).quantity;
+  const open = step.tx.get(exposures, symbol);
+  const ahead = (side === "buy" ? open?.openBuys : open?.openSells) ?? ZERO;
+  const reached = (side === "buy" ? now : now.negate()).add(ahead).add(more);
+  if (reached.compare(maxPosition) <= 0) return;
+  const exposure = side === "buy" ? reached : reached.negate();
+  throw limitError({ name: "maxPosition", symbol }, maxPosition, more, exposure);
+}
+
+function checkExposure(
+  step: Step,
+  order: OrderRow,
+  price: Decimal | undefined,
+  more: Decimal,
+): void {
   const maximum = step.tx.get(portfolioLimits, ONLY)?.maxExposure ?? undefined;
   if (maximum === undefined) return;
-  const { symbol, side, quantity } = order;
+  const { symbol, side } = order;
   const own = step.tx.get(marks, symbol)?.price ?? price;
-  const [buys, sells] = side === "buy" ? [quantity, ZERO] : [ZERO, quantity];
+  const [buys, sells] = side === "buy" ? [more, ZERO] : [ZERO, more];
   const before = grossExposure(step, { symbol, buys: ZERO, sells: ZERO, price: own });
   const after = grossExposure(step, { symbol, buys, sells, price: own });
   if (before === undefined || after === undefined) {
@@ -141,20 +167,28 @@ function priced(price: Decimal | undefined, symbol: string): Decimal {
 }
 
 /** While trading is halted, only what makes a position smaller is sent; if it is known well. */
-function checkHalt(step: Step, order: OrderRow): void {
-  const { halted, haltReason } = step.portfolio();
+function checkHalt(step: Step, order: OrderRow, before: OrderRow | undefined): void {
+  const { halted, haltReason } = portfolioNow(step);
   if (halted === "no" || (order.reduceOnly && halted !== "mismatch")) return;
+  if (before !== undefined && onlyShrinks(order, before)) return;
   throw new HoldfastError("TRADING_HALTED", `trading is halted (${halted}): ${haltReason}`);
 }
 
+function onlyShrinks(order: OrderRow, before: OrderRow): boolean {
+  return (
+    sameAmount(order.price, before.price) &&
+    sameAmount(order.stopPrice, before.stopPrice) &&
+    order.quantity.compare(before.quantity) <= 0
+  );
+}
+
 /** An order that says it only reduces has to, whatever else is filled before it. */
-function checkReduces(step: Step, order: OrderRow): void {
-  const { symbol, side, quantity } = order;
+function checkReduces(step: Step, { symbol, side }: OrderRow, more: Decimal): void {
   const open = step.tx.get(exposures, symbol);
   const position = step.position(symbol).quantity;
   const held = side === "buy" ? position.negate() : position;
   const ahead = (side === "buy" ? open?.openBuys : open?.openSells) ?? ZERO;
   const left = Decimal.max(held.sub(ahead), ZERO);
-  if (quantity.compare(left) <= 0) return;
-  throw limitError({ name: "reduceOnly", symbol }, left, quantity, quantity);
+  if (more.compare(left) <= 0) return;
+  throw limitError({ name: "reduceOnly", symbol }, left, more, more);
 }

@@ -2,7 +2,7 @@
 import type { Decimal } from "../index.js";
 import { type Amount, amountOf, SCALE, times, ZERO } from "./amounts.js";
 import { settleOf } from "./instruments.js";
-import { rateOf } from "./portfolio.js";
+import { portfolioNow, rateOf } from "./portfolio.js";
 import { valueAt } from "./positions.js";
 import type { Step } from "./step.js";
 import { marks, signalLog } from "./tables.js";
@@ -36,7 +36,7 @@ export function weightOf(step: Step, symbol: string): Decimal | undefined {
   const instrument = step.instrument(symbol);
   const price = step.tx.get(marks, symbol)?.price;
   const rate = rateOf(step, settleOf(instrument));
-  const { nav } = step.portfolio();
+  const { nav } = portfolioNow(step);
   if (price === undefined || rate === undefined || nav === null || nav.isZero()) return undefined;
   const value = valueAt(quantity, price, instrument);
   // An inverse one that is long has a value below zero: what it gains, it gains towards zero.

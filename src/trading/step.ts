@@ -22,6 +22,12 @@ export const ONLY = "";
 /** How exactly the time of the last event is kept: not every one of them writes it. */
 const SESSION_MICROS = 1_000_000;
 
+/** What the steps of one program share. */
+export interface Pace {
+  /** Before this time that of the last event need not be written again. */
+  sessionDue: number;
+}
+
 export const NO_POSITION: PositionRow = {
   ...FLAT,
   fees: ZERO,
@@ -53,14 +59,18 @@ export class Step {
    * to be reckoned anew from all that is held.
    */
   navChange: Decimal | undefined = ZERO;
+  /** What was paid in or out since then; undefined: nothing at all has changed. */
+  flow: Decimal | undefined;
+  readonly #pace: Pace | undefined;
   #written = false;
   #audited = 0;
 
-  constructor(tx: Transaction, time: number, sequence: number, currency: string) {
+  constructor(tx: Transaction, time: number, sequence: number, currency: string, pace?: Pace) {
     this.tx = tx;
     this.time = time;
     this.sequence = sequence;
     this.currency = currency;
+    this.#pace = pace;
   }
 
   put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void {
@@ -92,11 +102,13 @@ export class Step {
 
   /** Called when the event is over: notes its time, if anything was written. */
   end(): void {
-    if (!this.#written) return;
+    if (!this.#written || this.time < (this.#pace?.sessionDue ?? 0)) return;
     const session = this.tx.get(sessions, ONLY);
-    if (session !== undefined && this.time >= session.changed + SESSION_MICROS) {
-      this.tx.put(sessions, ONLY, { ...session, changed: this.time });
-    }
+    if (session === undefined) return;
+    const due = session.changed + SESSION_MICROS;
+    // A transaction that is given up after this may leave the next one to look again.
+    if (this.#pace !== undefined) this.#pace.sessionDue = due;
+    if (this.time >= due) this.tx.put(sessions, ONLY, { ...session, changed: this.time });
   }
 
   /** The key of the next row of an audit table. */
@@ -137,6 +149,7 @@ export class Step {
     return this.tx.get(positions, symbol) ?? NO_POSITION;
   }
 
+  /** As it was written last: see `portfolioNow` of portfolio.ts. */
   portfolio(): PortfolioRow {
     return this.tx.get(portfolio, ONLY) ?? NEW_PORTFOLIO;
   }

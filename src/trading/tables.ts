@@ -41,7 +41,8 @@ const side = () => enumeration(["buy", "sell"]);
 /** What is traded, by symbol. A symbol belongs to one venue. */
 export const instruments = defineTable({
   name: "trading.instruments",
-  version: 1,
+  // 2: inverse contracts.
+  version: 2,
   key: string(),
   resident: true,
   fields: {
@@ -97,6 +98,23 @@ export const workingOrders = defineTable({
   fields: { symbol: string() },
 });
 
+/**
+ * Changes of working orders that were asked for and not answered, by client id: the order has its
+ * old terms until the venue says that it has these.
+ */
+export const amendments = defineTable({
+  name: "trading.amendments",
+  version: 1,
+  key: string(),
+  resident: true,
+  fields: {
+    price: nullable(amount()),
+    stopPrice: nullable(amount()),
+    quantity: amount(),
+    asked: timestamp(),
+  },
+});
+
 /** Client ids by venue and the venue's id. */
 export const orderIds = defineTable({
   name: "trading.orderIds",
@@ -149,6 +167,14 @@ export const positions = defineTable({
     lastTime: timestamp(),
     lastTradeId: string(),
   },
+});
+
+/** What a position was after some of its fills, by symbol, time and trade id of the fill. */
+export const foldPoints = defineTable({
+  name: "trading.foldPoints",
+  version: 1,
+  key: [string(), timestamp(), string()],
+  fields: { quantity: amount(), cost: amount() },
 });
 
 /** The newest price of a symbol. */
@@ -232,12 +258,14 @@ export const sessions = defineTable({
 
 /** All tables of a trading state, for the option `tables` of `open`. */
 export const TRADING_TABLES = Object.freeze([
+  amendments,
   balances,
   cashMovements,
   counters,
   drawdowns,
   exposures,
   fills,
+  foldPoints,
   instruments,
   marks,
   nonceBlocks,
@@ -260,5 +288,6 @@ export const TRADING_TABLES = Object.freeze([
 
 export type InstrumentRow = RowOf<typeof instruments>;
 export type OrderRow = RowOf<typeof orders>;
+export type AmendmentRow = RowOf<typeof amendments>;
 export type FillRow = RowOf<typeof fills>;
 export type PositionRow = RowOf<typeof positions>;

@@ -1,9 +1,18 @@
 /** What can happen in trading, each a part of a transaction: see `Trading.transact`. */
 import type { Transaction } from "../index.js";
+import {
+  type AmendNews,
+  type AmendOptions,
+  amendOrder,
+  amendRejected,
+  type OrderChange,
+  orderAmended,
+} from "./amendments.js";
 import { type Amount, amountOf, notNegativeOf, positiveOf } from "./amounts.js";
 import { moveCash } from "./balances.js";
 import { applyFill, type FillInput, type FillResult } from "./fills.js";
 import { type InstrumentInput, setInstrument } from "./instruments.js";
+import type { Nonces } from "./nonces.js";
 import {
   advanceOrder,
   type Order,
@@ -11,7 +20,7 @@ import {
   type OrderRequest,
   placeOrder,
 } from "./orders.js";
-import { halt, mark, resume, setRate } from "./portfolio.js";
+import { halt, mark, portfolioNow, resume, setRate } from "./portfolio.js";
 import { type RateLimit, setRateLimit, takeTokens } from "./rates.js";
 import {
   type PortfolioLimitsInput,
@@ -21,6 +30,7 @@ import {
 } from "./risk.js";
 import { logSignal, type Signal } from "./signals.js";
 import type { Step } from "./step.js";
+import type { PortfolioRow } from "./tables.js";
 
 /**
  * All that is done with one of these happens together or not at all. What throws takes the whole
@@ -33,13 +43,15 @@ export class TradingTransaction {
   readonly sequence: number;
   readonly #step: Step;
   readonly #idPrefix: string;
+  readonly #nonces: Nonces;
 
   /** @internal */
-  constructor(step: Step, idPrefix: string) {
+  constructor(step: Step, idPrefix: string, nonces: Nonces) {
     this.tx = step.tx;
     this.sequence = step.sequence;
     this.#step = step;
     this.#idPrefix = idPrefix;
+    this.#nonces = nonces;
   }
 
   /** Declares what is traded, or changes its tick and lot. Throws INVALID_ARGUMENT. */
@@ -81,6 +93,36 @@ export class TradingTransaction {
   /** It is certain that the order never reached the venue, and never will. */
   orderUnsent(clientId: string, news?: OrderNews): Order {
     return advanceOrder(this.#step, clientId, "absent", news);
+  }
+
+  /**
+   * Writes down that an order is to be changed; the venue is to be asked when the transaction is
+   * durable. Gives the order as it is to be; until the venue has answered it is as it was. With
+   * `answered: true` it has, and the order is changed.
+   *
+   * Throws RISK_LIMIT, TRADING_HALTED; ORDER_TRANSITION for an order that is not open, or waits for
+   * such an answer already; INVALID_ARGUMENT for a change that cannot be meant.
+   */
+  amendOrder(clientId: string, change: OrderChange, options?: AmendOptions): Order {
+    return amendOrder(this.#step, clientId, change, options);
+  }
+
+  /** The venue has changed the order: to what was asked for, or what `news` says. */
+  orderAmended(clientId: string, news?: AmendNews): Order {
+    return orderAmended(this.#step, clientId, news);
+  }
+
+  /** The venue has refused the change. */
+  amendRejected(clientId: string, news?: OrderNews): Order {
+    return amendRejected(this.#step, clientId, news);
+  }
+
+  /**
+   * The next nonce of a venue, as `Trading.nonces` has them, for a request that is sent when the
+   * transaction is durable: none is left out by a crash, and nothing has to be reserved.
+   */
+  nextNonce(venue: string): number {
+    return this.#nonces.nextIn(this.#step, venue);
   }
 
   /**
@@ -129,6 +171,11 @@ export class TradingTransaction {
   /** No orders any more, but those that reduce a position, until `resume`. */
   halt(reason: string): void {
     halt(this.#step, "manual", reason);
+  }
+
+  /** Why trading is halted, by all that has happened in this transaction too; "no": it is not. */
+  halted(): PortfolioRow["halted"] {
+    return portfolioNow(this.#step).halted;
   }
 
   /** Orders are taken again. */

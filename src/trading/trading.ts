@@ -1,5 +1,6 @@
 /** The trading state of a store, as a program uses it. */
 import type { Annotation, ReadTable, Store, TableDefinition } from "../index.js";
+import type { OrderChange } from "./amendments.js";
 import { type Amount, invalid } from "./amounts.js";
 import { type AuditRange, auditEntries } from "./audit.js";
 import type { Broker, SubmitResult } from "./broker.js";
@@ -7,11 +8,13 @@ import type { FillInput, FillResult } from "./fills.js";
 import type { InstrumentInput } from "./instruments.js";
 import { type NonceOptions, Nonces } from "./nonces.js";
 import { advanceOrder, type Order, type OrderRequest, orderOf } from "./orders.js";
-import { revisePortfolio } from "./portfolio.js";
+import { revisePortfolio, settlePortfolio } from "./portfolio.js";
 import { type ReconcileOptions, Reconciliation } from "./reconcile.js";
 import type { RecoveryReport } from "./report.js";
-import { ONLY, Step } from "./step.js";
+import { ONLY, type Pace, Step } from "./step.js";
 import {
+  type AmendmentRow,
+  amendments,
   fills,
   orders,
   portfolio,
@@ -101,6 +104,7 @@ export class Trading {
   readonly clock: () => number;
   readonly #currency: string;
   readonly #idPrefix: string;
+  readonly #pace: Pace = { sessionDue: 0 };
 
   /** @internal */
   constructor(
@@ -121,15 +125,20 @@ export class Trading {
    * what it comes of, and tags to find it by, as for `Store.transact`.
    */
   transact<T>(work: (t: TradingTransaction) => T, annotation?: Annotation): Promise<T> {
-    return this.step((step) => work(new TradingTransaction(step, this.#idPrefix)), annotation);
+    return this.step(
+      (step) => work(new TradingTransaction(step, this.#idPrefix, this.nonces)),
+      annotation,
+    );
   }
 
   /** @internal */
   step<T>(work: (step: Step) => T, annotation?: Annotation): Promise<T> {
     const { store } = this;
     return store.transact((tx) => {
-      const step = new Step(tx, this.clock(), store.lastSequence + 1, this.#currency);
+      const time = this.clock();
+      const step = new Step(tx, time, store.lastSequence + 1, this.#currency, this.#pace);
       const result = work(step);
+      settlePortfolio(step);
       step.end();
       return result;
     }, annotation);
@@ -189,6 +198,32 @@ export class Trading {
     );
   }
 
+  /**
+   * Changes price or quantity of a working order: what is asked for is on disk before the broker
+   * is, and the outcome when this resolves. If the broker threw, the order keeps its old terms and
+   * `amendment` what was asked for, until `recover` or `reconcile` finds out. Errors: those of
+   * `TradingTransaction.amendOrder`; INVALID_ARGUMENT for a broker that cannot.
+   */
+  async amend(broker: Broker, clientId: string, change: OrderChange): Promise<Order> {
+    if (broker.amend === undefined) throw invalid(`orders at ${broker.venue} cannot be amended`);
+    const wanted = await this.transact((t) => {
+      const order = t.amendOrder(clientId, change);
+      if (order.venue === broker.venue) return order;
+      throw invalid(`${order.symbol} is traded at ${order.venue}, not at ${broker.venue}`);
+    });
+    let result: SubmitResult;
+    try {
+      result = await broker.amend(wanted);
+    } catch {
+      return this.step((step) => orderOf(clientId, step.order(clientId)));
+    }
+    return this.transact((t) =>
+      result.status === "accepted"
+        ? t.orderAmended(clientId, { venueId: result.venueId })
+        : t.amendRejected(clientId, { reason: result.reason }),
+    );
+  }
+
   // ---- recovery --------------------------------------------------------------------------------
 
   /**
@@ -212,6 +247,11 @@ export class Trading {
   order(clientId: string): Order | undefined {
     const row = this.store.table(orders).get(clientId);
     return row && orderOf(clientId, row);
+  }
+
+  /** What was asked to be changed of an order and is not answered; undefined if nothing was. */
+  amendment(clientId: string): AmendmentRow | undefined {
+    return this.store.table(amendments).get(clientId);
   }
 
   /** All orders that may still be filled, those of a venue where one is named. */

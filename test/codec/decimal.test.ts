@@ -184,6 +184,30 @@ describe("arithmetic agrees with bigints", () => {
     );
   });
 
+  test("div, where the quotient is at a tie or next to one", () => {
+    const safe = 2n ** 53n - 1n;
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: 1n, max: 10n ** 13n }),
+        fc.bigInt({ min: 0n, max: 10n ** 12n }),
+        fc.integer({ min: -3, max: 3 }),
+        fc.integer({ min: 0, max: 8 }),
+        fc.boolean(),
+        fc.constantFrom(...ROUNDINGS),
+        (b, quotient, off, power, negative, how) => {
+          // The dividend next to quotient + 1/2, as near as a digit of it comes.
+          const unit = 10n ** BigInt(power);
+          const nearest = ((2n * quotient + 1n) * b) / (2n * unit) + BigInt(off);
+          const a = negative ? -nearest : nearest;
+          fc.pre(nearest >= 0n && nearest <= safe);
+          const ours = Decimal.fromCoefficient(a, 0).div(Decimal.fromCoefficient(b, 0), power, how);
+          expectValue(ours, rounded(a * unit, b, how), power);
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
   test("rescale and round", () => {
     fc.assert(
       fc.property(references, scales, fc.constantFrom(...ROUNDINGS), (a, to, how) => {

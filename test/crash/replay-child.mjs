@@ -5,8 +5,9 @@
 // Says on descriptor 3 "SEQUENCE EVENT" for what it found and for whatever has become durable, before
 // it goes on; and what becomes of its snapshots, see snapshots.mjs. Prints its result as JSON.
 import { open } from "../../dist/index.js";
-import { cashAddsUp } from "../../dist/replay/checks.js";
+import { accountChecks } from "../../dist/replay/checks.js";
 import { stateDigest } from "../../dist/replay/digest.js";
+import { Engine } from "../../dist/replay/engine.js";
 import { runTape } from "../../dist/replay/run.js";
 import { REPLAY_TABLES } from "../../dist/replay/tables.js";
 import { Tape } from "../../dist/replay/tape.js";
@@ -18,11 +19,12 @@ const tape = await Tape.open(file);
 const store = await open(directory, {
   ...options,
   tables: REPLAY_TABLES,
-  checks: [cashAddsUp(tape.info.symbol)],
+  checks: accountChecks(tape.info.symbol),
 });
 const stop = new AbortController();
 const snapshots = keepTakingSnapshots(store, snapshotMillis, say, stop.signal);
-const figures = await runTape(store, tape, {
+const engine = await Engine.open(store, tape);
+const figures = await runTape(engine, {
   limit,
   onAcknowledged: (sequence, event) => say(`${sequence} ${event}`),
 });

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { open, type Store, type StoreWarning } from "../../src/index.js";
-import { cashAddsUp } from "../../src/replay/checks.js";
+import { accountChecks } from "../../src/replay/checks.js";
 import { stateDigest } from "../../src/replay/digest.js";
 import { REPLAY_TABLES } from "../../src/replay/tables.js";
 import { Random } from "../sim/random.js";
@@ -17,12 +17,7 @@ import { type EagerOptions, eagerBackground } from "./background.js";
 import type { KillFigures } from "./figures.js";
 import { KilledSnapshots } from "./killed-snapshots.js";
 import { describePlan, type KillPlan, planKill } from "./plan.js";
-import {
-  checkReplayState,
-  eventOf,
-  ReplayModel,
-  TRANSACTIONS_BEFORE_EVENTS,
-} from "./replay-checks.js";
+import { checkReplayState, eventOf, ReplayModel } from "./replay-checks.js";
 import {
   type KillOptions,
   killRounds,
@@ -128,7 +123,7 @@ class ReplayRound implements Round {
     const store = await open(directory, {
       disk: locks.disk,
       tables: REPLAY_TABLES,
-      checks: [cashAddsUp(model.symbol)],
+      checks: accountChecks(model.symbol),
       segmentBytes: SEGMENT_BYTES,
       ...this.#background,
       onWarning: (warning) => warnings.push(warning),
@@ -168,7 +163,7 @@ class ReplayRound implements Round {
     };
     checkReplayState(state, symbol);
     const model = await ReplayModel.of(TAPE);
-    const expected = await model.digestAt(Math.max(0, sequence - TRANSACTIONS_BEFORE_EVENTS));
+    const expected = await model.digestAt(eventOf(state));
     assert.equal(stateDigest(state as Store), expected, `the state of snapshot ${name}`);
     await snapshot.close();
     figures.snapshots++;

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Aggressor, TradeEvent } from "../../src/replay/events.js";
 import { type Resting, takenOf, touchedBy } from "../../src/replay/fills.js";
-import type { OrderRow } from "../../src/replay/tables.js";
 import { d } from "./helpers.js";
 
 function resting(
@@ -11,20 +10,7 @@ function resting(
   ahead: number,
   filled = 0,
 ): Resting {
-  const order: OrderRow = {
-    side,
-    kind: "quote",
-    level: 0,
-    status: "open",
-    price: d(price),
-    quantity: d(10),
-    filled: d(filled),
-    request: id,
-    amends: 0,
-    placedEvent: 1,
-    changedEvent: 1,
-    changed: 0,
-  };
+  const order = { side, price: d(price), quantity: d(10), filled: d(filled) };
   return { id, order, ahead: d(ahead) };
 }
 

@@ -32,6 +32,7 @@ test("killed at random instants, over every tape, the books are the exchange's i
     fills: sum((one) => one.fills),
     partial: sum((one) => one.partial),
     unknowns: sum((one) => one.unknowns),
+    amended: sum((one) => one.amended),
     resolved: sum((one) => one.kinds.get("unknown-intent resolved") ?? 0),
     missed: sum((one) => one.kinds.get("missed-fill applied") ?? 0),
   };
@@ -42,6 +43,7 @@ test("killed at random instants, over every tape, the books are the exchange's i
   for (const one of all) expect(one.fills).toBeGreaterThan(0);
   const troubles = new Set(all.flatMap((one) => [...one.troubles.keys()]));
   expect([...troubles].sort()).toEqual([
+    "amendment rejected",
     "answer lost",
     "disconnect",
     "message late",

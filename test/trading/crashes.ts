@@ -4,17 +4,24 @@
  */
 import { Decimal, isHoldfastError } from "../../src/index.js";
 import {
+  amendments,
+  type InstrumentRow,
   instruments,
+  type Order,
   PaperExchange,
   type PaperMessage,
   type PaperSession,
   rebuild,
+  valueAt,
 } from "../../src/trading/index.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { Random } from "../sim/random.js";
-import { type Desk, openDesk, PERP, SYMBOL, VENUE } from "./helpers.js";
+import { COIN, type Desk, openDesk, PERP, SYMBOL, VENUE } from "./helpers.js";
 import type { Market } from "./tapes.js";
 
+const SYMBOLS = [SYMBOL, PERP, COIN] as const;
+/** Dollars of one inverse contract. */
+const MULTIPLIER = 100;
 const WINDOW_MILLIS = 5000;
 const RECOVER = {
   policy: "HALT_AND_ALERT",
@@ -30,6 +37,7 @@ export interface CrashFigures {
   /** Orders that were filled in more than one part. */
   partial: number;
   unknowns: number;
+  amended: number;
   readonly kinds: Map<string, number>;
   readonly troubles: ReadonlyMap<string, number>;
 }
@@ -67,16 +75,17 @@ class CrashRun {
       seed,
       windowMillis: WINDOW_MILLIS,
       clock: () => this.#machine.nowMicros(),
-      ...(market && { tape: market.events([SYMBOL, PERP]), eventsPerStep: 40 }),
-      balances: { USD: 1_000_000 },
+      ...(market && { tape: market.events(SYMBOLS), eventsPerStep: 40 }),
+      balances: { USD: 1_000_000, BTC: 1_000 },
       instruments: {
         [SYMBOL]: { kind: "spot", base: "BTC", quote: "USD", price },
         [PERP]: { kind: "linear", base: "BTC", quote: "USD", price },
+        [COIN]: { kind: "inverse", base: "BTC", quote: "USD", price, multiplier: MULTIPLIER },
       },
     });
     const { troubles } = this.#exchange;
     const none = { kills: 0, insideRecovery: 0, orders: 0, fills: 0, partial: 0, unknowns: 0 };
-    this.figures = { ...none, kinds: new Map(), troubles };
+    this.figures = { ...none, amended: 0, kinds: new Map(), troubles };
   }
 
   /** One program, from its opening to its death. */
@@ -135,7 +144,10 @@ class CrashRun {
         if (t.tx.has(instruments, SYMBOL)) return;
         t.setInstrument(SYMBOL, { venue: VENUE, base: "BTC", quote: "USD", lot: "0.001" });
         t.setInstrument(PERP, { venue: VENUE, kind: "linear", base: "BTC", quote: "USD" });
+        const coin = { venue: VENUE, kind: "inverse", base: "BTC", quote: "USD" } as const;
+        t.setInstrument(COIN, { ...coin, multiplier: MULTIPLIER });
         t.deposit(VENUE, "USD", 1_000_000);
+        t.deposit(VENUE, "BTC", 1_000);
         t.setSymbolLimits(SYMBOL, { maxPosition: 500 });
       }),
     );
@@ -183,7 +195,7 @@ class CrashRun {
       const working = trading.workingOrders();
       const dice = random.below(10);
       if (dice < 5 && working.length < 12) {
-        const symbol = random.pick([SYMBOL, PERP]);
+        const symbol = random.pick(SYMBOLS);
         const price = random.chance(0.8) ? { price: this.#near(symbol) } : {};
         const side = random.pick(["buy", "sell"] as const);
         const quantity = this.#lot.mul(Decimal.of(1 + random.below(20)));
@@ -202,8 +214,23 @@ class CrashRun {
         const report = await this.#tolerate(trading.reconcile(session, RECOVER));
         const halted = trading.portfolio().halted !== "no";
         same("halted", halted ? String(report) : "no", "no");
+      } else if (dice === 9 && working.length > 0) {
+        await this.#amend(desk, session, random.pick(working));
       }
     }
+  }
+
+  /** Another price, or quantity, or both. */
+  async #amend({ trading }: Desk, session: PaperSession, order: Order): Promise<void> {
+    const random = this.#random;
+    const { clientId, symbol, price } = order;
+    const change = {
+      ...(price !== null && random.chance(0.7) && { price: this.#near(symbol) }),
+      ...(random.chance(0.7) && { quantity: this.#lot.mul(Decimal.of(1 + random.below(30))) }),
+    };
+    const after = await this.#tolerate(trading.amend(session, clientId, change));
+    if (after !== undefined && trading.amendment(clientId) === undefined) this.figures.amended++;
+    if (random.chance(0.05)) this.#machine.crash("kill");
   }
 
   /** A price near that of now, in cents. */
@@ -218,7 +245,7 @@ class CrashRun {
     try {
       return await work;
     } catch (error) {
-      const usual = ["INVALID_ARGUMENT", "RISK_LIMIT"];
+      const usual = ["INVALID_ARGUMENT", "RISK_LIMIT", "ORDER_TRANSITION"];
       if (isHoldfastError(error) && usual.includes(error.code)) return undefined;
       throw error;
     }
@@ -229,8 +256,9 @@ class CrashRun {
     same("requests that must never be", exchange.violations, []);
     const working = trading.workingOrders();
     const open = working.map((order) => [order.clientId, `${order.quantity.sub(order.filled)}`]);
+    same("amendments", [...store.table(amendments).keys()], []);
     same("open orders", open.sort(), [...exchange.openOrders()].sort());
-    for (const symbol of [SYMBOL, PERP]) {
+    for (const symbol of SYMBOLS) {
       const position = trading.position(symbol);
       same(`position of ${symbol}`, `${position.quantity}`, exchange.books.quantity(symbol));
     }
@@ -238,11 +266,12 @@ class CrashRun {
     const theirs = exchange.books.balances().map(({ currency, total }) => [currency, `${total}`]);
     same("balances", held.sort(), theirs.sort());
     const rebuilt = rebuild(store).positions;
-    for (const symbol of [SYMBOL, PERP]) {
+    for (const symbol of SYMBOLS) {
       const { cost, realised } = rebuilt.get(symbol) ?? trading.position(symbol);
       const { quantity } = trading.position(symbol);
       const price = Decimal.fromCoefficient(exchange.books.price(symbol), 8);
-      const profit = realised.add(quantity.mul(price, 8, "half-even")).sub(cost);
+      const contract = store.table(instruments).get(symbol) as InstrumentRow;
+      const profit = realised.add(valueAt(quantity, price, contract)).sub(cost);
       same(`profit of ${symbol}`, `${profit}`, exchange.books.profit(symbol));
       const parts = new Map<string | null, number>();
       for (const { clientId } of trading.trades(symbol)) {

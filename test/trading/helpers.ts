@@ -7,6 +7,7 @@ import { openOn } from "../support/simulated-store.js";
 
 export const SYMBOL = "BTC-USD";
 export const PERP = "BTC-PERP";
+export const COIN = "BTC-COIN";
 export const VENUE = "paper";
 
 export interface Desk {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { Decimal } from "../../src/index.js";
-import { PaperExchange, type PaperSession } from "../../src/trading/index.js";
+import { PaperExchange, type PaperSession, valueAt } from "../../src/trading/index.js";
 import { Random } from "../sim/random.js";
 import { ensureBuilt } from "../support/built.js";
 import { seedOfRun } from "../support/seed.js";
@@ -17,7 +17,7 @@ import { loadMarket, tapeFiles } from "./tapes.js";
 
 const CHILD = fileURLToPath(new URL("trader-child.mjs", import.meta.url));
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const SYMBOLS = ["BTC-USD", "BTC-PERP"];
+const SYMBOLS = ["BTC-USD", "BTC-PERP", "BTC-COIN"];
 /** Kills over one tape. */
 const KILLS = 5 * Number(process.env.HOLDFAST_SEEDS ?? 1);
 
@@ -52,10 +52,11 @@ class Venue {
       tape: market.events(SYMBOLS),
       eventsPerStep: 60,
       clock: () => this.#now,
-      balances: { USD: 1_000_000 },
+      balances: { USD: 1_000_000, BTC: 1_000 },
       instruments: {
         "BTC-USD": { kind: "spot", base: "BTC", quote: "USD", price },
         "BTC-PERP": { kind: "linear", base: "BTC", quote: "USD", price },
+        "BTC-COIN": { kind: "inverse", base: "BTC", quote: "USD", price, multiplier: 100 },
       },
     });
   }
@@ -128,7 +129,7 @@ beforeAll(() => {
   ensureBuilt();
 });
 
-test.each(tapeFiles().slice(0, 2))("killed with SIGKILL over %s", async (file) => {
+test.each(tapeFiles())("killed with SIGKILL over %s", async (file) => {
   const seed = seedOfRun(1);
   const random = new Random(seed);
   const venue = new Venue(seed, await loadMarket(file));
@@ -150,7 +151,9 @@ test.each(tapeFiles().slice(0, 2))("killed with SIGKILL over %s", async (file) =
       expect(quantity).toBe(books.quantity(symbol));
       // What was paid for all fills: with the price of now it is the profit.
       const price = Decimal.fromCoefficient(books.price(symbol), 8);
-      const value = Decimal.of(quantity).mul(price, 8, "half-even");
+      const kind = symbol === "BTC-COIN" ? "inverse" : "linear";
+      const multiplier = Decimal.of(kind === "inverse" ? 100 : 1, 8);
+      const value = valueAt(Decimal.of(quantity, 8), price, { kind, multiplier });
       expect(`${value.sub(Decimal.of(paid))}`).toBe(books.profit(symbol));
     }
     expect(ours.lives).toBeGreaterThan(KILLS / 2);

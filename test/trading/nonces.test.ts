@@ -39,7 +39,11 @@ describe.each(POLICIES)("%s", (policy) => {
       machine.crashAfter(1 + random.below(60), random.chance(0.5) ? "power" : "kill");
       const work = async () => {
         for (let i = 0; i < 100; i++) {
-          const nonce = await desk.trading.nonces.next("v");
+          const { trading } = desk;
+          // Either way of asking, in any order.
+          const nonce = await (random.chance(0.3)
+            ? trading.transact((t) => t.nextNonce("v"))
+            : trading.nonces.next("v"));
           expect(nonce, `seed ${seed}, life ${life}`).toBeGreaterThan(last);
           last = nonce;
           if (random.chance(0.1)) machine.jumpClock((random.below(2001) - 1000) * 1_000_000);
@@ -50,6 +54,24 @@ describe.each(POLICIES)("%s", (policy) => {
       machine.crash("power");
     }
     expect(last).toBeGreaterThan(50);
+  });
+
+  test("in a transaction: before and behind those that are asked for beside it", async () => {
+    const desk = await openDesk(undefined, { nonces: { v: { policy, block: 3 } } });
+    const { trading, run } = desk;
+    const given: number[] = [];
+    await run(async () => {
+      for (let i = 0; i < 30; i++) {
+        const waiting = Array.from({ length: i % 5 }, async () => {
+          given.push(await trading.nonces.next("v"));
+        });
+        const sent = trading.transact((t) => given.push(t.nextNonce("v"), t.nextNonce("v")));
+        await Promise.all([...waiting, sent]);
+      }
+    });
+    expect(new Set(given).size).toBe(given.length);
+    const durable = desk.store.table(nonceBlocks).get("v")?.reserved ?? 0;
+    expect(Math.max(...given)).toBeLessThanOrEqual(durable);
   });
 
   test("a crash leaves out no more than a block", async () => {
@@ -124,4 +146,15 @@ test("what cannot be meant is refused, and a failing disk is told", async () => 
   machine.addFault({ operation: "queueWrite", error: "EIO" });
   await expect(run(trading.nonces.next("w"))).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
   await expect(run(trading.nonces.next("w"))).rejects.toMatchObject({ code: "POISONED" });
+});
+
+test("a counter that is only used in transactions has no gaps, however often it crashes", async () => {
+  let machine = new SimulatedMachine({ seed: 1 });
+  const given: number[] = [];
+  for (let life = 0; life < 5; life++) {
+    const { trading, run, kill } = await openDesk(machine);
+    for (let i = 0; i < 3; i++) given.push(await run(trading.transact((t) => t.nextNonce("v"))));
+    machine = kill();
+  }
+  expect(given).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
 });

@@ -28,6 +28,9 @@ function expected(status: OrderStatus, event: OrderEvent): OrderStatus | undefin
       return isWorking(status) ? "expired" : undefined;
     case "doubt":
       return unheard ? "unknown" : undefined;
+    case "amend":
+      if (unheard || status === "unsent") return "open";
+      return status === "rejected" ? undefined : status;
     case "absent":
       return unheard || status === "unsent" ? "unsent" : undefined;
     default:

@@ -245,6 +245,36 @@ test("orders: of others, lost, filled without a fill, and cancelled as the optio
   expect(trading.order(lost.clientId)).toMatchObject({ status: "cancelled" });
 });
 
+test("what a venue says that no row can hold is reported, and the rest is booked", async () => {
+  const { venue, theirs, fill, order, run, trading } = await begin();
+  const clientId = order?.clientId ?? "";
+  await run(trading.transact((t) => t.orderAccepted(clientId)));
+  const odd = "\ud800";
+  const long = "x".repeat(2_000_000);
+  venue.fills = [fill(odd), fill(long), fill("good")];
+  venue.orders = [theirs({ filled: 1, venueId: long }), theirs({ clientId: odd, venueId: "V9" })];
+  venue.held = [
+    { symbol: PERP, quantity: 1 },
+    { symbol: odd, quantity: 1 },
+  ];
+  venue.money = { USD: 10_000, [odd]: 1, [long]: 2 };
+  const report = await run(trading.reconcile(venue, SYNC));
+  expect(found(report).sort()).toEqual([
+    "balance unresolved",
+    "balance unresolved",
+    "foreign-fill unresolved",
+    "foreign-fill unresolved",
+    "foreign-order reported",
+    "missed-fill applied",
+    "order-state unresolved",
+    "position unresolved",
+  ]);
+  for (const { subject, detail } of report.discrepancies) {
+    expect(Math.max(subject.length, detail.length)).toBeLessThanOrEqual(200);
+  }
+  expect(trading.order(clientId)).toMatchObject({ status: "partial", venueId: null });
+});
+
 test("a state that was left alone for long is told to be stale", async () => {
   const { venue, ...desk } = await begin(false);
   desk.machine.jumpClock(3_700_000_000);

@@ -197,6 +197,40 @@ test("drawdown: peak and trough, kept over a restart; payments are none; beyond 
   expect(kinds).toEqual(["limits", "halt", "resume"]);
 });
 
+test("a transaction is one moment: its value is that at its end, and what asks amid it knows", async () => {
+  const desk = await fundedDesk();
+  const { trading, run, store } = desk;
+  await run(
+    trading.transact((t) => {
+      t.setPortfolioLimits({ maxDrawdown: "0.1" });
+      t.mark(SYMBOL, 100);
+      t.placeOrder(buy(20, { clientId: "a" }));
+      t.applyFill({ ...buy(20), tradeId: "1", clientId: "a" });
+    }),
+  );
+  await run(
+    trading.transact((t) => {
+      t.mark(SYMBOL, 1);
+      t.mark(SYMBOL, 101);
+    }),
+  );
+  const { nav, largestDrawdown, halted } = trading.portfolio();
+  expect([nav?.toNumber(), largestDrawdown.toNumber(), halted]).toEqual([10_020, 0, "no"]);
+  expect(store.table(drawdowns).count()).toBe(0);
+  const refused = await refusal(desk, (t) => {
+    t.mark(SYMBOL, 40);
+    t.placeOrder(buy(1));
+  });
+  expect(refused?.code).toBe("TRADING_HALTED");
+  const seen = await run(
+    trading.transact((t) => {
+      t.mark(SYMBOL, 40);
+      return t.halted();
+    }),
+  );
+  expect([seen, trading.portfolio().halted]).toEqual(["drawdown", "drawdown"]);
+});
+
 test("without a price there is no value, and none is made up", async () => {
   const { trading, run } = await fundedDesk();
   await run(trading.deposit(VENUE, "BTC", 1));

@@ -9,6 +9,7 @@ import { instruments, openTrading, TRADING_TABLES } from "../../dist/trading/ind
 
 const [directory, seed, began, mode] = process.argv.slice(2);
 const RECOVER = { policy: "HALT_AND_ALERT", unsentAfterMillis: 10_000, overlapMillis: 60_000 };
+const SYMBOLS = ["BTC-USD", "BTC-PERP", "BTC-COIN"];
 let now = Number(began);
 let random = Number(seed);
 /** A whole number from 0 to `end` - 1. */
@@ -54,6 +55,7 @@ const signed = async (call, order) => ask(call, [order], await trading.nonces.ne
 const broker = {
   venue: "paper",
   submit: (order) => signed("submit", order),
+  amend: (order) => signed("amend", order),
   cancel: (order) => signed("cancel", order),
   order: (symbol, clientId) => ask("order", [symbol, clientId]).then((order) => order ?? undefined),
   openOrders: () => ask("openOrders"),
@@ -66,7 +68,10 @@ await trading.transact((t) => {
   if (t.tx.has(instruments, "BTC-USD")) return;
   t.setInstrument("BTC-USD", { venue: "paper", base: "BTC", quote: "USD", lot: "0.001" });
   t.setInstrument("BTC-PERP", { venue: "paper", kind: "linear", base: "BTC", quote: "USD" });
+  const coin = { venue: "paper", kind: "inverse", base: "BTC", quote: "USD", multiplier: 100 };
+  t.setInstrument("BTC-COIN", coin);
   t.deposit("paper", "USD", 1_000_000);
+  t.deposit("paper", "BTC", 1_000);
 });
 const report = await trading.recover(broker, RECOVER);
 if (trading.portfolio().halted !== "no") throw new Error(`halted: ${report}`);
@@ -78,7 +83,7 @@ async function act() {
   const working = trading.workingOrders();
   const dice = below(10);
   if (dice < 6 && working.length < 12) {
-    const symbol = ["BTC-USD", "BTC-PERP"][below(2)];
+    const symbol = SYMBOLS[below(3)];
     const side = ["buy", "sell"][below(2)];
     const limit =
       below(5) === 0 ? {} : { price: (price * (1 + (below(21) - 10) / 20_000)).toFixed(2) };
@@ -86,12 +91,22 @@ async function act() {
     await trading.submit(broker, { symbol, side, quantity, ...limit });
   } else if (dice < 8 && working.length > 0) {
     await broker.cancel(working[below(working.length)]).catch(refused);
+  } else if (dice === 8 && working.length > 0) {
+    const { clientId } = working[below(working.length)];
+    const quantity = `0.0${10 + below(30)}`;
+    await trading.amend(broker, clientId, { quantity }).catch(impossible);
   } else if (dice === 9) await trading.mark("BTC-USD", price.toFixed(2));
 }
 
 /** Lost requests are part of trading. */
 function refused(error) {
   if (isHoldfastError(error)) throw error;
+}
+
+/** The order is not open, waits for an answer, or has more filled than that. */
+function impossible(error) {
+  const usual = ["ORDER_TRANSITION", "INVALID_ARGUMENT"];
+  if (!isHoldfastError(error) || !usual.includes(error.code)) throw error;
 }
 
 async function finish() {
@@ -102,11 +117,11 @@ async function finish() {
       .workingOrders()
       .map((order) => [order.clientId, `${order.quantity.sub(order.filled)}`]),
     balances: trading.portfolio().balances.map(({ currency, total }) => [currency, `${total}`]),
-    positions: ["BTC-USD", "BTC-PERP"].map((symbol) => {
+    positions: SYMBOLS.map((symbol) => {
       const { quantity, cost, realised } = trading.position(symbol);
       return { symbol, quantity: `${quantity}`, paid: `${cost.sub(realised)}` };
     }),
-    fills: ["BTC-USD", "BTC-PERP"].flatMap((symbol) => [...trading.trades(symbol)]).length,
+    fills: SYMBOLS.flatMap((symbol) => [...trading.trades(symbol)]).length,
     lives: trading.store
       .table(TRADING_TABLES.find(({ name }) => name === "trading.sessions"))
       .get("").lives,
