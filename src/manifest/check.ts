@@ -156,6 +156,21 @@ const shape: Check = members({
     ),
     unique("id", "an archive"),
   ),
+  packs: optional(
+    listOf(
+      members({
+        id,
+        bytes: integer(1),
+        chunks: integer(1),
+        checksum: uint32,
+        storeId: optional(storeId),
+        dead: optional(
+          members({ chunks: integer(1), bytes: integer(1), checksum: uint32, since: sequence }),
+        ),
+      }),
+      unique("id", "a pack"),
+    ),
+  ),
   lineage: optional(list(members({ storeId, sequence, forkedMicros: count }))),
 });
 
@@ -291,9 +306,9 @@ function replayProblem({ state: { replayFrom }, segments }: Manifest, { segments
 }
 
 /** Only ancestors may have made what is not the store's own. */
-function makerProblem({ files, archives, lineage = [] }: Manifest): string | undefined {
+function makerProblem({ files, archives, packs = [], lineage = [] }: Manifest): string | undefined {
   const known = new Set<string | undefined>([undefined, ...lineage.map((one) => one.storeId)]);
-  const stranger = [...files, ...archives].find((one) => !known.has(one.storeId));
+  const stranger = [...files, ...archives, ...packs].find((one) => !known.has(one.storeId));
   return stranger && `file ${stranger.id} is of a store that is no ancestor`;
 }
 

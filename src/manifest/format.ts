@@ -14,7 +14,9 @@ import { manifestProblem } from "./check.js";
 import { type Content, encodeContent, putPieces } from "./encode.js";
 import { fromVersion1 } from "./version1.js";
 
-export const MANIFEST_FORMAT_VERSION = 3;
+export const MANIFEST_FORMAT_VERSION = 4;
+/** Of one that lists no packs: who knows of none can read it, and must not read any other. */
+const VERSION_WITHOUT_PACKS = 3;
 
 /** "HFMF" as little-endian uint32. */
 export const MANIFEST_MAGIC = 0x464d4648;
@@ -130,6 +132,30 @@ export interface ManifestArchive {
   readonly storeId?: string;
 }
 
+/** A file with chunks of blobs. */
+export interface ManifestPack {
+  readonly id: number;
+  readonly bytes: number;
+  readonly chunks: number;
+  /** Of its footer: tells it from any other file of that name. */
+  readonly checksum: number;
+  /** As of a run file. */
+  readonly storeId?: string;
+  /** Chunks in it that nothing of the present needs; absent where there is none. */
+  readonly dead?: DeadChunks;
+}
+
+/** What of a pack is of no more use, once no state of the history is older than that. */
+export interface DeadChunks {
+  readonly chunks: number;
+  /** With their headers. */
+  readonly bytes: number;
+  /** Of their places in the pack: tells whether they are still the same. */
+  readonly checksum: number;
+  /** No state after this transaction needs one of them. */
+  readonly since: number;
+}
+
 /** A store that this one was forked from, directly or not. */
 export interface ManifestAncestor {
   /** 32 hex digits. */
@@ -208,6 +234,8 @@ export interface Manifest {
   readonly merge: ManifestMerge | null;
   readonly snapshots: readonly ManifestSnapshot[];
   readonly archives: readonly ManifestArchive[];
+  /** By their ids; absent where there is none. */
+  readonly packs?: readonly ManifestPack[];
   /** What it was forked from, the parent first; absent where it was not. */
   readonly lineage?: readonly ManifestAncestor[];
 }
@@ -238,7 +266,9 @@ export function encodeManifest(
   const view = viewOf(bytes);
   putPieces(content.pieces, bytes, MANIFEST_HEADER_BYTES);
   view.setUint32(MANIFEST_AT.magic, MANIFEST_MAGIC, true);
-  view.setUint32(MANIFEST_AT.formatVersion, MANIFEST_FORMAT_VERSION, true);
+  const hasPacks = manifest.packs !== undefined;
+  const version = hasPacks ? MANIFEST_FORMAT_VERSION : VERSION_WITHOUT_PACKS;
+  view.setUint32(MANIFEST_AT.formatVersion, version, true);
   const sum = checksum.crc32c(bytes, MANIFEST_HEADER_BYTES, used);
   view.setUint32(MANIFEST_AT.payloadChecksum, sum, true);
   view.setUint32(MANIFEST_AT.payloadBytes, content.bytes, true);

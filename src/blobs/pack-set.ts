@@ -1,0 +1,213 @@
+/**
+ * All packs of a store: where a chunk stands is found by its hash, whichever pack has it. So what
+ * refers to chunks, rows of any state, says nothing of packs, and packs can be made anew.
+ */
+import { createHash } from "node:crypto";
+import { bytesEqual, toHex } from "../base/bytes.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { Disk } from "../disk/disk.js";
+import { ChunkCoder } from "./coding.js";
+import { corruptPack } from "./errors.js";
+import { DEPTH_MAX, HASH_BYTES } from "./format.js";
+import { hashKey, type NamedPack, PackFile } from "./pack-file.js";
+import type { PackedChunk } from "./pack-header.js";
+
+export function hashOf(bytes: Uint8Array): Uint8Array {
+  return createHash("sha256").update(bytes).digest();
+}
+
+/** One copy of a chunk. */
+export interface Location {
+  readonly file: PackFile;
+  readonly index: number;
+}
+
+/** Chunks in a pack are fewer than this. */
+const PLACES = 2 ** 24;
+
+export class PackSet {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #coder: ChunkCoder;
+  #files: PackFile[] = [];
+  /** Pack and place of each copy: numbers, since there may be many. */
+  #places = new Map<string, number | number[]>();
+  /** Copies that were found to be damaged. */
+  readonly #bad = new Set<string>();
+  /** What is being used is closed later. */
+  #users = 0;
+  #isHeld = false;
+  #gone: PackFile[] = [];
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#coder = new ChunkCoder(disk.compressor);
+  }
+
+  /**
+   * These packs from now on. Throws CORRUPT_BLOB, MISSING_FILE or IO for one that cannot be read,
+   * which `onUnreadable`, where it is given, is told of instead.
+   */
+  use(packs: readonly NamedPack[], onUnreadable?: (error: unknown) => void): Promise<void> {
+    const changed = this.#changing.then(() => this.#change(packs, onUnreadable));
+    this.#changing = changed.catch(() => {});
+    return changed;
+  }
+
+  async #change(
+    packs: readonly NamedPack[],
+    onUnreadable: ((error: unknown) => void) | undefined,
+  ): Promise<void> {
+    const before = new Map(this.#files.map((file) => [identityOf(file.pack), file]));
+    const files: PackFile[] = [];
+    let isAdded = false;
+    for (const pack of packs) {
+      const known = before.get(identityOf(pack));
+      if (known !== undefined) {
+        files.push(known);
+        before.delete(identityOf(pack));
+        continue;
+      }
+      try {
+        files.push(await PackFile.open(this.#disk, this.#directory, pack));
+        isAdded = true;
+      } catch (error) {
+        if (onUnreadable === undefined) throw error;
+        onUnreadable(error);
+      }
+    }
+    if (before.size === 0 && !isAdded) return;
+    this.#files = files;
+    this.#places = new Map();
+    for (const [i, file] of files.entries()) this.#addPlaces(i, file);
+    this.#gone.push(...before.values());
+    await this.#closeGone();
+  }
+
+  #addPlaces(i: number, file: PackFile): void {
+    for (let chunk = 0; chunk < file.chunks; chunk++) {
+      const key = file.keyOf(chunk);
+      const place = i * PLACES + chunk;
+      const others = this.#places.get(key);
+      // The newest pack first.
+      if (others === undefined) this.#places.set(key, place);
+      else if (typeof others === "number") this.#places.set(key, [place, others]);
+      else others.unshift(place);
+    }
+  }
+
+  get files(): readonly PackFile[] {
+    return this.#files;
+  }
+
+  /**
+   * Runs `work`; no pack that it may read is closed before it has ended. Behind that all are: one
+   * that is removed must not take room because somebody has read it.
+   */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    this.#isHeld = true;
+    this.#users++;
+    try {
+      return await work();
+    } finally {
+      this.#users--;
+      await this.#closeGone();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#gone.push(...this.#files.splice(0));
+    this.#places.clear();
+    await this.#closeGone();
+  }
+
+  async #closeGone(): Promise<void> {
+    if (this.#users > 0) return;
+    const idle = this.#isHeld ? this.#files : [];
+    for (const file of [...this.#gone.splice(0), ...idle]) await file.close().catch(() => {});
+  }
+
+  /** The copy that is read; the newest one that is not known to be damaged. */
+  find(key: string): Location | undefined {
+    return this.#copies(key)[0];
+  }
+
+  #copies(key: string): Location[] {
+    const places = this.#places.get(key);
+    if (places === undefined) return [];
+    const list = typeof places === "number" ? [places] : places;
+    return list
+      .map((place) => ({
+        file: this.#files[Math.floor(place / PLACES)] as PackFile,
+        index: place % PLACES,
+      }))
+      .filter(({ file, index }) => !this.#bad.has(`${file.path} ${index}`));
+  }
+
+  /**
+   * The content of a chunk, in memory of its own, proven by its hash. Throws CORRUPT_BLOB, of the
+   * first copy that was tried, and IO.
+   */
+  async read(hash: Uint8Array): Promise<Uint8Array> {
+    let failure: unknown;
+    const content = await this.#readAny(hash, 0, (error) => {
+      failure ??= error;
+    });
+    if (content !== undefined) return content;
+    throw failure ?? missing(hash);
+  }
+
+  async #readAny(
+    hash: Uint8Array,
+    depth: number,
+    onFailure: (error: unknown) => void,
+  ): Promise<Uint8Array | undefined> {
+    for (const location of this.#copies(hashKey(hash))) {
+      try {
+        return await this.#readCopy(location, depth, onFailure);
+      } catch (error) {
+        onFailure(error);
+        if (!isHoldfastError(error, "CORRUPT_BLOB")) throw error;
+        this.#bad.add(`${location.file.path} ${location.index}`);
+      }
+    }
+    return undefined;
+  }
+
+  async #readCopy(
+    { file, index }: Location,
+    depth: number,
+    onFailure: (error: unknown) => void,
+  ): Promise<Uint8Array> {
+    const chunk = file.chunk(index);
+    const wrong = (what: string) => corruptPack(file.path, chunk.offset, what);
+    if (depth > DEPTH_MAX) throw wrong("its bases have no end");
+    const stored = await file.read(chunk);
+    const base = chunk.base && (await this.#readAny(chunk.base, depth + 1, onFailure));
+    if (chunk.base !== undefined && base === undefined) throw wrong("its base cannot be read");
+    const raw = new Uint8Array(chunk.rawBytes);
+    if (!this.#coder.decode(chunk.coding, chunk.width, stored, base, raw)) {
+      throw wrong("what is stored is not of its coding");
+    }
+    if (!bytesEqual(hashOf(raw), 0, chunk.hash, 0, HASH_BYTES)) {
+      throw wrong("the content does not have its hash");
+    }
+    return raw;
+  }
+
+  /** How a chunk is stored, if it is. */
+  describe(hash: Uint8Array): PackedChunk | undefined {
+    const found = this.find(hashKey(hash));
+    return found?.file.chunk(found.index);
+  }
+}
+
+function identityOf({ id, checksum, storeId }: NamedPack): string {
+  return `${id} ${checksum} ${toHex(storeId)}`;
+}
+
+function missing(hash: Uint8Array): HoldfastError {
+  return new HoldfastError("CORRUPT_BLOB", `chunk ${toHex(hash)} is in no pack`);
+}
