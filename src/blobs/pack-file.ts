@@ -1,10 +1,11 @@
 /** One pack, for reading: its header, footer and index are checked before anything else. */
-import { toHex } from "../base/bytes.js";
+import { concatBytes, toHex, viewOf } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import { corruptPack, packRefused } from "./errors.js";
 import {
   HASH_BYTES,
+  PACK_AT,
   PACK_CHUNK_HEADER_BYTES,
   PACK_FOOTER_BYTES,
   PACK_HEADER_BYTES,
@@ -26,7 +27,9 @@ export interface NamedPack extends FinishedPack {
 export class PackFile {
   readonly path: string;
   readonly pack: NamedPack;
+  readonly problems: readonly PackProblem[];
   readonly #disk: Disk;
+  readonly #direct: boolean;
   /** Undefined while nobody reads. */
   #file: Promise<DiskFile> | undefined;
   readonly #checksum: Checksum;
@@ -38,17 +41,19 @@ export class PackFile {
     path: string,
     pack: NamedPack,
     disk: Disk,
+    direct: boolean,
     file: DiskFile,
-    seed: number,
-    index: Uint8Array,
+    { seed, index, problems }: Ends,
   ) {
     this.path = path;
     this.pack = pack;
     this.#disk = disk;
+    this.#direct = direct;
     this.#file = Promise.resolve(file);
     this.#checksum = disk.checksum;
     this.#seed = seed;
     this.#index = index;
+    this.problems = problems;
   }
 
   /** Throws CORRUPT_BLOB, MISSING_FILE or IO. `direct`: see `OpenOptions`. */
@@ -62,16 +67,17 @@ export class PackFile {
     let file: DiskFile | undefined;
     try {
       file = await disk.open(path, { direct });
-      const { seed, index } = await readEnds(file, path, pack, disk.checksum);
-      return new PackFile(path, pack, disk, file, seed, index);
+      const ends = await readEnds(file, path, pack, disk.checksum);
+      return new PackFile(path, pack, disk, direct, file, ends);
     } catch (error) {
       await file?.close().catch(() => {});
       throw packRefused(path, "reading", error);
     }
   }
 
+  /** Those that can be found: all of them, unless more than one place is damaged. */
   get chunks(): number {
-    return this.pack.chunks;
+    return this.#index.length / PACK_CHUNK_HEADER_BYTES;
   }
 
   chunk(i: number): PackedChunk {
@@ -87,25 +93,32 @@ export class PackFile {
     return hashKey(this.#index.subarray(at, at + HASH_BYTES));
   }
 
+  /** Whether the header of a chunk is what the index has. Throws IO. */
+  async hasHeader({ offset, hash }: PackedChunk): Promise<boolean> {
+    const bytes = await this.#read(offset, PACK_CHUNK_HEADER_BYTES);
+    const header = decodeChunkHeader(bytes, 0, offset, this.#seed, this.#checksum);
+    return header !== undefined && hashKey(header.hash) === hashKey(hash);
+  }
+
   /** What is stored of a chunk. Throws CORRUPT_BLOB or IO. */
   async read(chunk: PackedChunk): Promise<Uint8Array> {
     const { offset, storedBytes } = chunk;
-    let bytes: Uint8Array;
-    try {
-      this.#file ??= this.#disk.open(this.path);
-      const file = await this.#file;
-      bytes = await file.read(offset, PACK_CHUNK_HEADER_BYTES + storedBytes);
-    } catch (error) {
-      throw packRefused(this.path, "reading", error);
-    }
-    const header = decodeChunkHeader(bytes, 0, offset, this.#seed, this.#checksum);
-    if (header === undefined || hashKey(header.hash) !== hashKey(chunk.hash)) {
-      throw corruptPack(this.path, offset, "the header of a chunk fails its checksum");
-    }
+    const bytes = await this.#read(offset, PACK_CHUNK_HEADER_BYTES + storedBytes);
+    // The header that stands there says no more than the index.
     const stored = bytes.subarray(PACK_CHUNK_HEADER_BYTES);
     const sum = this.#checksum.crc32c(stored, 0, stored.length);
     if (stored.length === storedBytes && sum === chunk.storedChecksum) return stored;
     throw corruptPack(this.path, offset, `chunk ${toHex(chunk.hash)} fails its checksum`);
+  }
+
+  async #read(offset: number, length: number): Promise<Uint8Array> {
+    try {
+      this.#file ??= this.#disk.open(this.path, { direct: this.#direct });
+      const file = await this.#file;
+      return await file.read(offset, length);
+    } catch (error) {
+      throw packRefused(this.path, "reading", error);
+    }
   }
 
   /** What is read after that opens it again. */
@@ -116,33 +129,102 @@ export class PackFile {
   }
 }
 
-async function readEnds(file: DiskFile, path: string, pack: NamedPack, checksum: Checksum) {
-  const { bytes, storeId } = pack;
-  const place = { storeId, packId: pack.id };
-  const size = await file.size();
-  if (size !== bytes) {
-    throw corruptPack(path, Math.min(size, bytes), `it has ${size} bytes instead of ${bytes}`);
-  }
-  const header = decodePackHeader(await file.read(0, PACK_HEADER_BYTES), place, checksum);
-  if (typeof header === "string") throw corruptOrNewer(path, 0, `its header ${header}`);
-  const { seed } = header;
-  const footerAt = bytes - PACK_FOOTER_BYTES;
-  const end = await file.read(footerAt, PACK_FOOTER_BYTES);
-  const footer = decodePackFooter(end, place, seed, bytes, checksum);
-  if (typeof footer === "string") throw corruptPack(path, footerAt, `its footer ${footer}`);
-  if (footer.checksum !== pack.checksum || footer.chunks !== pack.chunks) {
-    throw corruptPack(path, footerAt, "it is not the pack that the manifest names");
-  }
-  const index = await file.read(footer.indexOffset, footer.chunks * PACK_CHUNK_HEADER_BYTES);
-  if (checksum.crc32c(index, 0, index.length, seed) !== footer.indexChecksum) {
-    throw corruptPack(path, footer.indexOffset, "its index fails its checksum");
-  }
-  return { seed, index };
+/** What is not as it was written, and was made up for. */
+export interface PackProblem {
+  readonly offset: number;
+  readonly what: string;
 }
 
-function corruptOrNewer(path: string, offset: number, what: string): HoldfastError {
-  if (!what.includes("format version")) return corruptPack(path, offset, what);
-  return new HoldfastError("FORMAT_VERSION", `${path}: ${what}`, { file: path });
+interface Ends {
+  readonly seed: number;
+  readonly index: Uint8Array;
+  readonly problems: readonly PackProblem[];
+}
+
+/**
+ * What is needed to read chunks. Header and footer stand for one another, and the headers of the
+ * chunks for the index: so that one bad place makes no more unreadable than what is stored there.
+ */
+async function readEnds(
+  file: DiskFile,
+  path: string,
+  pack: NamedPack,
+  checksum: Checksum,
+): Promise<Ends> {
+  const place = { storeId: pack.storeId, packId: pack.id };
+  const size = await file.size();
+  const problems: PackProblem[] = [];
+  if (size !== pack.bytes) {
+    const what = `it has ${size} bytes instead of ${pack.bytes}`;
+    problems.push({ offset: Math.min(size, pack.bytes), what });
+  }
+  const head = Uint8Array.from(await file.read(0, PACK_HEADER_BYTES));
+  const header = decodePackHeader(head, place, checksum);
+  if (typeof header !== "string") {
+    const { seed } = header;
+    const index = await readIndex(file, pack, seed, checksum, problems);
+    return { seed, index: index ?? (await walk(file, seed, size, checksum)), problems };
+  }
+  if (header.startsWith("is of format version")) {
+    throw new HoldfastError("FORMAT_VERSION", `${path}: its header ${header}`, { file: path });
+  }
+  // It is one of these that all other parts go on from.
+  for (const seed of head.length < PACK_HEADER_BYTES ? [] : seedsOf(head, checksum)) {
+    const index = await readIndex(file, pack, seed, checksum, []);
+    if (index === undefined) continue;
+    return { seed, index, problems: [...problems, { offset: 0, what: `its header ${header}` }] };
+  }
+  throw corruptPack(path, 0, `its header ${header}`);
+}
+
+/** The index as the footer has it; undefined, with the reason, where it does not. */
+async function readIndex(
+  file: DiskFile,
+  pack: NamedPack,
+  seed: number,
+  checksum: Checksum,
+  problems: PackProblem[],
+): Promise<Uint8Array | undefined> {
+  const { bytes, storeId, id } = pack;
+  const footerAt = bytes - PACK_FOOTER_BYTES;
+  const end = await file.read(footerAt, PACK_FOOTER_BYTES);
+  const footer = decodePackFooter(end, { storeId, packId: id }, seed, bytes, checksum);
+  if (typeof footer === "string") {
+    problems.push({ offset: footerAt, what: `its footer ${footer}` });
+    return undefined;
+  }
+  if (footer.checksum !== pack.checksum || footer.chunks !== pack.chunks) {
+    problems.push({ offset: footerAt, what: "it is not the pack that the manifest names" });
+    return undefined;
+  }
+  const { indexOffset, chunks } = footer;
+  const index = await file.read(indexOffset, chunks * PACK_CHUNK_HEADER_BYTES);
+  if (checksum.crc32c(index, 0, index.length, seed) === footer.indexChecksum) return index;
+  problems.push({ offset: indexOffset, what: "its index fails its checksum" });
+  return undefined;
+}
+
+/** The headers of chunks, one behind the other, as far as they are whole. */
+async function walk(
+  file: DiskFile,
+  seed: number,
+  size: number,
+  checksum: Checksum,
+): Promise<Uint8Array> {
+  const headers: Uint8Array[] = [];
+  for (let offset = PACK_HEADER_BYTES; offset + PACK_CHUNK_HEADER_BYTES <= size; ) {
+    const bytes = Uint8Array.from(await file.read(offset, PACK_CHUNK_HEADER_BYTES));
+    const chunk = decodeChunkHeader(bytes, 0, offset, seed, checksum);
+    if (chunk === undefined) break;
+    headers.push(bytes);
+    offset += PACK_CHUNK_HEADER_BYTES + chunk.storedBytes;
+  }
+  return concatBytes(headers);
+}
+
+function seedsOf(head: Uint8Array, checksum: Checksum): number[] {
+  const stored = viewOf(head).getUint32(PACK_AT.checksum, true);
+  return [stored, checksum.crc32c(head, PACK_AT.formatVersion, PACK_HEADER_BYTES)];
 }
 
 /** A hash as the key of a map. */

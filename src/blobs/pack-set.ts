@@ -28,6 +28,7 @@ const PLACES = 2 ** 24;
 export class PackSet {
   readonly #disk: Disk;
   readonly #directory: string;
+  readonly #direct: boolean;
   readonly #coder: ChunkCoder;
   #files: PackFile[] = [];
   /** Pack and place of each copy: numbers, since there may be many. */
@@ -40,7 +41,9 @@ export class PackSet {
   #gone: PackFile[] = [];
   #changing: Promise<unknown> = Promise.resolve();
 
-  constructor(disk: Disk, directory: string) {
+  /** `direct`: past the page cache. */
+  constructor(disk: Disk, directory: string, direct = false) {
+    this.#direct = direct;
     this.#disk = disk;
     this.#directory = directory;
     this.#coder = new ChunkCoder(disk.compressor);
@@ -71,7 +74,7 @@ export class PackSet {
         continue;
       }
       try {
-        files.push(await PackFile.open(this.#disk, this.#directory, pack));
+        files.push(await PackFile.open(this.#disk, this.#directory, pack, this.#direct));
         isAdded = true;
       } catch (error) {
         if (onUnreadable === undefined) throw error;
@@ -195,6 +198,11 @@ export class PackSet {
       throw wrong("the content does not have its hash");
     }
     return raw;
+  }
+
+  /** Reads one copy through. Throws CORRUPT_BLOB or IO. */
+  async check(location: Location): Promise<void> {
+    await this.#readCopy(location, 0, () => {});
   }
 
   /** How a chunk is stored, if it is. */

@@ -305,10 +305,10 @@ function replayProblem({ state: { replayFrom }, segments }: Manifest, { segments
   return open && `segment ${open.id} is not sealed, and replay begins behind it`;
 }
 
-/** Only ancestors may have made what is not the store's own. */
-function makerProblem({ files, archives, packs = [], lineage = [] }: Manifest): string | undefined {
+/** Only ancestors may have made what is not the store's own; packs go wherever rows do. */
+function makerProblem({ files, archives, lineage = [] }: Manifest): string | undefined {
   const known = new Set<string | undefined>([undefined, ...lineage.map((one) => one.storeId)]);
-  const stranger = [...files, ...archives, ...packs].find((one) => !known.has(one.storeId));
+  const stranger = [...files, ...archives].find((one) => !known.has(one.storeId));
   return stranger && `file ${stranger.id} is of a store that is no ancestor`;
 }
 

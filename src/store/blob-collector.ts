@@ -172,8 +172,8 @@ export class BlobCollector {
   }
 
   /**
-   * The new pack in place of its sources, if what of them is needed is what it was when the pack was
-   * made: somebody may have put what is in them once more.
+   * The new pack in place of its sources, if what of them is needed is what it was when the pack
+   * was made: somebody may have put what is in them once more.
    */
   async #replace(sources: readonly ManifestPack[], made: FinishedPack): Promise<number> {
     const { files } = this.#p;

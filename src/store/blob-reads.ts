@@ -78,8 +78,8 @@ export interface ReadBlobs {
   /** The content, or a part, piece by piece, no faster than it is taken: for what is large. */
   stream(name: string, range?: BlobRange): AsyncGenerator<Uint8Array, void, undefined> | undefined;
   /**
-   * Which tensors are in it, in the order of their bytes. Throws INVALID_ARGUMENT for a blob that is
-   * not such a set.
+   * Which tensors are in it, in the order of their bytes. Throws INVALID_ARGUMENT for a blob that
+   * is not such a set.
    */
   tensors(name: string, point?: BlobPoint): Promise<readonly TensorInfo[] | undefined>;
   /** One of them. */
@@ -277,7 +277,7 @@ export function tablesOf(state: Pick<View, "table">): BlobTables {
   };
 }
 
-/** Blobs of a state that does not change. Throws INVALID_ARGUMENT where it was not opened for them. */
+/** Blobs of a state that does not change. Throws INVALID_ARGUMENT if it was not opened for them. */
 export function frozenBlobs(
   state: Pick<View, "table">,
   layers: { readonly chunks: ChunkSource | undefined },

@@ -105,8 +105,8 @@ export class Prepared implements PreparedBlob {
 /** Blobs in a transaction: `transaction.blobs`. Reads see the transaction's own changes. */
 export interface TransactionBlobs {
   /**
-   * Makes a version of a prepared blob. With `pinned`, a row of this transaction refers to it: it is
-   * not dropped before `unpin`. Throws INVALID_ARGUMENT for one that was used or discarded.
+   * Makes a version of a prepared blob. With `pinned`, a row of this transaction refers to it: it
+   * is not dropped before `unpin`. Throws INVALID_ARGUMENT for one that was used or discarded.
    */
   put(prepared: PreparedBlob, options?: { readonly pinned?: boolean }): BlobVersion;
   /** A version, or the newest one; undefined if there is none. */

@@ -111,12 +111,13 @@ export interface Blobs extends ReadBlobs {
   prepare(name: string, data: BlobData, options?: PutBlobOptions): Promise<PreparedBlob>;
   /**
    * Drops a version, or all of a blob; resolves with how many when that is durable. What only they
-   * needed is taken away in the background, once no snapshot, view or kept history needs it. Errors:
-   * BLOB_PINNED, those of a write.
+   * needed is taken away in the background, once no snapshot, view or kept history needs it.
+   * Errors: BLOB_PINNED, those of a write.
    */
   drop(name: string, options?: { readonly version?: number }): Promise<number>;
   /**
-   * Takes away what nothing needs now, and not later by itself. Errors: CORRUPT_BLOB, DISK_FULL, IO.
+   * Takes away what nothing needs, now and not later by itself. Errors: CORRUPT_BLOB, DISK_FULL,
+   * IO.
    */
   collect(): Promise<CollectedBlobs>;
   /** What they take. */
