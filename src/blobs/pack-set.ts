@@ -33,8 +33,8 @@ export class PackSet {
   #files: PackFile[] = [];
   /** Pack and place of each copy: numbers, since there may be many. */
   #places = new Map<string, number | number[]>();
-  /** Copies that were found to be damaged. */
-  readonly #bad = new Set<string>();
+  /** Copies that were found to be damaged, and how. */
+  readonly #bad = new Map<string, unknown>();
   /** What is being used is closed later. */
   #users = 0;
   #isHeld = false;
@@ -134,19 +134,17 @@ export class PackSet {
 
   /** The copy that is read; the newest one that is not known to be damaged. */
   find(key: string): Location | undefined {
-    return this.#copies(key)[0];
+    return this.#copies(key).find((one) => !this.#bad.has(nameOf(one)));
   }
 
   #copies(key: string): Location[] {
     const places = this.#places.get(key);
     if (places === undefined) return [];
     const list = typeof places === "number" ? [places] : places;
-    return list
-      .map((place) => ({
-        file: this.#files[Math.floor(place / PLACES)] as PackFile,
-        index: place % PLACES,
-      }))
-      .filter(({ file, index }) => !this.#bad.has(`${file.path} ${index}`));
+    return list.map((place) => ({
+      file: this.#files[Math.floor(place / PLACES)] as PackFile,
+      index: place % PLACES,
+    }));
   }
 
   /**
@@ -168,12 +166,17 @@ export class PackSet {
     onFailure: (error: unknown) => void,
   ): Promise<Uint8Array | undefined> {
     for (const location of this.#copies(hashKey(hash))) {
+      const name = nameOf(location);
+      if (this.#bad.has(name)) {
+        onFailure(this.#bad.get(name));
+        continue;
+      }
       try {
         return await this.#readCopy(location, depth, onFailure);
       } catch (error) {
         onFailure(error);
         if (!isHoldfastError(error, "CORRUPT_BLOB")) throw error;
-        this.#bad.add(`${location.file.path} ${location.index}`);
+        this.#bad.set(name, error);
       }
     }
     return undefined;
@@ -210,6 +213,10 @@ export class PackSet {
     const found = this.find(hashKey(hash));
     return found?.file.chunk(found.index);
   }
+}
+
+function nameOf({ file, index }: Location): string {
+  return `${file.path} ${index}`;
 }
 
 function identityOf({ id, checksum, storeId }: NamedPack): string {

@@ -18,6 +18,9 @@ import {
 /** Written at once: a multiple of every alignment. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
+/** Memory for the first one, to begin with: most packs are small. */
+const FIRST_BYTES = 64 * 1024;
+
 /** Pieces on their way: while one is read back, the next is written. */
 const PIECES_IN_FLIGHT = 2;
 
@@ -59,7 +62,7 @@ export class PackWriter {
     this.#o = options;
     this.path = path;
     this.#file = file;
-    this.#piece = newPiece();
+    this.#piece = new Uint8Array(FIRST_BYTES);
     const { disk } = options;
     const salt = disk.randomBytes(PACK_SALT_BYTES);
     const header = encodePackHeader(options, disk.clock.nowMicros(), salt, disk.checksum);
@@ -137,12 +140,21 @@ export class PackWriter {
 
   async #append(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.length; ) {
+      this.#grow(this.#filled + bytes.length - from);
       const length = Math.min(bytes.length - from, PIECE_BYTES - this.#filled);
       this.#piece.set(bytes.subarray(from, from + length), this.#filled);
       this.#filled += length;
       from += length;
       if (this.#filled === PIECE_BYTES) await this.#writePiece();
     }
+  }
+
+  #grow(wanted: number): void {
+    const { length } = this.#piece;
+    if (length >= Math.min(wanted, PIECE_BYTES)) return;
+    const larger = new Uint8Array(wanted > FIRST_BYTES ? PIECE_BYTES : FIRST_BYTES);
+    larger.set(this.#piece.subarray(0, this.#filled));
+    this.#piece = larger;
   }
 
   async #writePiece(): Promise<void> {
@@ -155,12 +167,12 @@ export class PackWriter {
       })
       .finally(() => {
         this.#running.delete(writing);
-        this.#spare.push(memory);
+        if (memory.length === PIECE_BYTES) this.#spare.push(memory);
       });
     this.#running.add(writing);
     this.#pieceAt += this.#filled;
     this.#filled = 0;
-    this.#piece = this.#spare.pop() ?? newPiece();
+    this.#piece = this.#spare.pop() ?? new Uint8Array(PIECE_BYTES);
   }
 
   async #write(bytes: Uint8Array, offset: number): Promise<void> {
@@ -181,8 +193,4 @@ export class PackWriter {
     while (this.#running.size > 0) await Promise.race(this.#running);
     if (this.#failure !== undefined) throw this.#failure;
   }
-}
-
-function newPiece(): Uint8Array {
-  return new Uint8Array(PIECE_BYTES);
 }

@@ -128,7 +128,7 @@ async function readBlock(
   }
 }
 
-/** Runs, archives and packs that nothing names are harmless: of what was cut short, or of no more use. */
+/** Runs, archives and packs that nothing names do no harm: cut short, or of no more use. */
 function strayFiles(store: StoreView): Finding[] {
   return strayFilesOf(store).map((name) => {
     const what = whatIs(name);

@@ -87,7 +87,7 @@ export class PackChecker {
       const what =
         code === "MISSING_FILE"
           ? "the file is missing, and the manifest says that blobs are in it"
-          : `a pack ${message.replace(`${path} `, "").replace(/^is damaged at \d+: /, "is damaged: ")}`;
+          : `a pack: ${message.replace(/^.* is damaged at \d+: /, "")}`;
       this.findings.push(damage(kind, path, data.offset ?? 0, what));
     }
   }

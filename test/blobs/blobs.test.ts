@@ -1,45 +1,8 @@
 /** Blobs of a store: what goes in comes out, whatever it is made of, and whatever happened between. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { defineTable, integer, isHoldfastError, open, string } from "../../src/index.js";
-
-const MIB = 1024 * 1024;
-const places: string[] = [];
-
-function place(): string {
-  const directory = mkdtempSync(join(tmpdir(), "holdfast-blobs-"));
-  places.push(directory);
-  return join(directory, "store");
-}
-
-afterEach(() => {
-  for (const directory of places.splice(0)) rmSync(directory, { recursive: true, force: true });
-});
-
-/** The same for the same seed. */
-function noise(length: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = seed * 2654435761;
-  for (let i = 0; i < length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[i] = state;
-  }
-  return bytes;
-}
-
-const openAt = (directory: string, more: object = {}) =>
-  open(directory, { environment: "test", blobs: true, ...more });
-
-const same = (a: Uint8Array | undefined, b: Uint8Array): boolean =>
-  a !== undefined && Buffer.compare(a, b) === 0;
-
-const packsIn = (directory: string): string[] =>
-  readdirSync(directory).filter((name) => name.endsWith(".pack"));
+import { MIB, noise, openAt, packsIn, place, same } from "./content.js";
 
 test("whole, by range and as a stream, before and after the store was closed", async () => {
   const directory = place();
