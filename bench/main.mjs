@@ -1,4 +1,5 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { blobs } from "./blobs.mjs";
 import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
@@ -6,7 +7,7 @@ import { overwrite } from "./overwrite.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series };
+const BENCHES = { durable, state, overwrite, fill, columns, series, blobs };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -46,6 +47,10 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
     --rows N (default: 1000000; with --quick 100000)  --json FILE
+
+  blobs      a model: durable beside the device, the event loop meanwhile, after an update of 1 % and
+             of all of its weights, and read back
+    --mebibytes N (default: 128; with --quick 16)  --rounds N (default: 3)  --json FILE  --check
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything

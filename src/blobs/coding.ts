@@ -3,7 +3,7 @@
  * is, by LZ4, or as what differs from a chunk of an earlier version.
  */
 import type { Compressor } from "../disk/disk.js";
-import { CODING } from "./format.js";
+import { PACK_CODING } from "./format.js";
 import {
   countElements,
   joinPlanes,
@@ -70,20 +70,20 @@ export class ChunkCoder {
   ): boolean {
     this.#reserve(out.length);
     switch (coding) {
-      case CODING.raw:
+      case PACK_CODING.raw:
         if (stored.length !== out.length) return false;
         out.set(stored);
         return true;
-      case CODING.lz4:
+      case PACK_CODING.lz4:
         return this.#compressor.decompress(stored, 0, stored.length, out) === out.length;
-      case CODING.planes:
+      case PACK_CODING.planes:
         return this.#readPlanes(stored, 0, width, out) === stored.length;
-      case CODING.difference:
+      case PACK_CODING.difference:
         if (base?.length !== out.length) return false;
         if (this.#readPlanes(stored, 0, width, out) !== stored.length) return false;
         xor(out, base, out);
         return true;
-      case CODING.sparse:
+      case PACK_CODING.sparse:
         if (base?.length !== out.length || !this.#readSparse(stored, width, out)) return false;
         xor(out, base, out);
         return true;
@@ -107,9 +107,14 @@ export class ChunkCoder {
       const out = this.#a;
       const bytes = this.#compressor.compress(raw, 0, raw.length, out, 0, most - 1);
       if (bytes > 0)
-        return { coding: CODING.lz4, width: 1, usesBase: false, bytes: out.subarray(0, bytes) };
+        return {
+          coding: PACK_CODING.lz4,
+          width: 1,
+          usesBase: false,
+          bytes: out.subarray(0, bytes),
+        };
     }
-    return { coding: CODING.raw, width: 1, usesBase: false, bytes: raw };
+    return { coding: PACK_CODING.raw, width: 1, usesBase: false, bytes: raw };
   }
 
   #isWorthLz4(raw: Uint8Array): boolean {
@@ -136,7 +141,7 @@ export class ChunkCoder {
       ? this.#writeSparse(differing, width, count)
       : this.#writePlanes(differing, width, this.#out, 0);
     if (end < 0 || end >= raw.length) return undefined;
-    const coding = isSparse ? CODING.sparse : CODING.difference;
+    const coding = isSparse ? PACK_CODING.sparse : PACK_CODING.difference;
     return { coding, width, usesBase: true, bytes: this.#out.subarray(0, end) };
   }
 

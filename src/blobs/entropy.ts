@@ -3,7 +3,8 @@
  * bit; what a Huffman code cannot do for planes that are mostly zero.
  */
 
-const TABLE_LOG = 11;
+import { PACK_TABLE_LOG as TABLE_LOG } from "./format.js";
+
 const TABLE_SIZE = 1 << TABLE_LOG;
 /** Steps through all places of the table, and spreads the symbols. */
 const SPREAD = (TABLE_SIZE >> 1) + (TABLE_SIZE >> 3) + 3;

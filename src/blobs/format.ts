@@ -15,7 +15,7 @@ export const PACK_HEADER_BYTES = 64;
 export const PACK_CHUNK_HEADER_BYTES = 96;
 export const PACK_FOOTER_BYTES = 64;
 export const PACK_SALT_BYTES = 8;
-export const HASH_BYTES = 32;
+export const PACK_HASH_BYTES = 32;
 
 export const PACK_AT = {
   magic: 0,
@@ -56,7 +56,7 @@ export const PACK_FOOTER_AT = {
 } as const;
 
 /** How the content of a chunk is stored. Numbers are on disk: they are never used again. */
-export const CODING = {
+export const PACK_CODING = {
   /** As it is. */
   raw: 0,
   /** One LZ4 block, with its length before it. */
@@ -69,20 +69,26 @@ export const CODING = {
   sparse: 4,
 } as const;
 
+/** How a stream within a chunk is stored. */
+export const PACK_STREAM = { raw: 0, lz4: 1, entropy: 2, zeros: 3 } as const;
+
+/** Frequencies of the entropy coder have the sum 2 to this power. */
+export const PACK_TABLE_LOG = 11;
+
 /** Content of one chunk, at most: what is hashed, compared, and read at once. */
-export const CHUNK_BYTES = 1024 * 1024;
+export const PACK_CHUNK_BYTES = 1024 * 1024;
 
 /**
  * A chunk is read through its base, and that through its own: so many steps at most, and then one
  * is stored whole. Bounds what it takes to read a version that has many before it.
  */
-export const DEPTH_MAX = 8;
+export const PACK_DEPTH_MAX = 8;
 
 /** A blob: its list of chunks is written in one transaction, and read as a whole. */
 export const BLOB_BYTES_MAX = 64 * 1024 * 1024 * 1024;
 
 /** One pack: what is written by one put, or made by one collection. */
-export const PACK_CHUNKS_MAX = BLOB_BYTES_MAX / CHUNK_BYTES + 1024;
+export const PACK_CHUNKS_MAX = BLOB_BYTES_MAX / PACK_CHUNK_BYTES + 1024;
 
 /** File name of a pack: 16 digits, as of a run file. */
 export function packFileName(packId: number): string {

@@ -4,10 +4,10 @@ import { HoldfastError } from "../base/errors.js";
 import type { Checksum, Disk, DiskFile } from "../disk/disk.js";
 import { corruptPack, packRefused } from "./errors.js";
 import {
-  HASH_BYTES,
   PACK_AT,
   PACK_CHUNK_HEADER_BYTES,
   PACK_FOOTER_BYTES,
+  PACK_HASH_BYTES,
   PACK_HEADER_BYTES,
   packFileName,
 } from "./format.js";
@@ -89,8 +89,8 @@ export class PackFile {
 
   /** Of a chunk, as a text: see `hashKey`. */
   keyOf(i: number): string {
-    const at = i * PACK_CHUNK_HEADER_BYTES + HASH_BYTES;
-    return hashKey(this.#index.subarray(at, at + HASH_BYTES));
+    const at = i * PACK_CHUNK_HEADER_BYTES + PACK_HASH_BYTES;
+    return hashKey(this.#index.subarray(at, at + PACK_HASH_BYTES));
   }
 
   /** Whether the header of a chunk is what the index has. Throws IO. */

@@ -2,19 +2,19 @@
 import { bytesEqual, getUint53, setUint53, viewOf } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";
 import {
-  CHUNK_BYTES,
-  CODING,
-  DEPTH_MAX,
-  HASH_BYTES,
   PACK_AT,
   PACK_CHUNK_AT,
+  PACK_CHUNK_BYTES,
   PACK_CHUNK_HEADER_BYTES,
   PACK_CHUNK_MAGIC,
   PACK_CHUNKS_MAX,
+  PACK_CODING,
+  PACK_DEPTH_MAX,
   PACK_FOOTER_AT,
   PACK_FOOTER_BYTES,
   PACK_FOOTER_MAGIC,
   PACK_FORMAT_VERSION,
+  PACK_HASH_BYTES,
   PACK_HEADER_BYTES,
   PACK_MAGIC,
 } from "./format.js";
@@ -136,9 +136,10 @@ export function decodeChunkHeader(
   const coding = bytes[at + PACK_CHUNK_AT.coding] as number;
   const depth = bytes[at + PACK_CHUNK_AT.depth] as number;
   if (place === undefined || (offset !== undefined && place !== offset)) return undefined;
-  if (rawBytes === 0 || rawBytes > CHUNK_BYTES || storedBytes > rawBytes) return undefined;
-  const hasBase = coding === CODING.difference || coding === CODING.sparse;
-  if (coding > CODING.sparse || depth > DEPTH_MAX || hasBase !== depth > 0) return undefined;
+  if (rawBytes === 0 || rawBytes > PACK_CHUNK_BYTES || storedBytes > rawBytes) return undefined;
+  const hasBase = coding === PACK_CODING.difference || coding === PACK_CODING.sparse;
+  if (coding > PACK_CODING.sparse || depth > PACK_DEPTH_MAX || hasBase !== depth > 0)
+    return undefined;
   const hashAt = at + PACK_CHUNK_AT.hash;
   const baseAt = at + PACK_CHUNK_AT.base;
   return {
@@ -149,8 +150,8 @@ export function decodeChunkHeader(
     coding,
     width: bytes[at + PACK_CHUNK_AT.width] as number,
     depth,
-    hash: bytes.slice(hashAt, hashAt + HASH_BYTES),
-    base: hasBase ? bytes.slice(baseAt, baseAt + HASH_BYTES) : undefined,
+    hash: bytes.slice(hashAt, hashAt + PACK_HASH_BYTES),
+    base: hasBase ? bytes.slice(baseAt, baseAt + PACK_HASH_BYTES) : undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { ChunkCoder } from "./coding.js";
 import { corruptPack } from "./errors.js";
-import { DEPTH_MAX, HASH_BYTES } from "./format.js";
+import { PACK_DEPTH_MAX, PACK_HASH_BYTES } from "./format.js";
 import { hashKey, type NamedPack, PackFile } from "./pack-file.js";
 import type { PackedChunk } from "./pack-header.js";
 
@@ -189,7 +189,7 @@ export class PackSet {
   ): Promise<Uint8Array> {
     const chunk = file.chunk(index);
     const wrong = (what: string) => corruptPack(file.path, chunk.offset, what);
-    if (depth > DEPTH_MAX) throw wrong("its bases have no end");
+    if (depth > PACK_DEPTH_MAX) throw wrong("its bases have no end");
     const stored = await file.read(chunk);
     const base = chunk.base && (await this.#readAny(chunk.base, depth + 1, onFailure));
     if (chunk.base !== undefined && base === undefined) throw wrong("its base cannot be read");
@@ -197,7 +197,7 @@ export class PackSet {
     if (!this.#coder.decode(chunk.coding, chunk.width, stored, base, raw)) {
       throw wrong("what is stored is not of its coding");
     }
-    if (!bytesEqual(hashOf(raw), 0, chunk.hash, 0, HASH_BYTES)) {
+    if (!bytesEqual(hashOf(raw), 0, chunk.hash, 0, PACK_HASH_BYTES)) {
       throw wrong("the content does not have its hash");
     }
     return raw;

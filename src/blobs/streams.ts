@@ -5,11 +5,9 @@
 import { viewOf } from "../base/bytes.js";
 import type { Compressor } from "../disk/disk.js";
 import { decodeBytes, encodeBytes } from "./entropy.js";
+import { PACK_STREAM } from "./format.js";
 
 export const STREAM_HEADER_BYTES = 5;
-
-/** Numbers are on disk: they are never used again. */
-export const STREAM = { raw: 0, lz4: 1, entropy: 2, zeros: 3 } as const;
 
 function isAllZero(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0);
@@ -25,21 +23,21 @@ export function writeStream(
   const start = at + STREAM_HEADER_BYTES;
   const room = Math.min(target.length - start, source.length - 1);
   if (start > target.length) return -1;
-  let kind: number = STREAM.zeros;
+  let kind: number = PACK_STREAM.zeros;
   let bytes = 0;
   if (source[0] !== 0 || !isAllZero(source)) {
-    kind = STREAM.entropy;
+    kind = PACK_STREAM.entropy;
     bytes = encodeBytes(source, target, start, room);
     const most = bytes === 0 ? room : bytes - 1;
     const packed = worthLz4(source, bytes) ? lz4(source, compressor, most) : undefined;
     if (packed !== undefined) {
-      kind = STREAM.lz4;
+      kind = PACK_STREAM.lz4;
       bytes = packed.length;
       target.set(packed, start);
     }
     if (bytes === 0) {
       if (start + source.length > target.length) return -1;
-      kind = STREAM.raw;
+      kind = PACK_STREAM.raw;
       bytes = source.length;
       target.set(source, start);
     }
@@ -75,15 +73,15 @@ export function readStream(
   const end = start + viewOf(source).getUint32(at + 1, true);
   if (end > source.length) return -1;
   switch (source[at]) {
-    case STREAM.raw:
+    case PACK_STREAM.raw:
       if (end - start !== target.length) return -1;
       target.set(source.subarray(start, end));
       return end;
-    case STREAM.lz4:
+    case PACK_STREAM.lz4:
       return compressor.decompress(source, start, end, target) === target.length ? end : -1;
-    case STREAM.entropy:
+    case PACK_STREAM.entropy:
       return decodeBytes(source, start, end, target) ? end : -1;
-    case STREAM.zeros:
+    case PACK_STREAM.zeros:
       target.fill(0);
       return end === start ? end : -1;
     default:

@@ -2,7 +2,7 @@
 import { concatBytes } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import type { RowOf } from "../codec/schema.js";
-import { CHUNK_BYTES, HASH_BYTES } from "./format.js";
+import { PACK_CHUNK_BYTES, PACK_HASH_BYTES } from "./format.js";
 import {
   type BlobTables,
   blobNames,
@@ -83,7 +83,9 @@ export function* allVersions(tables: BlobTables): Generator<StoredVersion, void,
 
 /** Where the chunks of a blob are in it. */
 export function chunkCount({ length, headBytes }: Lengths): number {
-  return Math.ceil(headBytes / CHUNK_BYTES) + Math.ceil((length - headBytes) / CHUNK_BYTES);
+  return (
+    Math.ceil(headBytes / PACK_CHUNK_BYTES) + Math.ceil((length - headBytes) / PACK_CHUNK_BYTES)
+  );
 }
 
 interface Lengths {
@@ -93,16 +95,18 @@ interface Lengths {
 
 /** From where to where the chunk of that number goes. */
 export function chunkRange({ length, headBytes }: Lengths, i: number) {
-  const heads = Math.ceil(headBytes / CHUNK_BYTES);
+  const heads = Math.ceil(headBytes / PACK_CHUNK_BYTES);
   const isHead = i < heads;
-  const from = isHead ? i * CHUNK_BYTES : headBytes + (i - heads) * CHUNK_BYTES;
-  return { from, to: Math.min(from + CHUNK_BYTES, isHead ? headBytes : length) };
+  const from = isHead ? i * PACK_CHUNK_BYTES : headBytes + (i - heads) * PACK_CHUNK_BYTES;
+  return { from, to: Math.min(from + PACK_CHUNK_BYTES, isHead ? headBytes : length) };
 }
 
 /** The number of the chunk with that byte. */
 export function chunkAt({ headBytes }: Lengths, offset: number): number {
-  if (offset < headBytes) return Math.floor(offset / CHUNK_BYTES);
-  return Math.ceil(headBytes / CHUNK_BYTES) + Math.floor((offset - headBytes) / CHUNK_BYTES);
+  if (offset < headBytes) return Math.floor(offset / PACK_CHUNK_BYTES);
+  return (
+    Math.ceil(headBytes / PACK_CHUNK_BYTES) + Math.floor((offset - headBytes) / PACK_CHUNK_BYTES)
+  );
 }
 
 /** Hashes of all chunks. Throws CORRUPT_BLOB where rows do not agree. */
@@ -113,7 +117,7 @@ export function hashesOf(tables: BlobTables, { info, row }: StoredVersion): Uint
     list.push(tables.get(blobPages, [row.id, page])?.hashes ?? new Uint8Array(0));
   }
   const hashes = concatBytes(list);
-  if (hashes.length === chunkCount(row) * HASH_BYTES) return hashes;
+  if (hashes.length === chunkCount(row) * PACK_HASH_BYTES) return hashes;
   const { name, version } = info;
   throw new HoldfastError(
     "CORRUPT_BLOB",
@@ -140,7 +144,7 @@ export function addVersion(
 ): BlobVersion {
   const { name, id, length, headBytes, isTensors, storedBytes, hashes } = blob;
   const version = (tables.get(blobNames, name)?.last ?? 0) + 1;
-  const pageBytes = HASHES_PER_PAGE * HASH_BYTES;
+  const pageBytes = HASHES_PER_PAGE * PACK_HASH_BYTES;
   for (let page = 0; page * pageBytes < hashes.length; page++) {
     const part = hashes.subarray(page * pageBytes, (page + 1) * pageBytes);
     tables.put(blobPages, [id, page], { hashes: part });

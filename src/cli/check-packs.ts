@@ -1,6 +1,6 @@
 /** Packs: header, footer, index, and every chunk, up to the hash of its content. */
 import { errnoCode, isHoldfastError } from "../base/errors.js";
-import { HASH_BYTES, packFileName } from "../blobs/format.js";
+import { PACK_HASH_BYTES, packFileName } from "../blobs/format.js";
 import { hashKey, PackFile } from "../blobs/pack-file.js";
 import { PackSet } from "../blobs/pack-set.js";
 import { type BlobTables, blobVersions } from "../blobs/tables.js";
@@ -110,8 +110,8 @@ export class PackChecker {
       for (const version of allVersions(tables)) {
         const hashes = hashesOf(tables, version);
         const { name, version: number } = version.info;
-        for (let i = 0; i * HASH_BYTES < hashes.length; i++) {
-          const key = hashKey(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES));
+        for (let i = 0; i * PACK_HASH_BYTES < hashes.length; i++) {
+          const key = hashKey(hashes.subarray(i * PACK_HASH_BYTES, (i + 1) * PACK_HASH_BYTES));
           const { from } = chunkRange(version.row, i);
           const text = `blob ${JSON.stringify(name)}, version ${number}, from byte ${from} on`;
           owners.set(key, [...(owners.get(key) ?? []), text]);

@@ -6,7 +6,7 @@
 import { concatBytes, fromHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import { ChunkCoder, type Width } from "../blobs/coding.js";
-import { DEPTH_MAX, HASH_BYTES } from "../blobs/format.js";
+import { PACK_DEPTH_MAX, PACK_HASH_BYTES } from "../blobs/format.js";
 import { hashKey, type NamedPack } from "../blobs/pack-file.js";
 import { hashOf, type PackSet } from "../blobs/pack-set.js";
 import { type FinishedPack, PackWriter } from "../blobs/pack-writer.js";
@@ -167,12 +167,16 @@ class Put {
   /** The chunk of the base there, if one may be taken that far back, and it can be read. */
   async #baseOf(index: number, length: number) {
     const { baseHashes } = this.#job;
-    if (baseHashes === undefined || index < 0 || (index + 1) * HASH_BYTES > baseHashes.length) {
+    if (
+      baseHashes === undefined ||
+      index < 0 ||
+      (index + 1) * PACK_HASH_BYTES > baseHashes.length
+    ) {
       return undefined;
     }
-    const hash = baseHashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES);
+    const hash = baseHashes.subarray(index * PACK_HASH_BYTES, (index + 1) * PACK_HASH_BYTES);
     const known = this.#packs.describe(hash);
-    if (known === undefined || known.rawBytes !== length || known.depth >= DEPTH_MAX) {
+    if (known === undefined || known.rawBytes !== length || known.depth >= PACK_DEPTH_MAX) {
       return undefined;
     }
     try {

@@ -1,5 +1,5 @@
 /** Sends the chunks of a blob, one after another, no faster than they are taken. */
-import { HASH_BYTES } from "../blobs/format.js";
+import { PACK_HASH_BYTES } from "../blobs/format.js";
 import { checkCancelled, describeFailure, type JobContext } from "./context.js";
 import type { ReadBlobJob, ReadBlobResult } from "./jobs.js";
 import { packsOf } from "./packs.js";
@@ -34,7 +34,7 @@ export async function readBlob(job: ReadBlobJob, context: JobContext): Promise<R
   try {
     await packs.hold(async () => {
       await packs.use(packsFor(job.packs, job.storeId), () => {});
-      for (; chunk * HASH_BYTES < job.hashes.length && !ended; chunk++) {
+      for (; chunk * PACK_HASH_BYTES < job.hashes.length && !ended; chunk++) {
         while (room === 0 && !ended && !signal.aborted) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -43,7 +43,7 @@ export async function readBlob(job: ReadBlobJob, context: JobContext): Promise<R
         checkCancelled(context);
         if (ended) break;
         const bytes = await packs.read(
-          job.hashes.subarray(chunk * HASH_BYTES, (chunk + 1) * HASH_BYTES),
+          job.hashes.subarray(chunk * PACK_HASH_BYTES, (chunk + 1) * PACK_HASH_BYTES),
         );
         room--;
         port.send({ bytes }, bytes.buffer as ArrayBuffer);

@@ -3,7 +3,7 @@
  * they are read through. Of a chunk that is there twice the copy that is read counts.
  */
 import { fromHex, viewOf } from "../base/bytes.js";
-import { HASH_BYTES, PACK_CHUNK_HEADER_BYTES } from "../blobs/format.js";
+import { PACK_CHUNK_HEADER_BYTES, PACK_HASH_BYTES } from "../blobs/format.js";
 import { hashKey, type PackFile } from "../blobs/pack-file.js";
 import type { PackSet } from "../blobs/pack-set.js";
 import { PackWriter } from "../blobs/pack-writer.js";
@@ -42,8 +42,8 @@ async function liveOf(packs: PackSet, hashes: Uint8Array, context: JobContext) {
       key = base && hashKey(base);
     }
   };
-  for (let at = 0; at < hashes.length; at += HASH_BYTES) {
-    visit(hashKey(hashes.subarray(at, at + HASH_BYTES)));
+  for (let at = 0; at < hashes.length; at += PACK_HASH_BYTES) {
+    visit(hashKey(hashes.subarray(at, at + PACK_HASH_BYTES)));
     if (++steps % CHUNKS_PER_PAUSE === 0) await pause(context);
   }
   return { live: live as Live, missing };

@@ -43,6 +43,8 @@ export interface CollectorPlace {
   readonly oldest: () => Promise<number>;
   /** On the thread of the background, within its budget. */
   readonly runJob: <J extends Job>(job: J, signal: AbortSignal) => Promise<ResultOf<J>>;
+  /** The process must not end before what was asked for: to be let go once. */
+  readonly hold: () => () => void;
   readonly warn: (message: string) => void;
 }
 
@@ -89,6 +91,15 @@ export class BlobCollector {
 
   /** Waits for puts that are under way, and does not share what another one does. */
   async collect(): Promise<CollectedBlobs> {
+    const letGo = this.#p.hold();
+    try {
+      return await this.#collect();
+    } finally {
+      letGo();
+    }
+  }
+
+  async #collect(): Promise<CollectedBlobs> {
     for (;;) {
       await this.#running?.catch(() => {});
       const done = await this.#begin();

@@ -1,6 +1,6 @@
 /** The packs of an open store: the thread that makes and reads them, and what becomes of them. */
 import { HoldfastError } from "../base/errors.js";
-import { HASH_BYTES, packFileName } from "../blobs/format.js";
+import { PACK_HASH_BYTES, packFileName } from "../blobs/format.js";
 import type { FinishedPack } from "../blobs/pack-writer.js";
 import type { Disk } from "../disk/disk.js";
 import type { Manifest, ManifestPack } from "../manifest/format.js";
@@ -123,7 +123,7 @@ export class BlobFiles implements ChunkSource {
     });
     port.send({ more: READ_AHEAD });
     try {
-      for (let left = hashes.length / HASH_BYTES; left > 0; left--) {
+      for (let left = hashes.length / PACK_HASH_BYTES; left > 0; left--) {
         while (ready.length === 0 && failure === undefined) {
           await new Promise<void>((resolve) => {
             wake = resolve;

@@ -2,7 +2,7 @@
 import { isAnyArrayBuffer } from "node:util/types";
 import { HoldfastError } from "../base/errors.js";
 import type { Width } from "../blobs/coding.js";
-import { BLOB_BYTES_MAX, CHUNK_BYTES } from "../blobs/format.js";
+import { BLOB_BYTES_MAX, PACK_CHUNK_BYTES } from "../blobs/format.js";
 import {
   makeTensorHead,
   parseTensorHeader,
@@ -158,21 +158,21 @@ export class Chunker {
       for (let at = 0; at < piece.length; ) {
         const isShared = piece.buffer instanceof SharedArrayBuffer;
         // Whole chunks of what is shared are copied by who takes them.
-        if (filled === 0 && isShared && piece.length - at >= CHUNK_BYTES) {
-          await this.#hooks.before(this.#length, CHUNK_BYTES);
-          yield chunk(piece.subarray(at, at + CHUNK_BYTES), true);
-          at += CHUNK_BYTES;
+        if (filled === 0 && isShared && piece.length - at >= PACK_CHUNK_BYTES) {
+          await this.#hooks.before(this.#length, PACK_CHUNK_BYTES);
+          yield chunk(piece.subarray(at, at + PACK_CHUNK_BYTES), true);
+          at += PACK_CHUNK_BYTES;
           continue;
         }
         if (memory === undefined) {
-          await this.#hooks.before(this.#length, Math.min(CHUNK_BYTES, piece.length - at));
+          await this.#hooks.before(this.#length, Math.min(PACK_CHUNK_BYTES, piece.length - at));
           memory = this.#hooks.take();
         }
-        const length = Math.min(CHUNK_BYTES - filled, piece.length - at);
+        const length = Math.min(PACK_CHUNK_BYTES - filled, piece.length - at);
         memory.set(piece.subarray(at, at + length), filled);
         filled += length;
         at += length;
-        if (filled < CHUNK_BYTES) continue;
+        if (filled < PACK_CHUNK_BYTES) continue;
         yield chunk(memory, false);
         memory = undefined;
         filled = 0;

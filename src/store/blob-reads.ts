@@ -1,6 +1,6 @@
 /** Blobs of one state: which there are, and what is in them. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
-import { HASH_BYTES } from "../blobs/format.js";
+import { PACK_HASH_BYTES } from "../blobs/format.js";
 import { PackSet } from "../blobs/pack-set.js";
 import type { BlobTables } from "../blobs/tables.js";
 import {
@@ -201,7 +201,7 @@ export class BlobReader implements ReadBlobs {
     const hashes = hashesOf(this.#place.tables, found);
     let i = first;
     try {
-      const wanted = hashes.subarray(first * HASH_BYTES, (last + 1) * HASH_BYTES);
+      const wanted = hashes.subarray(first * PACK_HASH_BYTES, (last + 1) * PACK_HASH_BYTES);
       for await (const chunk of this.#place.chunks().read(wanted)) {
         this.#place.assertOpen();
         const range = chunkRange(row, i);
@@ -251,8 +251,8 @@ export class HeldChunks implements ChunkSource {
   async *read(hashes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
     this.#opened ??= this.#open();
     await this.#opened;
-    for (let at = 0; at < hashes.length; at += HASH_BYTES) {
-      yield await this.#set.read(hashes.subarray(at, at + HASH_BYTES));
+    for (let at = 0; at < hashes.length; at += PACK_HASH_BYTES) {
+      yield await this.#set.read(hashes.subarray(at, at + PACK_HASH_BYTES));
       await new Promise<void>((resolve) => {
         this.#disk.scheduler.after(0, resolve, true);
       });

@@ -1,7 +1,7 @@
 /** The blobs of an open store: put, read, dropped; and what goes on for them. */
 import { toHex } from "../base/bytes.js";
 import type { Width } from "../blobs/coding.js";
-import { CHUNK_BYTES } from "../blobs/format.js";
+import { PACK_CHUNK_BYTES } from "../blobs/format.js";
 import type { BlobTables } from "../blobs/tables.js";
 import { type BlobVersion, findVersion, hashesOf } from "../blobs/versions.js";
 import type { Annotation } from "../log/annotation.js";
@@ -261,7 +261,7 @@ export class StoreBlobs extends BlobReader implements Blobs {
     }
     const { headBytes } = found.row;
     let heads = 0;
-    while (heads * CHUNK_BYTES < headBytes) heads++;
+    while (heads * PACK_CHUNK_BYTES < headBytes) heads++;
     return { hashes: hashesOf(this.#p.tables, found), heads };
   }
 }
@@ -294,7 +294,7 @@ class Feed {
     this.#options = options;
     this.#baseHeads = baseHeads;
     this.chunker = new Chunker(input, {
-      take: () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(CHUNK_BYTES)),
+      take: () => new Uint8Array(this.#spare.pop() ?? new ArrayBuffer(PACK_CHUNK_BYTES)),
       before: async (offset, length) => {
         await this.#copying;
         await options.beforeCopy?.({ offset, length });
@@ -306,7 +306,7 @@ class Feed {
         return;
       }
       this.#underWay--;
-      if (message.memory?.byteLength === CHUNK_BYTES) this.#spare.push(message.memory);
+      if (message.memory?.byteLength === PACK_CHUNK_BYTES) this.#spare.push(message.memory);
       this.#wake();
     });
   }

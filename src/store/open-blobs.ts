@@ -42,6 +42,7 @@ export function openBlobs(parts: StoreParts, work: BlobWork): BlobsOfStore | und
         if (options.history === "none") return Number.POSITIVE_INFINITY;
         return (await oldest(parts.source)) ?? Number.POSITIVE_INFINITY;
       },
+      hold: () => background.hold(),
       runJob: (job, signal) => background.runJob(job, signal),
       warn,
     },

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ChunkCoder, type Width } from "../../src/blobs/coding.js";
 import { decodeBytes, encodeBytes } from "../../src/blobs/entropy.js";
-import { CODING } from "../../src/blobs/format.js";
+import { PACK_CODING } from "../../src/blobs/format.js";
 import { chooseDisk } from "../../src/disk/choose.js";
 import { portableCompressor } from "../../src/disk/compressor.js";
 import { seedOfRun } from "../support/seed.js";
@@ -71,7 +71,12 @@ test("every coding, every width, by the addon and without it", () => {
     ),
     { seed, numRuns: 300 },
   );
-  expect([...seen].sort()).toEqual([CODING.raw, CODING.lz4, CODING.difference, CODING.sparse]);
+  expect([...seen].sort()).toEqual([
+    PACK_CODING.raw,
+    PACK_CODING.lz4,
+    PACK_CODING.difference,
+    PACK_CODING.sparse,
+  ]);
 });
 
 test("bytes that are no chunk are refused, or are some chunk, and never anything else", () => {

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fromHex } from "../../src/base/bytes.js";
-import { HASH_BYTES, packFileName } from "../../src/blobs/format.js";
+import { PACK_HASH_BYTES, packFileName } from "../../src/blobs/format.js";
 import { PackSet } from "../../src/blobs/pack-set.js";
 import { findVersion, hashesOf } from "../../src/blobs/versions.js";
 import { salvageStore } from "../../src/cli/salvage-store.js";
@@ -42,7 +42,7 @@ async function specimen() {
       entries: (table: never, range: never) => tables.table(table).entries(range),
     } as never;
     const found = findVersion(reads, name as string, version as number);
-    return hashesOf(reads, found as NonNullable<typeof found>).slice(0, HASH_BYTES);
+    return hashesOf(reads, found as NonNullable<typeof found>).slice(0, PACK_HASH_BYTES);
   });
   tables.release();
   await store.close();

@@ -338,7 +338,7 @@ test("whatever stands anywhere in it, decoding tells, and never throws", () => {
 
 describe("version 1", () => {
   const { replay: _r, state: _s, files: _f, merge: _m, snapshots: _n, ...rest } = manifest;
-  const { archives: _a, lastMicros: _l, closed: _c, ...common } = rest;
+  const { archives: _a, lastMicros: _l, closed: _c, packs: _p, ...common } = rest;
   const old = {
     ...common,
     base: { sequence: 0, frameChecksum: 0 },
