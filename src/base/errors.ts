@@ -21,6 +21,7 @@ export const ERROR_CODES = [
   "SNAPSHOT_NOT_FOUND",
   "HISTORY_GONE",
   "BLOB_PINNED",
+  "BAD_TENSORS",
   // Backups; those that are there stay as they are.
   "BACKUP_NOT_FOUND",
   "BACKUP_FOREIGN",
@@ -50,7 +51,6 @@ export const ERROR_CODES = [
   "FENCED",
   // The outside world.
   "BAD_TAPE",
-  "BAD_TENSORS",
   "MISSING_PACKAGE",
   // holdfast/trading; nothing was written.
   "RISK_LIMIT",

@@ -24,11 +24,14 @@ export interface NamedPack extends FinishedPack {
   readonly storeId: Uint8Array;
 }
 
+/** What is needed of the machine to read packs. */
+export type PackDisk = Pick<Disk, "checksum" | "open">;
+
 export class PackFile {
   readonly path: string;
   readonly pack: NamedPack;
   readonly problems: readonly PackProblem[];
-  readonly #disk: Disk;
+  readonly #disk: PackDisk;
   readonly #direct: boolean;
   /** Undefined while nobody reads. */
   #file: Promise<DiskFile> | undefined;
@@ -40,7 +43,7 @@ export class PackFile {
   private constructor(
     path: string,
     pack: NamedPack,
-    disk: Disk,
+    disk: PackDisk,
     direct: boolean,
     file: DiskFile,
     { seed, index, problems }: Ends,
@@ -58,7 +61,7 @@ export class PackFile {
 
   /** Throws CORRUPT_BLOB, MISSING_FILE or IO. `direct`: see `OpenOptions`. */
   static async open(
-    disk: Disk,
+    disk: PackDisk,
     directory: string,
     pack: NamedPack,
     direct = false,
@@ -98,6 +101,13 @@ export class PackFile {
     const bytes = await this.#read(offset, PACK_CHUNK_HEADER_BYTES);
     const header = decodeChunkHeader(bytes, 0, offset, this.#seed, this.#checksum);
     return header !== undefined && hashKey(header.hash) === hashKey(hash);
+  }
+
+  /** Whether what is stored of a chunk is as it was written. Throws IO. */
+  async isWhole({ offset, storedBytes, storedChecksum }: PackedChunk): Promise<boolean> {
+    const stored = await this.#read(offset + PACK_CHUNK_HEADER_BYTES, storedBytes);
+    const sum = this.#checksum.crc32c(stored, 0, stored.length);
+    return stored.length === storedBytes && sum === storedChecksum;
   }
 
   /** What is stored of a chunk. Throws CORRUPT_BLOB or IO. */

@@ -135,7 +135,7 @@ export interface RepairResult {
   readonly totalMicros: number;
 }
 
-/** Looks for damage in a file of a run, or in an archive. */
+/** Looks for damage in a file of a run, an archive or a pack. */
 export interface ScrubJob extends JobBase {
   readonly kind: "scrub";
   readonly subject: ScrubSubject;
@@ -143,7 +143,8 @@ export interface ScrubJob extends JobBase {
 
 export type ScrubSubject =
   | { readonly kind: "run"; readonly file: ManifestFile }
-  | { readonly kind: "archive"; readonly archive: ManifestArchive };
+  | { readonly kind: "archive"; readonly archive: ManifestArchive }
+  | { readonly kind: "pack"; readonly pack: ManifestPack };
 
 export interface ScrubResult {
   readonly problems: number;
