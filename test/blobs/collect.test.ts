@@ -23,7 +23,7 @@ const steps = fc.array(
     { weight: 1, arbitrary: fc.constant("use") },
     { weight: 1, arbitrary: fc.constant("reopen") },
   ),
-  { maxLength: 30 },
+  { minLength: 12, maxLength: 30, size: "max" },
 );
 
 type Content = ReadonlyMap<string, Uint8Array>;
@@ -142,6 +142,31 @@ class World {
     await this.store.close();
   }
 
+  /** Only the newest of each name stays: what it is the difference to does, too. */
+  async dropOlder(): Promise<void> {
+    const next = new Map(this.now);
+    for (const name of [...NAMES, "p"]) {
+      for (const { version } of this.store.blobs.versions(name).slice(0, -1)) {
+        await this.store.blobs.drop(name, { version });
+        next.delete(`${name} ${version}`);
+      }
+    }
+    this.now = next;
+    await this.store.blobs.collect();
+    await this.check();
+  }
+
+  /** Nothing stays, but for what is held. */
+  async dropAll(): Promise<void> {
+    for (const name of [...NAMES, "p"]) await this.store.blobs.drop(name);
+    this.now = new Map();
+    await this.store.blobs.collect();
+    await this.check();
+    while (this.#prepared.length > 0) await this.#use();
+    await this.store.blobs.collect();
+    await this.check();
+  }
+
   /** What nothing needs goes, sooner or later. */
   async end(): Promise<void> {
     for (const [view] of this.#views) view.release();
@@ -168,6 +193,8 @@ test.each(["none", "all"] as const)("with history %s", async (history) => {
         if (step === "collect" || step === "reopen") await machine.run(world.check());
       }
       await machine.run(world.check());
+      await machine.run(world.dropOlder());
+      await machine.run(world.dropAll());
       await machine.run(world.checkPast());
       await machine.run(world.end());
     }),
