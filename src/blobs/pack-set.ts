@@ -2,18 +2,28 @@
  * All packs of a store: where a chunk stands is found by its hash, whichever pack has it. So what
  * refers to chunks, rows of any state, says nothing of packs, and packs can be made anew.
  */
-import { createHash } from "node:crypto";
+import { createHash, webcrypto } from "node:crypto";
 import { bytesEqual, toHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { Disk } from "../disk/disk.js";
 import { ChunkCoder } from "./coding.js";
 import { corruptPack } from "./errors.js";
-import { PACK_DEPTH_MAX, PACK_HASH_BYTES } from "./format.js";
+import { PACK_CODING, PACK_DEPTH_MAX, PACK_HASH_BYTES } from "./format.js";
 import { hashKey, type NamedPack, PackFile } from "./pack-file.js";
 import type { PackedChunk } from "./pack-header.js";
 
-export function hashOf(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+/** What is shorter is hashed sooner than another thread is told. */
+const HASHED_HERE_BYTES = 64 * 1024;
+
+/**
+ * SHA-256, by the pool of threads, so that several chunks are hashed while one is coded; on a
+ * simulated machine, where nothing may happen beside it, on this thread.
+ */
+export async function hashOf(bytes: Uint8Array, { info }: Pick<Disk, "info">): Promise<Uint8Array> {
+  if (bytes.length < HASHED_HERE_BYTES || info.kind === "simulated") {
+    return createHash("sha256").update(bytes).digest();
+  }
+  return new Uint8Array(await webcrypto.subtle.digest("SHA-256", bytes));
 }
 
 /** One copy of a chunk. */
@@ -193,14 +203,23 @@ export class PackSet {
     const stored = await file.read(chunk);
     const base = chunk.base && (await this.#readAny(chunk.base, depth + 1, onFailure));
     if (chunk.base !== undefined && base === undefined) throw wrong("its base cannot be read");
-    const raw = new Uint8Array(chunk.rawBytes);
-    if (!this.#coder.decode(chunk.coding, chunk.width, stored, base, raw)) {
-      throw wrong("what is stored is not of its coding");
-    }
-    if (!bytesEqual(hashOf(raw), 0, chunk.hash, 0, PACK_HASH_BYTES)) {
+    const raw = this.#decode(chunk, stored, base);
+    if (raw === undefined) throw wrong("what is stored is not of its coding");
+    if (!bytesEqual(await hashOf(raw, this.#disk), 0, chunk.hash, 0, PACK_HASH_BYTES)) {
       throw wrong("the content does not have its hash");
     }
     return raw;
+  }
+
+  /** Undefined for what is not of its coding. What is stored as it is needs no other memory. */
+  #decode(
+    { coding, width, rawBytes }: PackedChunk,
+    stored: Uint8Array,
+    base: Uint8Array | undefined,
+  ): Uint8Array | undefined {
+    if (coding === PACK_CODING.raw && stored.length === rawBytes) return stored;
+    const raw = new Uint8Array(rawBytes);
+    return this.#coder.decode(coding, width, stored, base, raw) ? raw : undefined;
   }
 
   /** Reads one copy through. Throws CORRUPT_BLOB or IO. */

@@ -21,8 +21,8 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 /** Memory for the first one, to begin with: most packs are small. */
 const FIRST_BYTES = 64 * 1024;
 
-/** Pieces on their way: while one is read back, the next is written. */
-const PIECES_IN_FLIGHT = 2;
+/** Pieces on their way: while one is read back, the next ones are written. */
+const PIECES_IN_FLIGHT = 3;
 
 /** A pack that is done, as the manifest has it. */
 export interface FinishedPack {

@@ -56,6 +56,13 @@ export async function putBlob(job: PutBlobJob, context: JobContext): Promise<Put
   }
 }
 
+type ChunkToPut = Extract<ToPut, { type: "chunk" }>;
+
+/** Its hash is on its way, while those before it are stored. */
+interface HashedChunk extends ChunkToPut {
+  readonly hash: Promise<Uint8Array>;
+}
+
 class Put {
   readonly #job: PutBlobJob;
   readonly #context: JobContext;
@@ -104,17 +111,20 @@ class Put {
 
   async #takeAll(): Promise<void> {
     const port = portOf<FromPut, ToPut>(this.#job.port);
-    const waiting: ToPut[] = [];
+    const waiting: (Exclude<ToPut, ChunkToPut> | HashedChunk)[] = [];
     let wake = (): void => {};
     const { signal } = this.#context;
     const onAbort = (): void => wake();
     signal.addEventListener("abort", onAbort);
     port.onMessage((message) => {
-      // What is shared changes: a moment's state of it is what is stored.
-      const isShared =
-        message.type === "chunk" && message.bytes.buffer instanceof SharedArrayBuffer;
-      waiting.push(isShared ? { ...message, bytes: message.bytes.slice() } : message);
-      if (isShared) port.send({ type: "copied" });
+      if (message.type !== "chunk") waiting.push(message);
+      else {
+        // What is shared changes: a moment's state of it is what is stored.
+        const isShared = message.bytes.buffer instanceof SharedArrayBuffer;
+        const bytes = isShared ? message.bytes.slice() : message.bytes;
+        if (isShared) port.send({ type: "copied" });
+        waiting.push({ ...message, bytes, hash: hashOf(bytes, this.#context.disk) });
+      }
       wake();
     });
     try {
@@ -140,8 +150,8 @@ class Put {
     }
   }
 
-  async #add({ bytes, width, baseIndex }: Extract<ToPut, { type: "chunk" }>): Promise<void> {
-    const hash = hashOf(bytes);
+  async #add({ bytes, width, baseIndex, hash: hashing }: HashedChunk): Promise<void> {
+    const hash = await hashing;
     const key = hashKey(hash);
     this.#rawBytes += bytes.length;
     this.#hashes.push(hash);

@@ -128,6 +128,9 @@ test("a disk that is full or fails: the put is refused, and what was there stays
     }
     machine.removeFaults();
     expect(refused).toBeGreaterThan(2);
+    const names = await machine.run(machine.boot().list(DIRECTORY));
+    const packs = names.filter((name) => name.endsWith(".pack"));
+    expect(packs).toHaveLength(store.blobs.stats().packs);
     await machine.run(check(store));
     await machine.run(store.close());
   }
