@@ -1,6 +1,6 @@
 /**
- * Reads a run file, an archive or a pack from end to end, past the page cache: rot is found before a
- * read meets it.
+ * Reads a run file, an archive or a pack from end to end, past the page cache: rot is found before
+ * a read meets it.
  */
 import { fromHex } from "../base/bytes.js";
 import { isHoldfastError } from "../base/errors.js";
