@@ -1,5 +1,5 @@
 /** The packs of an open store: the thread that makes and reads them, and what becomes of them. */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { PACK_HASH_BYTES, packFileName } from "../blobs/format.js";
 import type { FinishedPack } from "../blobs/pack-writer.js";
 import type { Disk } from "../disk/disk.js";
@@ -107,8 +107,24 @@ export class BlobFiles implements ChunkSource {
     });
   }
 
+  /** Packs may be replaced while somebody takes his time: the rest is then in others. */
   async *read(hashes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-    if (hashes.length === 0) return;
+    for (let at = 0; at < hashes.length; ) {
+      const { packs } = this.manifest;
+      try {
+        for await (const bytes of this.#readOnce(hashes.subarray(at))) {
+          at += PACK_HASH_BYTES;
+          yield bytes;
+        }
+      } catch (error) {
+        const mayBeElsewhere =
+          isHoldfastError(error, "MISSING_FILE") || isHoldfastError(error, "CORRUPT_BLOB");
+        if (!mayBeElsewhere || this.manifest.packs === packs) throw error;
+      }
+    }
+  }
+
+  async *#readOnce(hashes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
     const [port, far] = openPorts<ToRead, FromRead>(this.isThread);
     const ready: Uint8Array[] = [];
     let wake = (): void => {};
@@ -168,6 +184,8 @@ export class BlobFiles implements ChunkSource {
     this.#closing.abort();
     await this.#collector.stop();
     await Promise.allSettled(this.#running);
+    // What a put has made is published, or given up, before the manifest is closed.
+    await this.gate.empty();
     await this.#o.runner.close();
     await forgetPacks(this.disk, this.directory);
   }

@@ -3,6 +3,7 @@
 export class BlobGate {
   #shared = 0;
   #exclusive: Promise<void> | undefined;
+  readonly #leaving: (() => void)[] = [];
 
   /** Waits while chunks are taken away; to be let go once. */
   async enter(): Promise<() => void> {
@@ -10,6 +11,16 @@ export class BlobGate {
     this.#shared++;
     return once(() => {
       this.#shared--;
+      if (this.#shared > 0) return;
+      for (const left of this.#leaving.splice(0)) left();
+    });
+  }
+
+  /** Resolves when nobody is in. */
+  async empty(): Promise<void> {
+    if (this.#shared === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#leaving.push(resolve);
     });
   }
 

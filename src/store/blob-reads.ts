@@ -252,10 +252,23 @@ export class HeldChunks implements ChunkSource {
     this.#opened ??= this.#open();
     await this.#opened;
     for (let at = 0; at < hashes.length; at += PACK_HASH_BYTES) {
-      yield await this.#set.read(hashes.subarray(at, at + PACK_HASH_BYTES));
+      yield await this.#readChunk(hashes.subarray(at, at + PACK_HASH_BYTES));
       await new Promise<void>((resolve) => {
         this.#disk.scheduler.after(0, resolve, true);
       });
+    }
+  }
+
+  /** Whoever writes the store may have replaced a pack before it was opened here. */
+  async #readChunk(hash: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await this.#set.read(hash);
+    } catch (error) {
+      if (!isHoldfastError(error, "CORRUPT_BLOB") && !isHoldfastError(error, "MISSING_FILE")) {
+        throw error;
+      }
+      await this.#open();
+      return this.#set.read(hash);
     }
   }
 

@@ -217,16 +217,19 @@ export class StoreBlobs extends BlobReader implements Blobs {
     // Once it has ended nobody takes anything any more.
     storing.then(feed.end, feed.end);
     try {
-      const [fed, result] = await Promise.allSettled([feed.run(), storing]);
-      if (fed.status === "rejected" || options.signal?.aborted === true) {
-        // It may have been done all the same.
-        if (result.status === "fulfilled") await files.forget(result.value.pack);
+      // Not awaited: a source that never gives anything must not keep anybody from closing.
+      void feed.run();
+      const result = await storing.catch((error: unknown) => {
         options.signal?.throwIfAborted();
+        throw feed.failure === undefined ? error : feed.failure.error;
+      });
+      if (options.signal?.aborted === true) {
+        // It was done all the same.
+        await files.forget(result.pack);
+        options.signal.throwIfAborted();
       }
-      if (fed.status === "rejected") throw fed.reason;
-      if (result.status === "rejected") throw result.reason;
-      if (result.value.pack !== undefined) await files.publish(result.value.pack);
-      return this.#prepared(name, feed, input, options, result.value);
+      if (result.pack !== undefined) await files.publish(result.pack);
+      return this.#prepared(name, feed, input, options, result);
     } finally {
       options.signal?.removeEventListener("abort", stop);
       port.close();
@@ -269,6 +272,8 @@ export class StoreBlobs extends BlobReader implements Blobs {
 /** Sends chunks, a few ahead of what was taken. */
 class Feed {
   readonly chunker: Chunker;
+  /** Of the source, or of what was to be done before a copy. */
+  failure: { readonly error: unknown } | undefined;
   readonly #port: ReturnType<typeof openPorts<ToPut, FromPut>>[0];
   readonly #options: PutBlobOptions;
   /** Chunks of the base before its tensors. */
@@ -318,6 +323,7 @@ class Feed {
     this.#wake();
   };
 
+  /** Sends all there is; never rejects. */
   async run(): Promise<void> {
     try {
       for await (const chunk of this.chunker.chunks()) {
@@ -334,8 +340,8 @@ class Feed {
       await this.#copying;
       this.#port.send({ type: "end" });
     } catch (error) {
+      this.failure = { error };
       this.#port.send({ type: "abort" });
-      throw error;
     }
   }
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ensureBuilt } from "../support/built.js";
-import { MIB, noise, openAt, place, same } from "./content.js";
+import { MIB, noise, openAt, packsIn, place, same } from "./content.js";
 
 test("a shared source is held part by part, and what comes after its copy is not in it", async () => {
   const store = await openAt(place());
@@ -93,4 +93,38 @@ test("memory stays what it is, however long the stream", () => {
   expect(grownMib).toBeLessThan(64);
   // Pieces that were taken are memory of the reader, and garbage until that is collected.
   expect(readMib).toBeLessThan(160);
+});
+
+test("closing does not wait for a source that never gives anything", async () => {
+  const directory = place();
+  const store = await openAt(directory);
+  const never = (async function* () {
+    yield noise(MIB);
+    await new Promise(() => {});
+  })();
+  const put = store.blobs.put("m", never).catch((error: unknown) => error);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await store.close();
+  expect(await put).toMatchObject({ code: "CLOSED" });
+  expect(packsIn(directory)).toEqual([]);
+});
+
+test("a stream that is taken slowly goes on when its packs were replaced", async () => {
+  const directory = place();
+  const store = await openAt(directory);
+  const parts = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => noise(MIB, seed));
+  const whole = Buffer.concat(parts);
+  for (const [i, part] of parts.entries()) await store.blobs.put(`p${i}`, part);
+  await store.blobs.put("rest", Buffer.concat([noise(2 * MIB, 99), parts[7] as Uint8Array]));
+  await store.blobs.put("whole", whole);
+  const stream = store.blobs.stream("whole");
+  const pieces: Uint8Array[] = [];
+  for await (const piece of stream ?? []) {
+    pieces.push(piece);
+    if (pieces.length > 1) continue;
+    await store.blobs.drop("rest");
+    expect((await store.blobs.collect()).packsRemoved).toBe(1);
+  }
+  expect(same(Buffer.concat(pieces), whole)).toBe(true);
+  await store.close();
 });
