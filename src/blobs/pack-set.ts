@@ -227,6 +227,25 @@ export class PackSet {
     await this.#readCopy(location, 0, () => {});
   }
 
+  /**
+   * Whether a chunk is there, and what is stored of it, and of what it is read through, is as it
+   * was written: whoever relies on that has nothing to put in its place. Throws IO.
+   */
+  async holds(key: string): Promise<boolean> {
+    for (const location of this.#copies(key)) {
+      const name = nameOf(location);
+      if (this.#bad.has(name)) continue;
+      const chunk = location.file.chunk(location.index);
+      if (await location.file.isWhole(chunk)) {
+        if (chunk.base === undefined || (await this.holds(hashKey(chunk.base)))) return true;
+        continue;
+      }
+      const what = "what is stored of a chunk fails its checksum";
+      this.#bad.set(name, corruptPack(location.file.path, chunk.offset, what));
+    }
+    return false;
+  }
+
   /** How a chunk is stored, if it is. */
   describe(hash: Uint8Array): PackedChunk | undefined {
     const found = this.find(hashKey(hash));

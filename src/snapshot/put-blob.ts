@@ -155,7 +155,7 @@ class Put {
     const key = hashKey(hash);
     this.#rawBytes += bytes.length;
     this.#hashes.push(hash);
-    if (this.#own.has(key) || this.#packs.find(key) !== undefined) return;
+    if (this.#own.has(key) || (await this.#packs.holds(key))) return;
     this.#own.add(key);
     const base = await this.#baseOf(baseIndex, bytes.length);
     const coded = this.#coder.encode(bytes, width, base?.content);

@@ -127,6 +127,25 @@ test("verify names blob, version and place; what is whole is salvaged", async ()
   expect((await verifyStore(to)).verdict).toBe("sound");
 });
 
+test("content that is put again heals what is damaged, whether or not anybody has met that", async () => {
+  const { directory, contents } = await specimen();
+  const path = join(directory, packFileName(1));
+  const bytes = readFileSync(path);
+  bytes[64 + 96 + 20] = (bytes[64 + 96 + 20] as number) ^ 1;
+  writeFileSync(path, bytes);
+  let store = await openAt(directory);
+  await store.blobs.put("again", contents[0] as Uint8Array);
+  const check = async (): Promise<void> => {
+    expect(same(await store.blobs.get("m", { version: 1 }), contents[0] as Uint8Array)).toBe(true);
+    expect(same(await store.blobs.get("m"), contents[1] as Uint8Array)).toBe(true);
+  };
+  await check();
+  await store.close();
+  store = await openAt(directory);
+  await check();
+  await store.close();
+});
+
 test("a store without its manifests is salvaged with its blobs", async () => {
   const { directory, contents } = await specimen();
   for (const slot of [0, 1]) writeFileSync(join(directory, `manifest.${slot}`), "nothing");

@@ -99,17 +99,19 @@ export const manifest: Manifest = {
       alignment: 4096,
     },
   ],
-  packs: [
-    { id: 1, bytes: 4096, chunks: 3, checksum: 77, storeId: "0123456789abcdef0123456789abcdef" },
-    {
-      id: 4,
-      bytes: 900,
-      chunks: 2,
-      checksum: 1,
-      dead: { chunks: 1, bytes: 300, checksum: 5, since: 60 },
-    },
-  ],
 };
+
+/** For a manifest that lists packs. */
+export const packs: NonNullable<Manifest["packs"]> = [
+  { id: 1, bytes: 4096, chunks: 3, checksum: 77, storeId: "0123456789abcdef0123456789abcdef" },
+  {
+    id: 4,
+    bytes: 900,
+    chunks: 2,
+    checksum: 1,
+    dead: { chunks: 1, bytes: 300, checksum: 5, since: 60 },
+  },
+];
 
 /** One without packs is of the version before them. */
 function versionOf(content: unknown): number {

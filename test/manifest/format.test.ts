@@ -19,7 +19,7 @@ import {
   manifestBytes,
 } from "../../src/manifest/format.js";
 import fc from "../support/properties.js";
-import { manifest, slotOf } from "./content.js";
+import { manifest, packs, slotOf } from "./content.js";
 
 test("a manifest comes back as it was, in whole blocks", () => {
   const bytes = encodeManifest(manifest, portableChecksum);
@@ -105,6 +105,27 @@ test("a manifest that is cut off anywhere is damage", () => {
   const used = MANIFEST_HEADER_BYTES + viewOf(bytes).getUint32(MANIFEST_AT.payloadBytes, true);
   for (let length = 0; length < used; length++) {
     expect(decodeManifest(bytes.subarray(0, length), portableChecksum).ok).toBe(false);
+  }
+});
+
+test("one that lists packs is of a version of its own, and what is said of them is checked", () => {
+  const whole = { ...manifest, packs };
+  const bytes = encodeManifest(whole, portableChecksum);
+  expect(bytes).toEqual(slotOf(whole));
+  expect(decodeManifest(bytes, portableChecksum)).toEqual({ ok: true, manifest: whole });
+  const versionOf = (slot: Uint8Array) => viewOf(slot).getUint32(MANIFEST_AT.formatVersion, true);
+  expect(versionOf(bytes)).toBe(MANIFEST_FORMAT_VERSION);
+  expect(versionOf(encodeManifest(manifest, portableChecksum))).toBe(MANIFEST_FORMAT_VERSION - 1);
+  const [first, second] = packs;
+  for (const wrong of [
+    [{ ...first, chunks: 0 }],
+    [first, first],
+    [{ ...first, storeId: "ab" }],
+    [{ ...second, dead: { ...second?.dead, since: -1 } }],
+    [{ ...first, unknown: 1 }],
+  ]) {
+    const slot = slotOf({ ...manifest, packs: wrong });
+    expect(decodeManifest(slot, portableChecksum)).toMatchObject({ why: "damaged" });
   }
 });
 
@@ -338,7 +359,7 @@ test("whatever stands anywhere in it, decoding tells, and never throws", () => {
 
 describe("version 1", () => {
   const { replay: _r, state: _s, files: _f, merge: _m, snapshots: _n, ...rest } = manifest;
-  const { archives: _a, lastMicros: _l, closed: _c, packs: _p, ...common } = rest;
+  const { archives: _a, lastMicros: _l, closed: _c, ...common } = rest;
   const old = {
     ...common,
     base: { sequence: 0, frameChecksum: 0 },
