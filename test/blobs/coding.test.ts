@@ -36,7 +36,7 @@ test("the entropy coder gives back what it was given, or says that it cannot", (
       expect(same(back, source)).toBe(true);
       expect(decodeBytes(target, 3, 2 + length, back)).toBe(false);
     }),
-    { seed, numRuns: 300 },
+    { seed, numRuns: 150 },
   );
 });
 
@@ -69,7 +69,7 @@ test("every coding, every width, by the addon and without it", () => {
         }
       },
     ),
-    { seed, numRuns: 300 },
+    { seed, numRuns: 150 },
   );
   expect([...seen].sort()).toEqual([
     PACK_CODING.raw,
@@ -97,7 +97,7 @@ test("bytes that are no chunk are refused, or are some chunk, and never anything
         expect(coder.decode(coding, 3, bad, base, out)).toBe(false);
         expect(coder.decode(coding, width, bad, undefined, out)).toBe(false);
       }),
-      { seed, numRuns: 2000 },
+      { seed, numRuns: 800 },
     );
   }
 });
