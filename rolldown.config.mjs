@@ -27,7 +27,7 @@ const INNER = [
 
 /** The thread of the background loads the first alone; its own module, which acts, is in none. */
 const CHUNKS = {
-  core: /\/src\/(base|codec|columns|disk|log|manifest|run|snapshot)\/(?!worker\.ts)|\/@msgpack\//,
+  core: /\/src\/(base|blobs|codec|columns|disk|log|manifest|run|snapshot)\/(?!worker\.ts)|\/@msgpack\//,
   store: /\/src\/((memtable|recovery|series|store)\/|index\.ts)/,
   replay: /\/src\/replay\//,
 };

@@ -1,4 +1,5 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { blobs } from "./blobs.mjs";
 import { columns } from "./columns.mjs";
 import { compare } from "./compare.mjs";
 import { durable } from "./durable.mjs";
@@ -15,7 +16,7 @@ import { state } from "./state.mjs";
 import { USAGE } from "./usage.mjs";
 
 const BENCHES = {
-  ...{ durable, state, overwrite, fill, columns, series, history },
+  ...{ durable, state, overwrite, fill, columns, series, blobs, history },
   ...{ peers, promises, compare, profile, growth, render },
 };
 

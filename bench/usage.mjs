@@ -72,6 +72,10 @@ export const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
     --docs DIR         a checkout whose documents are written (default: this one)
     --allow-quick      results of --quick too, which are none to show
 
+  blobs      a model: durable beside the device, the event loop meanwhile, after an update of 1 % and
+             of all of its weights, and read back
+    --mebibytes N (default: 128; with --quick 16)  --rounds N (default: 3)  --json FILE  --check
+
   history    states of the past, the history of a key, forks, bytes that history takes
     --gigabytes N (default: 1)  --transactions N (default: 10000000)  --rounds N  --json FILE
 

@@ -1,5 +1,7 @@
 /** Every public name of the package. */
 export { type ErrorCode, type ErrorData, HoldfastError, isHoldfastError } from "./base/errors.js";
+export type { Dtype, TensorInfo, TensorInput } from "./blobs/tensors.js";
+export type { BlobVersion } from "./blobs/versions.js";
 export { Decimal } from "./codec/decimal.js";
 export {
   boolean,
@@ -58,6 +60,26 @@ export type { BackupResult } from "./store/backup.js";
 export type { BackupInfo } from "./store/backup-place.js";
 export type { BackupProgress } from "./store/backup-restore.js";
 export type { BackupStats } from "./store/backups.js";
+export type { BlobData, TensorSet } from "./store/blob-input.js";
+export type {
+  BlobPoint,
+  BlobRange,
+  ReadBlobs,
+  Tensor,
+  VersionsOptions,
+} from "./store/blob-reads.js";
+export type {
+  BlobRetention,
+  PreparedBlob,
+  TransactionBlobs,
+} from "./store/blob-transaction.js";
+export type {
+  BlobProgress,
+  BlobStats,
+  Blobs,
+  CollectedBlobs,
+  PutBlobOptions,
+} from "./store/blobs.js";
 export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";

@@ -16,6 +16,7 @@ const RANKS: Readonly<Record<string, number>> = {
   manifest: 2,
   columns: 2,
   run: 3,
+  blobs: 3,
   recovery: 4,
   snapshot: 4,
   history: 5,

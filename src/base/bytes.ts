@@ -61,3 +61,14 @@ export function fromHex(text: string): Uint8Array | undefined {
   }
   return bytes;
 }
+
+/** All of them, one behind the other. */
+export function concatBytes(list: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(list.reduce((sum, one) => sum + one.length, 0));
+  let at = 0;
+  for (const one of list) {
+    bytes.set(one, at);
+    at += one.length;
+  }
+  return bytes;
+}

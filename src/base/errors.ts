@@ -20,6 +20,8 @@ export const ERROR_CODES = [
   "SNAPSHOT_EXISTS",
   "SNAPSHOT_NOT_FOUND",
   "HISTORY_GONE",
+  "BLOB_PINNED",
+  "BAD_TENSORS",
   // Backups; those that are there stay as they are.
   "BACKUP_NOT_FOUND",
   "BACKUP_FOREIGN",
@@ -40,6 +42,7 @@ export const ERROR_CODES = [
   "CORRUPT_MANIFEST",
   "CORRUPT_BACKUP",
   "CORRUPT_CHUNK",
+  "CORRUPT_BLOB",
   "MISSING_FILE",
   "IO",
   "DISK_FULL",
@@ -73,6 +76,8 @@ export interface ErrorData {
   readonly oldestSequence?: number;
   readonly table?: string;
   readonly series?: string;
+  /** Name of a blob; `version` is then its version. */
+  readonly blob?: string;
   readonly key?: unknown;
   readonly field?: string;
   /** Version of a table's schema: of the row, where the error is about one. */

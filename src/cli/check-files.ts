@@ -1,6 +1,7 @@
 /** Is every file there that must be, of the right size and with the right header, and no other? */
 import { isZero } from "../base/bytes.js";
 import { errnoCode, isHoldfastError } from "../base/errors.js";
+import { parsePackFileName } from "../blobs/format.js";
 import { portableChecksum } from "../disk/checksum.js";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../log/format.js";
 import { CREATING_NAME, findStraySegments } from "../recovery/files.js";
@@ -127,10 +128,10 @@ async function readBlock(
   }
 }
 
-/** Runs and archives that nothing names are harmless: of what was cut short, or of no more use. */
+/** Runs, archives and packs that nothing names do no harm: cut short, or of no more use. */
 function strayFiles(store: StoreView): Finding[] {
   return strayFilesOf(store).map((name) => {
-    const what = parseRunFileName(name) === undefined ? "an archive" : "a part of a run";
+    const what = whatIs(name);
     const message =
       `it is not in the manifest: ${what} whose making was cut short, or that is of no more use; ` +
       "opening removes it";
@@ -138,16 +139,25 @@ function strayFiles(store: StoreView): Finding[] {
   });
 }
 
-/** Names of runs and archives that the manifest does not know. */
+function whatIs(name: string): string {
+  if (parsePackFileName(name) !== undefined) return "a pack";
+  return parseRunFileName(name) === undefined ? "an archive" : "a part of a run";
+}
+
+/** Names of runs, archives and packs that the manifest does not know. */
 export function strayFilesOf({ names, manifest }: StoreView): string[] {
   if (manifest === undefined) return [];
   const runs = new Set(manifest.files.map(({ id }) => id));
   const archives = new Set(manifest.archives.map(({ id }) => id));
+  const packs = new Set(manifest.packs?.map(({ id }) => id));
   return names.filter((name) => {
     const run = parseRunFileName(name);
     const archive = parseArchiveFileName(name);
+    const pack = parsePackFileName(name);
     return (
-      (run !== undefined && !runs.has(run)) || (archive !== undefined && !archives.has(archive))
+      (run !== undefined && !runs.has(run)) ||
+      (archive !== undefined && !archives.has(archive)) ||
+      (pack !== undefined && !packs.has(pack))
     );
   });
 }

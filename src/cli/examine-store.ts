@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { toHex } from "../base/bytes.js";
 import { errnoCode } from "../base/errors.js";
+import { parsePackFileName } from "../blobs/format.js";
 import { LOG_FORMAT_VERSION } from "../log/format.js";
 import { MANIFEST_FORMAT_VERSION, type MethodChoice } from "../manifest/format.js";
 import type { SlotState } from "../manifest/manifest.js";
@@ -94,6 +95,8 @@ export interface StoreReport {
     /** All runs, those of snapshots too. */
     readonly runs: number;
     readonly archives: number;
+    /** Chunks of blobs. */
+    readonly packs: number;
     readonly manifests: number;
     readonly torn: number;
     readonly total: number;
@@ -140,6 +143,7 @@ export async function examineStore(
       used: segments.reduce((sum, one) => sum + one.usedBytes, 0),
       runs: bytesOf(files, (name) => parseRunFileName(name) !== undefined),
       archives: bytesOf(files, (name) => parseArchiveFileName(name) !== undefined),
+      packs: bytesOf(files, (name) => parsePackFileName(name) !== undefined),
       manifests: bytesOf(files, (name) => name.startsWith("manifest.")),
       torn: bytesOf(files, isTornFileName),
       total: bytesOf(files, () => true),

@@ -16,7 +16,7 @@ export type FindingKind =
   | "sealed-end"
   /** A segment that the manifest does not know. */
   | "stray-segment"
-  /** A run or an archive that the manifest does not know. */
+  /** A run, an archive or a pack that the manifest does not know. */
   | "stray-file"
   /** A part of a run file is not what was written there, or its parts do not agree. */
   | "run"
@@ -24,6 +24,8 @@ export type FindingKind =
   | "run-row"
   /** An archive is not what was written there. */
   | "archive"
+  /** A pack is not what was written there. */
+  | "pack"
   /** Replay cannot begin where the manifest says, or a snapshot's log does not reach its end. */
   | "replay"
   /** Zeros, or the end of the file, where a frame must be. */

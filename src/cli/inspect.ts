@@ -256,6 +256,7 @@ function filesPart({ sizes, history, replay, tornFiles, otherFiles }: StoreRepor
     `log ${formatBytes(sizes.segments)} (${formatBytes(sizes.used)} used)`,
     `runs ${formatBytes(sizes.runs)}`,
     ...(sizes.archives > 0 ? [`archives ${formatBytes(sizes.archives)}`] : []),
+    ...(sizes.packs > 0 ? [`packs ${formatBytes(sizes.packs)}`] : []),
     `manifests ${formatBytes(sizes.manifests)}`,
   ];
   const load =

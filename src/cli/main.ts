@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { registerAt } from "./at.js";
 import { registerBackup } from "./backup.js";
+import { registerBlob } from "./blob.js";
 import { registerCompare } from "./compare.js";
 import { registerDiff } from "./diff.js";
 import { registerDoctor } from "./doctor.js";
@@ -40,6 +41,8 @@ Examples:
                                    which rows going back would change
   holdfast series state trades --last 1h --plot
                                    draw a time series; --csv and --json print its rows
+  holdfast blob put state model model.safetensors
+                                   keep a version of a model; blob get gives it back
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
   holdfast snapshot state before   keep the state as it is now, as "before"
@@ -87,6 +90,7 @@ function makeProgram(): Command {
   registerTail(program);
   registerRollback(program);
   registerSeries(program);
+  registerBlob(program);
   registerSnapshot(program);
   registerRestore(program);
   registerBackup(program);

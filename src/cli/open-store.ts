@@ -33,9 +33,10 @@ export async function withStore<T>(
   directory: string,
   tables: NonNullable<OpenOptions["tables"]>,
   use: (store: Store) => Promise<T>,
+  more: OpenOptions = {},
 ): Promise<T> {
   const options = optionsFor(manifestOf(await readStore(directory)));
-  return useStore(await open(directory, { ...options, tables }), use);
+  return useStore(await open(directory, { ...options, ...more, tables }), use);
 }
 
 /** Uses a store, and closes it whatever came of that. */

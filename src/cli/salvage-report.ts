@@ -6,6 +6,7 @@ import type { KeyPlace, Sequences } from "./findings.js";
 import { formatBytes, formatNumber, formatPairs, formatRange, formatTable } from "./output.js";
 import type { StoreView } from "./read-store.js";
 import type { SalvageLog } from "./salvage-log.js";
+import type { SalvagedPacks } from "./salvage-packs.js";
 import type { SalvageSource } from "./salvage-source.js";
 
 /** Something that could not be had. */
@@ -16,9 +17,10 @@ export interface Loss {
    *   older ones are not used.
    * - "row": its checksums are good, and nobody can read it.
    * - "file": nothing of it can be used.
+   * - "chunk": of blobs; versions that have it cannot be read there.
    * - "manifest": nothing proves that no run, and no end of the log, is missing.
    */
-  readonly kind: "transactions" | "rows" | "row" | "file" | "manifest";
+  readonly kind: "transactions" | "rows" | "row" | "file" | "chunk" | "manifest";
   readonly file: string;
   readonly offset: number;
   /** 0 where nobody knows how much it is. */
@@ -84,6 +86,7 @@ export interface ReportInput {
   readonly to: string;
   readonly environment: string;
   readonly tables: readonly ManifestTable[];
+  readonly packs: SalvagedPacks;
   readonly describe: (key: Uint8Array) => KeyPlace;
   readonly beyond: SalvageReport["beyondGap"];
   readonly older: SalvageReport["olderRows"];
@@ -91,7 +94,8 @@ export interface ReportInput {
 
 export function salvageReport(input: ReportInput): SalvageReport {
   const { store, made, log, parts, storeId, to, environment, tables } = input;
-  const lost = [...ofManifest(input), ...ofFiles(input), ...ofRows(input), ...ofLog(input)];
+  const ofRest = [...ofRows(input), ...ofLog(input), ...ofPacks(input)];
+  const lost = [...ofManifest(input), ...ofFiles(input), ...ofRest];
   return {
     directory: store.directory,
     to,
@@ -154,6 +158,10 @@ function ofRows({ parts, describe, badRows, to }: ReportInput): Loss[] {
     return { kind: "row", ...at, from: place, to: place, olderRows: 0, why };
   });
   return [...places, ...rows];
+}
+
+function ofPacks({ packs }: ReportInput): Loss[] {
+  return packs.lost.map((one) => ({ kind: "chunk", sequences: null, ...NO_ROWS, ...one }));
 }
 
 function ofLog({ log }: ReportInput): Loss[] {

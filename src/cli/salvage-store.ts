@@ -16,6 +16,7 @@ import { readStore, type SegmentView, type StoreView } from "./read-store.js";
 import { ReadableTables } from "./readable-tables.js";
 import { addRecord, JsonLines, RowReader } from "./salvage-export.js";
 import { SalvageLog } from "./salvage-log.js";
+import { salvagePacks } from "./salvage-packs.js";
 import { type BadRow, type SalvageReport, salvageReport } from "./salvage-report.js";
 import { type SalvageSource, salvageSource } from "./salvage-source.js";
 
@@ -220,6 +221,9 @@ class Salvage {
     log: SalvageLog,
   ): Promise<SalvageReport> {
     const { replay, lastMicros } = this.#source;
+    const packs = await salvagePacks(this.#store, this.#options.to, storeId, (index, count) =>
+      this.#show(() => `pack ${index} of ${count} checked`),
+    );
     const tables = this.#tables.all;
     const checker = new RowChecker({ tables });
     const report = salvageReport({
@@ -233,6 +237,7 @@ class Salvage {
       to: this.#options.to,
       environment: this.#options.environment,
       tables,
+      packs,
       describe: (key) => checker.describe(key),
       beyond: {
         file: this.#beyond.lines > 0 ? this.#beyond.path : null,
@@ -258,6 +263,7 @@ class Salvage {
         replay,
         tables,
         files: made.files,
+        packs: packs.list,
       },
     );
     return report;

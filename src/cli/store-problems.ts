@@ -1,5 +1,6 @@
 /** What keeps a store from being whole: everything for which opening would refuse it, and more. */
 import { errnoCode, type HoldfastError, isHoldfastError } from "../base/errors.js";
+import { packFileName } from "../blobs/format.js";
 import type { Manifest } from "../manifest/format.js";
 import { readManifestSlots } from "../manifest/manifest.js";
 import { CREATING_NAME, findStraySegments } from "../recovery/files.js";
@@ -48,12 +49,13 @@ export async function findProblems({
   ];
 }
 
-/** Runs and archives that are not there, or not as long as they must be. */
+/** Runs, archives and packs that are not there, or not as long as they must be. */
 function fileProblems({ directory, manifest }: StoreView, files: readonly FileSize[]): Problem[] {
   const sizes = new Map(files.map(({ file, bytes }) => [file, bytes]));
   const named = [
     ...(manifest?.files ?? []).map(({ id, bytes }) => ({ name: runFileName(id), bytes })),
     ...(manifest?.archives ?? []).map(({ id, bytes }) => ({ name: archiveFileName(id), bytes })),
+    ...(manifest?.packs ?? []).map(({ id, bytes }) => ({ name: packFileName(id), bytes })),
   ];
   return named.flatMap(({ name, bytes }) => {
     const actual = sizes.get(name);

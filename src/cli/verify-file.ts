@@ -3,6 +3,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
+import { parsePackFileName } from "../blobs/format.js";
 import type { Disk } from "../disk/disk.js";
 import { parseSegmentFileName } from "../log/format.js";
 import type { Manifest, ManifestArchive, ManifestFile, ManifestTable } from "../manifest/format.js";
@@ -13,18 +14,20 @@ import { ArchiveChecker } from "./check-archives.js";
 import { FrameChecker } from "./check-frames.js";
 import { examineGap } from "./check-gap.js";
 import { checkManifest } from "./check-manifest.js";
+import { PackChecker } from "./check-packs.js";
 import { RowChecker } from "./check-rows.js";
 import { RunChecker } from "./check-runs.js";
 import { Coverage } from "./coverage.js";
 import { damage, type Finding, isSameFinding } from "./findings.js";
 import { readStore, type SegmentView, type StoreView } from "./read-store.js";
+import { describePack, describePacks } from "./salvage-packs.js";
 import { describeRun, describeShared, findStoreId } from "./salvage-source.js";
 import { walkLog } from "./walk-log.js";
 
 /** What `verify FILE --json` prints. */
 export interface FileVerification {
   readonly file: string;
-  readonly kind: "manifest" | "segment" | "run" | "archive";
+  readonly kind: "manifest" | "segment" | "run" | "archive" | "pack";
   readonly verdict: "sound" | "damaged";
   /** False: it was checked by what it says itself, since no manifest is there that knows it. */
   readonly byManifest: boolean;
@@ -79,12 +82,14 @@ async function checkOnce(path: string, disk?: Disk): Promise<Checked> {
   if (runId !== undefined) return checkRun(store, path, runId);
   const archiveId = parseArchiveFileName(name);
   if (archiveId !== undefined) return checkArchive(store, path, archiveId);
+  const packId = parsePackFileName(name);
+  if (packId !== undefined) return checkPack(store, path, packId);
   const slot = store.slots.slots.find(({ file }) => file === path);
   if (slot !== undefined) {
     const findings = (await checkManifest(store)).filter((one) => one.file === path);
     return { kind: "manifest", byManifest: slot.state === "valid", findings };
   }
-  const message = `${path} is no manifest, segment, run or archive of a store`;
+  const message = `${path} is no manifest, segment, run, archive or pack of a store`;
   throw new HoldfastError("NOT_A_STORE", message, { file: path });
 }
 
@@ -131,6 +136,26 @@ async function checkRun(store: StoreView, path: string, id: number): Promise<Che
   await checker.check(file);
   const { findings, counts } = checker;
   return { kind: "run", byManifest: known !== undefined, findings, rows: counts.rows };
+}
+
+/** Beside the others: chunks may be the differences to theirs. */
+async function checkPack(store: StoreView, path: string, id: number): Promise<Checked> {
+  const { disk, directory, manifest } = store;
+  const known = manifest?.packs?.find((pack) => pack.id === id);
+  const packs = [...(manifest?.packs ?? (await describePacks(disk, directory, store.names)).packs)];
+  const described = known ?? (await describePack(disk, directory, id));
+  if (typeof described === "string") {
+    return { kind: "pack", byManifest: false, findings: [damage("pack", path, 0, described)] };
+  }
+  if (!packs.some((pack) => pack.id === id)) packs.push(described);
+  const whole = { ...(manifest ?? standIn("0".repeat(32), [])), packs };
+  const checker = new PackChecker({ ...store, manifest: whole });
+  try {
+    await checker.check(described);
+  } finally {
+    await checker.close();
+  }
+  return { kind: "pack", byManifest: known !== undefined, findings: checker.findings };
 }
 
 async function checkArchive(store: StoreView, path: string, id: number): Promise<Checked> {

@@ -6,6 +6,7 @@ import { checkFiles, isHalfCreated } from "./check-files.js";
 import { FrameChecker } from "./check-frames.js";
 import { examineGap } from "./check-gap.js";
 import { checkManifest } from "./check-manifest.js";
+import { PackChecker } from "./check-packs.js";
 import { ReplayChecker } from "./check-replay.js";
 import { RowChecker } from "./check-rows.js";
 import { RunChecker, type RunCounts, type WholeFiles } from "./check-runs.js";
@@ -23,6 +24,8 @@ export interface Reading {
   readonly archives: FrameChecker;
   /** Undefined where the manifest is lost, and with it what runs there are. */
   readonly runs: RunCounts | undefined;
+  /** Chunks of blobs. */
+  readonly chunks: number;
   readonly historyFrom: number;
   readonly findings: Finding[];
   readonly end: LogEnd;
@@ -76,6 +79,7 @@ class StoreReading {
     if (manifest !== undefined) await this.#readArchives({ ...store, manifest });
     const end = await this.#readLog();
     const runs = manifest && (await this.#readRuns({ ...store, manifest }));
+    const chunks = manifest === undefined ? 0 : await this.#readPacks({ ...store, manifest });
     const { transactions } = this.#log;
     const walked = { findings: this.#ofLog, withFrames: this.#withFrames, transactions };
     const ofFiles = await checkFiles(store, walked);
@@ -92,6 +96,7 @@ class StoreReading {
       log: this.#log,
       archives: this.#archives,
       runs,
+      chunks,
       historyFrom: this.#coverage.contiguousFrom,
       findings: all.sort(inOrder),
       end,
@@ -167,6 +172,23 @@ class StoreReading {
     }
     this.#others.push(...checker.findings);
     return checker.counts;
+  }
+
+  async #readPacks(store: StoreView & { readonly manifest: Manifest }): Promise<number> {
+    const { packs = [] } = store.manifest;
+    if (packs.length === 0) return 0;
+    const checker = new PackChecker(store);
+    try {
+      for (const [index, pack] of packs.entries()) {
+        this.#show("pack", index + 1, packs.length);
+        await checker.check(pack);
+        this.#bytes += pack.bytes;
+      }
+    } finally {
+      await checker.close();
+    }
+    this.#others.push(...checker.findings);
+    return checker.chunks;
   }
 
   /** Findings of the log, each told once, and whose state they concern. */

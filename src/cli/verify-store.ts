@@ -25,7 +25,10 @@ export interface Verification {
   readonly archives: number;
   readonly archivedTransactions: number;
   readonly snapshots: number;
-  /** Bytes of manifests, headers, frames, runs and archives that were checked. */
+  /** Files with chunks of blobs, and the chunks in them. */
+  readonly packs: number;
+  readonly chunks: number;
+  /** Bytes of manifests, headers, frames, runs, archives and packs that were checked. */
   readonly bytes: number;
   /** Last transaction of the log, as far as it can be read. */
   readonly lastSequence: number;
@@ -39,7 +42,7 @@ export interface Verification {
 
 export interface Progress {
   /** What is being read, which one of how many. */
-  readonly what: "archive" | "segment" | "run file";
+  readonly what: "archive" | "segment" | "run file" | "pack";
   readonly index: number;
   readonly count: number;
   readonly bytes: number;
@@ -92,6 +95,8 @@ export async function verifyStore(
     archives: store.manifest?.archives.length ?? 0,
     archivedTransactions: archives.transactions,
     snapshots: store.manifest?.snapshots.length ?? 0,
+    packs: store.manifest?.packs?.length ?? 0,
+    chunks: reading.chunks,
     bytes,
     lastSequence: end.lastSequence,
     historyFrom: reading.historyFrom,

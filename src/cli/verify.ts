@@ -122,7 +122,7 @@ function rangeText(from: KeyPlace, to: KeyPlace): string {
 
 function summary(result: Verification): string[] {
   const { findings, directory, segments, frames, transactions, operations, bytes } = result;
-  const { runFiles, rows, archives, archivedTransactions, snapshots } = result;
+  const { runFiles, rows, archives, archivedTransactions, snapshots, packs, chunks } = result;
   const count = findings.filter(({ severity }) => severity === "damage").length;
   const places = count === 1 ? "1 place is" : `${formatNumber(count)} places are`;
   const verdict = count === 0 ? "sound" : `DAMAGED: ${places} not as written`;
@@ -138,6 +138,7 @@ function summary(result: Verification): string[] {
     const inThem = counted(archivedTransactions, "transaction");
     lines.push(`history: ${counted(archives, "archive")} with ${inThem}`);
   }
+  if (packs > 0) lines.push(`blobs: ${counted(packs, "pack")} with ${counted(chunks, "chunk")}`);
   if (snapshots > 0) lines.push(`snapshots: ${snapshots}`);
   if (result.inUse) {
     lines.push("the store is in use: what was written since the check began is not in it");

@@ -17,7 +17,7 @@ import type { Found } from "./tail.js";
  * soon. Others are read to the end of the segment, in large pieces: each costs a turn.
  */
 const FIRST_CHUNK_BYTES = 64 * 1024;
-const CHUNK_BYTES = 1024 * 1024;
+const PACK_CHUNK_BYTES = 1024 * 1024;
 
 /** Most of what lies behind the end of a log is zeros: it is passed over in larger steps. */
 const ZERO_STRIDE_BYTES = 64 * 1024;
@@ -82,12 +82,12 @@ export class ReadBuffers {
   readonly #free: Uint8Array[] = [];
 
   take(size: number): Uint8Array | undefined {
-    return size === CHUNK_BYTES ? this.#free.pop() : undefined;
+    return size === PACK_CHUNK_BYTES ? this.#free.pop() : undefined;
   }
 
   /** Only what a read has given as a whole, large piece. */
   give(bytes: Uint8Array): void {
-    if (bytes.length === CHUNK_BYTES) this.#free.push(bytes);
+    if (bytes.length === PACK_CHUNK_BYTES) this.#free.push(bytes);
   }
 }
 
@@ -132,7 +132,7 @@ class Scanner {
 
   constructor(options: ScanOptions) {
     this.#o = options;
-    this.#chunkBytes = options.closed === true ? FIRST_CHUNK_BYTES : CHUNK_BYTES;
+    this.#chunkBytes = options.closed === true ? FIRST_CHUNK_BYTES : PACK_CHUNK_BYTES;
     this.#buffers = options.buffers ?? new ReadBuffers();
     this.#offset = options.startOffset ?? options.place.alignment;
   }
@@ -178,7 +178,7 @@ class Scanner {
   #readAhead(): void {
     if (this.#ahead.length > 0) return;
     const offset = this.#chunkEnd;
-    this.#chunkBytes = Math.min(4 * this.#chunkBytes, CHUNK_BYTES);
+    this.#chunkBytes = Math.min(4 * this.#chunkBytes, PACK_CHUNK_BYTES);
     const size = Math.min(this.#chunkBytes, this.#o.limit - offset);
     if (size <= 0 || this.#o.closed === true) return;
     this.#ahead.push({ offset, end: offset + size, bytes: this.#readPiece(offset, size) });

@@ -165,6 +165,21 @@ const shape: Check = members({
     ),
     unique("id", "an archive"),
   ),
+  packs: optional(
+    listOf(
+      members({
+        id,
+        bytes: integer(1),
+        chunks: integer(1),
+        checksum: uint32,
+        storeId: optional(storeId),
+        dead: optional(
+          members({ chunks: integer(1), bytes: integer(1), checksum: uint32, since: sequence }),
+        ),
+      }),
+      unique("id", "a pack"),
+    ),
+  ),
   lineage: optional(list(members({ storeId, sequence, forkedMicros: count }))),
 });
 
@@ -305,7 +320,7 @@ function replayProblem({ state: { replayFrom }, segments }: Manifest, { segments
   return open && `segment ${open.id} is not sealed, and replay begins behind it`;
 }
 
-/** Only ancestors may have made what is not the store's own. */
+/** Only ancestors may have made what is not the store's own; packs go wherever rows do. */
 function makerProblem({ files, archives, lineage = [] }: Manifest): string | undefined {
   const known = new Set<string | undefined>([undefined, ...lineage.map((one) => one.storeId)]);
   const stranger = [...files, ...archives].find((one) => !known.has(one.storeId));

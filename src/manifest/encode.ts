@@ -22,6 +22,7 @@ const CUT = {
   files: LIST,
   snapshots: { list: { members: { state: STATE } } },
   archives: LIST,
+  packs: LIST,
 } satisfies Partial<Record<keyof Manifest, Cut>>;
 
 /** Pieces of a manifest's content, one behind the other. */

@@ -138,6 +138,30 @@ export interface ManifestArchive {
   readonly historyHash?: Uint8Array;
 }
 
+/** A file with chunks of blobs. */
+export interface ManifestPack {
+  readonly id: number;
+  readonly bytes: number;
+  readonly chunks: number;
+  /** Of its footer: tells it from any other file of that name. */
+  readonly checksum: number;
+  /** As of a run file. */
+  readonly storeId?: string;
+  /** Chunks in it that nothing of the present needs; absent where there is none. */
+  readonly dead?: DeadChunks;
+}
+
+/** What of a pack is of no more use, once no state of the history is older than that. */
+export interface DeadChunks {
+  readonly chunks: number;
+  /** With their headers. */
+  readonly bytes: number;
+  /** Of their places in the pack: tells whether they are still the same. */
+  readonly checksum: number;
+  /** No state after this transaction needs one of them. */
+  readonly since: number;
+}
+
 /** A store that this one was forked from, directly or not. */
 export interface ManifestAncestor {
   /** 32 hex digits. */
@@ -216,6 +240,8 @@ export interface Manifest {
   readonly merge: ManifestMerge | null;
   readonly snapshots: readonly ManifestSnapshot[];
   readonly archives: readonly ManifestArchive[];
+  /** By their ids; absent where there is none. */
+  readonly packs?: readonly ManifestPack[];
   /** What it was forked from, the parent first; absent where it was not. */
   readonly lineage?: readonly ManifestAncestor[];
 }
@@ -234,8 +260,9 @@ export function manifestContent(manifest: Manifest, before?: Manifest): Content 
   return content;
 }
 
-function versionOf({ archives }: Manifest): number {
-  const isNew = archives.some(({ historyHash }) => historyHash !== undefined);
+function versionOf({ archives, packs }: Manifest): number {
+  const isHashed = archives.some(({ historyHash }) => historyHash !== undefined);
+  const isNew = isHashed || packs !== undefined;
   return isNew ? MANIFEST_FORMAT_VERSION : VERSION_BEFORE;
 }
 

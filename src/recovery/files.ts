@@ -2,6 +2,7 @@
 import { fromHex, viewOf } from "../base/bytes.js";
 import { errnoCode, HoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX } from "../base/limits.js";
+import { packFileName, parsePackFileName } from "../blobs/format.js";
 import type { Disk } from "../disk/disk.js";
 import { UNNAMED_SUFFIX } from "../disk/local-socket.js";
 import {
@@ -59,6 +60,7 @@ export function isStoreFileName(name: string): boolean {
     parseSegmentFileName(name) !== undefined ||
     parseRunFileName(name) !== undefined ||
     parseArchiveFileName(name) !== undefined ||
+    parsePackFileName(name) !== undefined ||
     isTornFileName(name) ||
     isBadFileName(name)
   );
@@ -144,7 +146,7 @@ function isBeforeReplay(id: number, { segments, state }: Manifest): boolean {
   return segments.length > 0 && segments.every((segment) => id < segment.id);
 }
 
-/** Throws MISSING_FILE where the directory lacks a run file or an archive that is named. */
+/** Throws MISSING_FILE where the directory lacks a run file, an archive or a pack that is named. */
 export function assertNamedFilesArePresent(
   directory: string,
   names: readonly string[],
@@ -161,10 +163,11 @@ export function assertNamedFilesArePresent(
   );
 }
 
-function namedFiles({ files, archives }: Manifest): string[] {
+function namedFiles({ files, archives, packs = [] }: Manifest): string[] {
   return [
     ...files.map((file) => runFileName(file.id)),
     ...archives.map((archive) => archiveFileName(archive.id)),
+    ...packs.map((pack) => packFileName(pack.id)),
   ];
 }
 
@@ -180,7 +183,9 @@ export async function findStrays(
 ): Promise<string[]> {
   const known = new Set(namedFiles(manifest));
   const isNamed = (name: string): boolean =>
-    parseRunFileName(name) !== undefined || parseArchiveFileName(name) !== undefined;
+    parseRunFileName(name) !== undefined ||
+    parseArchiveFileName(name) !== undefined ||
+    parsePackFileName(name) !== undefined;
   const strays = names.filter((name) => isNamed(name) && !known.has(name));
   return [...strays, ...(await findStraySegments(disk, directory, names, manifest))];
 }

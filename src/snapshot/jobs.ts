@@ -3,16 +3,22 @@
  * it needs, and its result everything it has done. A job publishes nothing: until the manifest
  * names what it has made, that is a stray, which the next opening removes.
  */
+import type { FinishedPack } from "../blobs/pack-writer.js";
 import type { LogEnd } from "../log/pipeline.js";
 import type {
+  DeadChunks,
   ManifestArchive,
   ManifestFile,
+  ManifestPack,
   ManifestRun,
   ManifestSegment,
   ManifestTable,
   ReplayPosition,
 } from "../manifest/format.js";
 import type { CopiedLog, LogSource, LogTarget } from "./copy-log.js";
+import type { PortLike } from "./port.js";
+import type { FromPut, ToPut } from "./put-blob.js";
+import type { FromRead, ToRead } from "./read-blob.js";
 import type { RepairSource } from "./repair-plan.js";
 import type { RestoreSource, RestoreTarget } from "./snapshot-rows.js";
 import type { HistoryMark } from "./whole-segment.js";
@@ -134,7 +140,7 @@ export interface RepairResult {
   readonly totalMicros: number;
 }
 
-/** Looks for damage in a file of a run, or in an archive. */
+/** Looks for damage in a file of a run, an archive or a pack. */
 export interface ScrubJob extends JobBase {
   readonly kind: "scrub";
   readonly subject: ScrubSubject;
@@ -142,7 +148,8 @@ export interface ScrubJob extends JobBase {
 
 export type ScrubSubject =
   | { readonly kind: "run"; readonly file: ManifestFile }
-  | { readonly kind: "archive"; readonly archive: ManifestArchive };
+  | { readonly kind: "archive"; readonly archive: ManifestArchive }
+  | { readonly kind: "pack"; readonly pack: ManifestPack };
 
 export interface ScrubResult {
   readonly problems: number;
@@ -203,7 +210,81 @@ export interface DigestResult {
   readonly totalMicros: number;
 }
 
+interface PackJob extends JobBase {
+  readonly packs: readonly ManifestPack[];
+}
+
+/** Stores what comes through the port, chunk by chunk. */
+export interface PutBlobJob extends PackJob {
+  readonly kind: "put-blob";
+  /** Of the pack, if there is anything new. */
+  readonly packId: number;
+  /** Of the version that it may be stored as the difference to. */
+  readonly baseHashes: Uint8Array | undefined;
+  readonly port: PortLike<FromPut, ToPut>;
+}
+
+export interface PutBlobResult {
+  /** None if every chunk was there already. */
+  readonly pack: FinishedPack | undefined;
+  /** Of all chunks, in their order. */
+  readonly hashes: Uint8Array;
+  readonly rawBytes: number;
+  /** Chunks that were not there, what they hold, and what that takes. */
+  readonly newChunks: number;
+  readonly newBytes: number;
+  readonly storedBytes: number;
+  readonly packBytes: number;
+  readonly totalMicros: number;
+}
+
+/** Gives chunks through the port. */
+export interface ReadBlobJob extends PackJob {
+  readonly kind: "read-blob";
+  readonly hashes: Uint8Array;
+  readonly port: PortLike<FromRead, ToRead>;
+}
+
+export interface ReadBlobResult {
+  readonly chunks: number;
+}
+
+/** Looks what of the packs is needed. */
+export interface SweepPacksJob extends PackJob {
+  readonly kind: "sweep-packs";
+  /** Hashes of all chunks that some state names. */
+  readonly live: Uint8Array;
+}
+
+export interface SweptPack {
+  readonly id: number;
+  readonly dead: Omit<DeadChunks, "since">;
+}
+
+export interface SweepPacksResult {
+  /** Those that could be read. */
+  readonly packs: readonly SweptPack[];
+  /** Chunks that are named and in no pack that could be read. */
+  readonly missing: number;
+}
+
+/** Makes a pack of what is needed of some. */
+export interface CompactPacksJob extends PackJob {
+  readonly kind: "compact-packs";
+  readonly live: Uint8Array;
+  readonly sources: readonly number[];
+  readonly packId: number;
+}
+
+export interface CompactPacksResult {
+  readonly pack: FinishedPack | undefined;
+}
+
 export type Job =
+  | PutBlobJob
+  | ReadBlobJob
+  | SweepPacksJob
+  | CompactPacksJob
   | FlushJob
   | MergeJob
   | ArchiveJob
@@ -225,6 +306,10 @@ export interface JobResults {
   readonly checksum: FilesResult;
   readonly "copy-log": CopiedLog;
   readonly digest: DigestResult;
+  readonly "put-blob": PutBlobResult;
+  readonly "read-blob": ReadBlobResult;
+  readonly "sweep-packs": SweepPacksResult;
+  readonly "compact-packs": CompactPacksResult;
 }
 
 export type ResultOf<J extends Job> = JobResults[J["kind"]];

@@ -7,8 +7,11 @@ import { digest } from "./digest.js";
 import { flush } from "./flush.js";
 import type { Job, ResultOf } from "./jobs.js";
 import { merge } from "./merge.js";
+import { putBlob } from "./put-blob.js";
+import { readBlob } from "./read-blob.js";
 import { repair } from "./repair.js";
 import { scrub } from "./scrub.js";
+import { compactPacks, sweepPacks } from "./sweep-packs.js";
 
 /**
  * Does a job. Rejects with an error of this package; then, and after a cancellation, which is
@@ -38,6 +41,14 @@ function start(job: Job, context: JobContext): Promise<ResultOf<Job>> {
       return copyLog(context, job.source, job.target).catch((error: unknown) => {
         throw describeFailure(error, "copying the log");
       });
+    case "put-blob":
+      return putBlob(job, context);
+    case "read-blob":
+      return readBlob(job, context);
+    case "sweep-packs":
+      return sweepPacks(job, context);
+    case "compact-packs":
+      return compactPacks(job, context);
     case "digest":
       return digest(job, context);
   }

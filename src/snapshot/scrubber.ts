@@ -1,8 +1,9 @@
 /**
- * Has one file of a run, or archive, after another read through, all of them in a given time, when
+ * Has one run file, archive or pack after another read through, all of them in a given time, when
  * nothing else goes on.
  */
 import { HoldfastError } from "../base/errors.js";
+import { packFileName } from "../blobs/format.js";
 import type { Timer } from "../disk/disk.js";
 import { runFileName } from "../run/format.js";
 import { Activity } from "./activity.js";
@@ -105,6 +106,11 @@ export class Scrubber {
       return;
     }
     if (!isNews) return;
+    if (subject.kind === "pack") {
+      const loss = 'Blobs are damaged: "holdfast verify" says which';
+      this.#parts.host.warn("BACKGROUND", `${message}. ${loss}; all else is as it was`);
+      return;
+    }
     const { firstSequence, lastSequence } = subject.archive;
     // Rows are in runs; what they were before is nowhere else.
     const loss = `History between transactions ${firstSequence} and ${lastSequence} is damaged`;
@@ -125,7 +131,7 @@ export class Scrubber {
   }
 
   #files(): Subject[] {
-    const { files, archives } = this.#parts.host.manifest;
+    const { files, archives, packs = [] } = this.#parts.host.manifest;
     const subjects: Omit<Subject, "isLast">[] = [
       ...files.map((file) => ({
         file: runFileName(file.id),
@@ -134,6 +140,10 @@ export class Scrubber {
       ...archives.map((archive) => ({
         file: archiveFileName(archive.id),
         subject: { kind: "archive", archive } as const,
+      })),
+      ...packs.map((pack) => ({
+        file: packFileName(pack.id),
+        subject: { kind: "pack", pack } as const,
       })),
     ];
     subjects.sort((a, b) => (a.file < b.file ? -1 : 1));
@@ -150,10 +160,12 @@ interface Subject {
 }
 
 function bytesOf(subject: ScrubSubject): number {
+  if (subject.kind === "pack") return subject.pack.bytes;
   return subject.kind === "run" ? subject.file.bytes : subject.archive.bytes;
 }
 
 /** Tells two files of one name apart. */
 function idOf(subject: ScrubSubject): number {
+  if (subject.kind === "pack") return subject.pack.checksum;
   return subject.kind === "run" ? subject.file.checksum : subject.archive.lastSequence;
 }

@@ -6,6 +6,7 @@ import type { Disk } from "../disk/disk.js";
 import type { BudgetFigures, BudgetOptions } from "./budget.js";
 import type { Job, JobResults, ResultOf } from "./jobs.js";
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerBackend } from "./messages.js";
+import { transferOf } from "./port.js";
 import { InlineRunner, type JobRunner } from "./runner.js";
 import type { WorkerData } from "./worker.js";
 
@@ -197,7 +198,8 @@ export class WorkerRunner implements JobRunner {
   }
 
   #send(worker: Worker, message: ToWorker): void {
-    if (this.#worker === worker) worker.postMessage(message);
+    if (this.#worker !== worker) return;
+    worker.postMessage(message, message.type === "run" ? transferOf(message.job) : []);
   }
 }
 

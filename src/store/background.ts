@@ -8,6 +8,7 @@ import type { Manifest, ManifestSnapshot } from "../manifest/format.js";
 import { setBadFileAside } from "../recovery/files.js";
 import type { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
+import type { BudgetOptions } from "../snapshot/budget.js";
 import type { HeldFile, SnapshotHost, SnapshotterFigures } from "../snapshot/host.js";
 import type { Job, ResultOf } from "../snapshot/jobs.js";
 import { InlineRunner, type JobRunner } from "../snapshot/runner.js";
@@ -85,7 +86,10 @@ export class Background {
 
   constructor(options: BackgroundOptions) {
     this.#o = options;
-    this.#runner = this.#makeRunner();
+    const { backgroundBytesPerSecond: bytesPerSecond } = options.options;
+    this.#runner = this.#makeRunner({ bytesPerSecond, burstBytes: 4 * bytesPerSecond }, (error) =>
+      this.#snapshotter.crashed(error),
+    );
     const { recoveryBudgetMillis, snapshotEveryMillis, history, bounds, scrubEveryHours } =
       options.options;
     this.#snapshotter = new Snapshotter(
@@ -214,6 +218,23 @@ export class Background {
     return this.#runner.run(job, signal);
   }
 
+  /** As it is published. */
+  get manifest(): Manifest {
+    return this.#o.ledger.current;
+  }
+
+  /** Publishes a change of the packs; those that are not named any more are removed then. */
+  async changePacks(edit: (manifest: Manifest) => Manifest): Promise<Manifest> {
+    const manifest = await this.#o.ledger.change(edit);
+    await this.#o.ledger.settled();
+    return manifest;
+  }
+
+  /** A thread beside that of the background, for what somebody waits for: without a budget. */
+  makeRunner(onCrash: (error: HoldfastError) => void): JobRunner {
+    return this.#makeRunner({ bytesPerSecond: Number.POSITIVE_INFINITY, burstBytes: 1 }, onCrash);
+  }
+
   /** Somebody has met this error: if it tells of a damaged file of a run, that is made anew. */
   damaged(error: unknown): void {
     this.#snapshotter.damaged(error);
@@ -262,10 +283,8 @@ export class Background {
 
   // ---- for the snapshotter ---------------------------------------------------------------------
 
-  #makeRunner(): JobRunner {
+  #makeRunner(budget: BudgetOptions, onCrash: (error: HoldfastError) => void): JobRunner {
     const { disk, options } = this.#o;
-    const bytesPerSecond = options.backgroundBytesPerSecond;
-    const budget = { bytesPerSecond, burstBytes: 4 * bytesPerSecond };
     if (disk.info.kind === "simulated" || options.disk !== undefined) {
       return new InlineRunner(disk, budget);
     }
@@ -275,7 +294,7 @@ export class Background {
       backend: kind === "portable" ? "portable" : native,
       budget,
       disk,
-      onCrash: (error) => this.#snapshotter.crashed(error),
+      onCrash,
     });
   }
 

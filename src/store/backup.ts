@@ -6,6 +6,7 @@
  * it was restored and found to hold the same.
  */
 import { HoldfastError } from "../base/errors.js";
+import { packFileName } from "../blobs/format.js";
 import type { Disk } from "../disk/disk.js";
 import { parseSegmentFileName } from "../log/format.js";
 import { archiveFileName } from "../manifest/archive-name.js";
@@ -295,8 +296,8 @@ export function damaged(file: string): HoldfastError {
   return new HoldfastError("CORRUPT_BACKUP", message, { file });
 }
 
-/** Run files and archives by name: a text that no other file of that name has. */
-function identities({ storeId: own, files, archives }: Manifest): Map<string, string> {
+/** Run files, archives and packs by name: a text that no other file of that name has. */
+function identities({ storeId: own, files, archives, packs = [] }: Manifest): Map<string, string> {
   const found = new Map<string, string>();
   for (const { id, bytes, checksum, storeId = own } of files) {
     found.set(runFileName(id), `${storeId} ${bytes} ${checksum}`);
@@ -304,6 +305,9 @@ function identities({ storeId: own, files, archives }: Manifest): Map<string, st
   for (const { id, bytes, firstSequence, lastSequence, lastMicros, storeId = own } of archives) {
     const content = `${bytes} ${firstSequence} ${lastSequence} ${lastMicros}`;
     found.set(archiveFileName(id), `${storeId} ${content}`);
+  }
+  for (const { id, bytes, checksum, storeId = own } of packs) {
+    found.set(packFileName(id), `${storeId} ${bytes} ${checksum}`);
   }
   return found;
 }

@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { toHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { FRAME_BYTES_MAX, FRAMES_IN_FLIGHT_DEFAULT, SEGMENT_BYTES_MIN } from "../base/limits.js";
+import { packFileName } from "../blobs/format.js";
 import type { Disk } from "../disk/disk.js";
 import type { SegmentHeader } from "../log/format.js";
 import type { LogEnd } from "../log/pipeline.js";
@@ -16,6 +17,7 @@ import type {
   Manifest,
   ManifestArchive,
   ManifestFile,
+  ManifestPack,
   ManifestSegment,
   ManifestState,
 } from "../manifest/format.js";
@@ -65,7 +67,7 @@ export interface ForkInfo {
   readonly environment: string;
   /** Both have every transaction up to this one. */
   readonly sequence: number;
-  /** Run files and archives that both have. */
+  /** Run files, archives and packs that both have. */
   readonly files: number;
   /** Of these, those that could not be linked and were copied. */
   readonly copied: number;
@@ -204,10 +206,12 @@ class Fork {
     const segments = this.#segments();
     const files = this.#files();
     const archives = this.#archives(segments);
+    const packs = this.#packs();
     const active = await this.#active();
     const names = [
       ...files.map(({ id }) => runFileName(id)),
       ...archives.map(({ id }) => archiveFileName(id)),
+      ...packs.map(({ id }) => packFileName(id)),
     ];
     const [log, copied] = await settle([
       this.#copyLog(segments),
@@ -215,16 +219,16 @@ class Fork {
       createSegment(this.#place.disk, to, active),
     ]);
     await this.#place.disk.syncDirectory(to);
-    await this.#publish(log, files, archives, active, environment);
+    await this.#publish(log, { files, archives, packs }, active, environment);
     return {
       directory: to,
       storeId: toHex(this.#storeId),
       parentId: manifest.storeId,
       environment,
       sequence,
-      files: files.length + archives.length,
+      files: names.length,
       copied,
-      bytes: [...files, ...archives].reduce((sum, file) => sum + file.bytes, 0),
+      bytes: [...files, ...archives, ...packs].reduce((sum, file) => sum + file.bytes, 0),
       logBytes: log.segments.reduce((sum, segment) => sum + segment.bytes, 0),
     };
   }
@@ -259,6 +263,12 @@ class Fork {
     return manifest.archives
       .filter(({ id, lastSequence }) => id < first && lastSequence <= sequence)
       .map((archive) => this.#named(archive));
+  }
+
+  /** All of them: which of them the state needs, rows say, and whoever collects looks there. */
+  #packs(): readonly ManifestPack[] {
+    const { packs = [] } = this.#point.manifest;
+    return packs.map(({ dead: _, ...pack }) => this.#named(pack));
   }
 
   /** A file names the store that made it. */
@@ -296,8 +306,7 @@ class Fork {
 
   async #publish(
     log: CopiedLog,
-    files: readonly ManifestFile[],
-    archives: readonly ManifestArchive[],
+    { files, archives, packs }: Required<Pick<Manifest, "files" | "archives" | "packs">>,
     active: SegmentHeader,
     environment: string,
   ): Promise<void> {
@@ -344,6 +353,7 @@ class Fork {
       merge: isNow ? manifest.merge : null,
       snapshots: [],
       archives,
+      ...(packs.length > 0 && { packs }),
       lineage: [
         { storeId: manifest.storeId, sequence, forkedMicros: createdMicros },
         ...(manifest.lineage ?? []),

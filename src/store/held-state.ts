@@ -3,6 +3,7 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { RunSet } from "../run/run-set.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { ReadSeries } from "../series/reader.js";
+import type { ChunkSource, ReadBlobs } from "./blob-reads.js";
 import type { Catalog } from "./catalog.js";
 import type { ReadTable } from "./table.js";
 import { StoreView } from "./view.js";
@@ -10,11 +11,13 @@ import { StoreView } from "./view.js";
 export class HeldState {
   readonly #view: StoreView;
   readonly #runs: RunSet;
+  readonly #chunks: ChunkSource | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(catalog: Catalog, sequence: number, runs: RunSet) {
     this.#view = new StoreView(catalog, sequence, () => {});
     this.#runs = runs;
+    this.#chunks = catalog.layers.chunks;
   }
 
   get sequence(): number {
@@ -29,9 +32,13 @@ export class HeldState {
     return this.#view.series(definition);
   }
 
+  get blobs(): ReadBlobs {
+    return this.#view.blobs;
+  }
+
   close(): Promise<void> {
     this.#view.release();
-    this.#closing ??= this.#runs.release();
+    this.#closing ??= Promise.all([this.#runs.release(), this.#chunks?.close()]).then(() => {});
     return this.#closing;
   }
 

@@ -4,6 +4,7 @@ import type { Disk } from "../disk/disk.js";
 import { Horizon } from "../memtable/horizon.js";
 import { RowMemory } from "../memtable/row-memory.js";
 import type { RunSet } from "../run/run-set.js";
+import type { ChunkSource } from "./blob-reads.js";
 
 /** Bytes of a table's id in front of its keys. */
 export const TABLE_ID_BYTES = 2;
@@ -17,6 +18,8 @@ export class Layers {
   onReadError: (error: unknown) => void = () => {};
   /** Code that makes rows of older versions new runs twice, to see whether it gives the same. */
   upgradeTwice = false;
+  /** Where chunks of blobs are read; undefined until it is known. */
+  chunks: ChunkSource | undefined;
   /** For the full key of a lookup; its user must be done with it before it returns. */
   readonly scratch = new Uint8Array(TABLE_ID_BYTES + KEY_BYTES_MAX);
   readonly #disk: Pick<Disk, "compressor" | "scheduler">;

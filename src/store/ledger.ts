@@ -4,6 +4,7 @@
  * it.
  */
 import { assert } from "../base/assert.js";
+import { packFileName } from "../blobs/format.js";
 import type { PreparedSegment } from "../log/segments.js";
 import { archiveFileName } from "../manifest/archive-name.js";
 import type { Manifest, ManifestSegment, ManifestTable } from "../manifest/format.js";
@@ -69,6 +70,8 @@ export class StoreLedger {
   #publishing = false;
   /** Ids of files that some manifest may still name; looked at after the next success. */
   readonly #doubtful = new Set<number>();
+  /** The same of packs, by their names. */
+  readonly #doubtfulPacks = new Set<string>();
   /** Ids of files that only changes named that failed: they never become part of the store. */
   readonly #refused = new Set<number>();
   /** Names of files that no manifest names; removed once nobody reads them. */
@@ -268,6 +271,9 @@ export class StoreLedger {
       this.#doubtful.add(id);
       this.#refused.add(id);
     }
+    for (const name of droppedNames({ ...attempted, files: [], archives: [] }, this.#published)) {
+      this.#doubtfulPacks.add(name);
+    }
   }
 
   #succeeded(manifest: Manifest, steps: readonly Step[]): void {
@@ -288,6 +294,8 @@ export class StoreLedger {
       if (!named.has(id)) this.#dead.add(runFileName(id));
     }
     this.#doubtful.clear();
+    for (const name of this.#doubtfulPacks) this.#dead.add(name);
+    this.#doubtfulPacks.clear();
     this.#clean();
   }
 
@@ -309,12 +317,15 @@ function droppedNames(older: Manifest, newer: Manifest): string[] {
   return [
     ...missing(older.files, newer.files).map(runFileName),
     ...missing(older.archives, newer.archives).map(archiveFileName),
+    ...missing(older.packs ?? NONE, newer.packs ?? NONE).map(packFileName),
   ];
 }
 
 interface Entry {
   readonly id: number;
 }
+
+const NONE: readonly Entry[] = [];
 
 function missing(older: readonly Entry[], newer: readonly Entry[]): number[] {
   if (older === newer) return [];

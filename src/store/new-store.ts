@@ -16,6 +16,7 @@ import {
   MANIFEST_SLOT_NAMES,
   type Manifest,
   type ManifestFile,
+  type ManifestPack,
   type ManifestRun,
 } from "../manifest/format.js";
 import { createManifest } from "../manifest/keeper.js";
@@ -39,6 +40,8 @@ export interface NewStore {
 export interface NewContent extends Pick<Manifest, "storeId" | "lastMicros" | "replay" | "tables"> {
   /** The last transaction in it: the next one of the new store is the one behind that. */
   readonly sequence: number;
+  /** Whose files are there; each with the store that made it. */
+  readonly packs?: readonly ManifestPack[];
   /** Of the one run, in the order of their keys; there are no deletions in them. */
   readonly files: readonly ManifestFile[];
 }
@@ -95,7 +98,7 @@ export async function clearNewStore(disk: Disk, to: string): Promise<void> {
 /** A segment, then the manifest, which makes a store of the files that are there already. */
 export async function publishContent(place: NewStore, content: NewContent): Promise<void> {
   const { disk, to } = place;
-  const { storeId, sequence, lastMicros, replay, tables, files } = content;
+  const { storeId, sequence, lastMicros, replay, tables, files, packs = [] } = content;
   const { alignment, settings } = await settingsOf(place);
   const createdMicros = disk.clock.nowMicros();
   const { segmentBytes, writerId, environment, framesInFlight, frameBytesMax } = settings;
@@ -127,6 +130,7 @@ export async function publishContent(place: NewStore, content: NewContent): Prom
     merge: null,
     snapshots: [],
     archives: [],
+    ...(packs.length > 0 && { packs }),
   });
 }
 

@@ -9,12 +9,14 @@ import {
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
 } from "../base/limits.js";
+import { BLOB_TABLES } from "../blobs/tables.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import { checkMoment, type Moment } from "../history/moments.js";
 import type { AnySeries } from "../series/definition.js";
 import { SERIES_TABLES } from "../series/tables.js";
 import type { History } from "../snapshot/history.js";
+import { type BlobRetention, checkRetention } from "./blob-transaction.js";
 import { checkBounds, type StoreBounds } from "./bounds.js";
 import type { ClosingSignal } from "./closing-signals.js";
 import { checkHandover, type HandoverOptions } from "./handover.js";
@@ -50,6 +52,11 @@ export interface OpenOptions {
   readonly tables?: readonly TableDefinition<any, any, any>[];
   /** The series this program uses; those that the store has besides stay as they are. */
   readonly series?: readonly AnySeries[];
+  /**
+   * This program uses blobs, `store.blobs`: true, or which of their versions stay when there is a
+   * new one. Default: false.
+   */
+  readonly blobs?: boolean | BlobRetention;
   readonly checks?: readonly StoreCheck[];
   /** A store belongs to one environment. Default: HOLDFAST_ENV, or else "default". */
   readonly environment?: string;
@@ -199,6 +206,7 @@ const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "
 const DEFAULTS = {
   tables: [],
   series: [],
+  blobs: false,
   checks: [],
   allowEnvironmentChange: false,
   backend: "auto",
@@ -241,6 +249,10 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   } as Options;
   checkTables("tables", options.tables);
   checkSeries(options.series);
+  if (typeof options.blobs !== "boolean") {
+    checkType("blobs", options.blobs, "object");
+    checkRetention("blobs", options.blobs);
+  }
   checkChecks(options.checks, options.tables);
   checkType("allowEnvironmentChange", options.allowEnvironmentChange, "boolean");
   checkType("strict", options.strict, "boolean");
@@ -280,8 +292,9 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
-  const tables = options.series.length > 0 ? [...SERIES_TABLES] : [];
-  const all = { ...options, tables: [...options.tables, ...tables] };
+  const ofSeries = options.series.length > 0 ? SERIES_TABLES : [];
+  const ofBlobs = options.blobs === false ? [] : BLOB_TABLES;
+  const all = { ...options, tables: [...options.tables, ...ofSeries, ...ofBlobs] };
   checkDistinct("table", all.tables);
   return all;
 }

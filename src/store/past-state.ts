@@ -7,6 +7,7 @@
  */
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import { blobVersions } from "../blobs/tables.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
@@ -15,6 +16,7 @@ import { BlockCache } from "../run/block-cache.js";
 import { RunSet } from "../run/run-set.js";
 import type { AnySeries, SeriesDefinition } from "../series/definition.js";
 import type { ReadSeries } from "../series/reader.js";
+import { HeldChunks, type ReadBlobs } from "./blob-reads.js";
 import { Catalog } from "./catalog.js";
 import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
@@ -40,6 +42,8 @@ export interface PastState extends AsyncDisposable {
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
   /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
+  /** Throws INVALID_ARGUMENT where it was opened without the option `blobs`. */
+  readonly blobs: ReadBlobs;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -156,6 +160,10 @@ export async function loadPast(
 ): Promise<{ catalog: Catalog; runs: RunSet; tables: readonly AnyTable[] }> {
   const { runs, through, manifest } = await openBase(source, sequence, options.cacheBytes);
   const catalog = new Catalog(new Layers(options.cacheBytes, source.disk));
+  if (options.tables.some((table) => table === blobVersions)) {
+    const { disk, directory } = source;
+    catalog.layers.chunks = new HeldChunks(disk, directory, () => source.manifest());
+  }
   try {
     for (const { id, schemas } of manifest.tables) {
       for (const schema of schemas) catalog.declare(id, schema);

@@ -14,6 +14,7 @@ import type { SeriesDefinition } from "../series/definition.js";
 import type { ReadSeries } from "../series/reader.js";
 import { IoBudget } from "../snapshot/budget.js";
 import { type LoadedFrame, LogCursor } from "../snapshot/log-cursor.js";
+import { HeldChunks, type ReadBlobs } from "./blob-reads.js";
 import { Catalog } from "./catalog.js";
 import { HeldState } from "./held-state.js";
 import { Layers } from "./layers.js";
@@ -35,6 +36,8 @@ export interface ReadOnlyStore extends AsyncDisposable {
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
   /** A series that was named at opening. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
+  /** Throws INVALID_ARGUMENT where it was opened without the option `blobs`. */
+  readonly blobs: ReadBlobs;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -146,6 +149,9 @@ async function openAt(
 ): Promise<ReadOnlyStore> {
   const layers = new Layers(options.cacheBytes, disk);
   layers.upgradeTwice = upgradeTwice;
+  if (options.blobs !== false) {
+    layers.chunks = new HeldChunks(disk, directory, () => readManifest(disk, directory));
+  }
   const catalog = new Catalog(layers);
   for (const table of manifest.tables) {
     for (const schema of table.schemas) catalog.declare(table.id, schema);

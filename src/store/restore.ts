@@ -8,6 +8,7 @@ import { type RestoreProgress, restoreRows } from "../snapshot/restore.js";
 import type { RestoreTarget } from "../snapshot/snapshot-rows.js";
 import { makeNewStore, publishContent } from "./new-store.js";
 import { findSnapshot, type SnapshotInfo } from "./snapshots.js";
+import { sharePacks } from "./transfer.js";
 
 export interface RestoreOptions {
   readonly disk: Disk;
@@ -79,11 +80,12 @@ async function fill(options: RestoreOptions): Promise<Restored> {
   const storeId = toHex(disk.randomBytes(16));
   const source = { directory, manifest, snapshot };
   const made = await restoreRows(disk, source, { directory: to, storeId, ...target }, onProgress);
+  const packs = await sharePacks(disk, directory, to, manifest);
   const environment = options.environment ?? manifest.environment;
   const { lastMicros, replay } = manifest;
   await publishContent(
     { ...options, environment },
-    { ...made, storeId, sequence, lastMicros, replay },
+    { ...made, storeId, sequence, lastMicros, replay, packs },
   );
   return {
     snapshot: { name, sequence, createdMicros },

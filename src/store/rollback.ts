@@ -8,6 +8,7 @@
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import { BLOB_TABLES } from "../blobs/tables.js";
 import type { Annotation } from "../log/annotation.js";
 import { FRAME_HEADER_BYTES, OPERATION_HEADER_BYTES, RECORD_HEADER_BYTES } from "../log/format.js";
 import { SERIES_TABLES } from "../series/tables.js";
@@ -44,8 +45,13 @@ const TOUCHED_PER_TURN = 256;
 /** If there are more, they are looked at before, but not for ever. */
 const TOUCHED_TURNS_MAX = 64;
 
-/** A series stands in several rows that have to agree: all of them go in the last transaction. */
-const TOGETHER: ReadonlySet<string> = new Set(SERIES_TABLES.map(({ name }) => name));
+/**
+ * A series, or a blob, stands in several rows that have to agree: all of them go in the last
+ * transaction.
+ */
+const TOGETHER: ReadonlySet<string> = new Set(
+  [...SERIES_TABLES, ...BLOB_TABLES].map(({ name }) => name),
+);
 
 interface Compensation {
   readonly table: TableState;
@@ -192,7 +198,7 @@ class Rollback {
     if (this.#togetherBytes <= this.#bytesMax - this.#partBytes) return;
     throw new HoldfastError(
       "TOO_LARGE",
-      "what series would get back is more than one transaction holds: fork that state",
+      "what series and blobs would get back is more than one transaction holds: fork that state",
     );
   }
 

@@ -8,11 +8,14 @@ import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { Background } from "./background.js";
+import { notOpened } from "./blob-reads.js";
+import type { Blobs } from "./blobs.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import { closeOnSignals } from "./closing-signals.js";
 import { Commits, RESOLVED } from "./commits.js";
 import { goneTo, type Handover, HandoverDesk, type HandoverParty } from "./handover.js";
+import { type BlobsOfStore, openBlobs } from "./open-blobs.js";
 import type { Options } from "./options.js";
 import { type Series, type SeriesPlace, seriesOf } from "./series.js";
 import { type StoreStats, statsOf } from "./stats.js";
@@ -61,6 +64,8 @@ export class Store extends WithUpkeep {
   readonly #commits: Commits;
   /** @internal */
   protected override readonly place: TablePlace & SeriesPlace;
+  /** @internal */
+  protected override readonly ofBlobs: BlobsOfStore | undefined;
   readonly #handles = new Map<unknown, unknown>();
   readonly #views = new Set<StoreView>();
   readonly #desk: HandoverDesk | undefined;
@@ -100,6 +105,12 @@ export class Store extends WithUpkeep {
       assertOpen: () => this.assertOpen(),
     });
     this.place = this.#makePlace();
+    this.ofBlobs = openBlobs(parts, {
+      ...this.place,
+      past: this.past,
+      runner: this.#runner,
+      views: () => this.#views,
+    });
     let onHandedOver = (_: Handover): void => {};
     this.handedOver = new Promise((resolve) => {
       onHandedOver = resolve;
@@ -148,6 +159,12 @@ export class Store extends WithUpkeep {
     const handle = this.#handles.get(definition) ?? seriesOf(definition, this.place);
     this.#handles.set(definition, handle);
     return handle as Series<V, I>;
+  }
+
+  /** What is too large for a row: docs/blobs.md. Throws INVALID_ARGUMENT without that option. */
+  get blobs(): Blobs {
+    if (this.ofBlobs === undefined) throw notOpened();
+    return this.ofBlobs.blobs;
   }
 
   /**
@@ -228,6 +245,7 @@ export class Store extends WithUpkeep {
   async begin(): Promise<void> {
     this.backups.start();
     this.checkpoints.start();
+    this.ofBlobs?.files.start();
     this.#forgetSignals = closeOnSignals(this, this.parts.options.closeOnSignals);
     // Who comes right behind the opening is to be heard.
     await this.#desk?.start();
@@ -298,6 +316,7 @@ export class Store extends WithUpkeep {
       failure ??= error;
     }
     this.#cached.stop();
+    await this.ofBlobs?.files.close();
     for (const view of this.#views) view.release();
     await Promise.all([this.forks.settled(), this.backups.stop(), this.checkpoints.stop()]);
     this.past.close();

@@ -1,6 +1,7 @@
 /** What the function of a transaction, and a check, works with. */
 import type { TableDefinition } from "../codec/schema.js";
 import type { SeriesDefinition } from "../series/definition.js";
+import type { TransactionBlobs } from "./blob-transaction.js";
 import type { RangeOptions } from "./range.js";
 import type { TransactionSeries } from "./series.js";
 
@@ -43,4 +44,6 @@ export interface Transaction {
   ): IterableIterator<R>;
   /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I>;
+  /** Throws INVALID_ARGUMENT where the store was opened without the option `blobs`. */
+  readonly blobs: TransactionBlobs;
 }

@@ -8,6 +8,8 @@ import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
 import type { SeriesDefinition } from "../series/definition.js";
+import { notOpened } from "./blob-reads.js";
+import { BlobsInTransaction, type TransactionBlobs } from "./blob-transaction.js";
 import type { Catalog } from "./catalog.js";
 import { checkRow } from "./check-row.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
@@ -43,6 +45,8 @@ export class TransactionRunner implements Transaction {
   rank = 0;
   /** Is told of every key that is written, while somebody asks for that. */
   touched: Touched | undefined;
+  /** For blobs: the time, and who is told that one was dropped; undefined without them. */
+  blobWork: { readonly nowMicros: () => number; readonly dropped: () => void } | undefined;
 
   constructor(catalog: Catalog, writer: LogWriter) {
     this.#catalog = catalog;
@@ -167,6 +171,11 @@ export class TransactionRunner implements Transaction {
 
   series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I> {
     return seriesIn(this, this.#catalog.series.of(definition));
+  }
+
+  get blobs(): TransactionBlobs {
+    if (this.blobWork === undefined) throw notOpened();
+    return new BlobsInTransaction(this, this.blobWork.nowMicros, this.blobWork.dropped);
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {

@@ -1,6 +1,8 @@
 /** How files that never change, and the log behind them, get from a store to where one is made. */
 import { errnoCode } from "../base/errors.js";
+import { packFileName } from "../blobs/format.js";
 import type { Disk } from "../disk/disk.js";
+import type { Manifest, ManifestPack } from "../manifest/format.js";
 import { IoBudget } from "../snapshot/budget.js";
 import { type CopiedLog, copyLog, type LogSource, type LogTarget } from "../snapshot/copy-log.js";
 
@@ -41,6 +43,21 @@ export async function linkOrCopy(
     await disk.copy(from, target);
     return true;
   }
+}
+
+/**
+ * Gives the packs of a store to another one, and says what its manifest has to say of them. Throws
+ * MISSING_FILE, DISK_FULL or IO as the system has it.
+ */
+export async function sharePacks(
+  disk: Disk,
+  directory: string,
+  to: string,
+  { packs = [], storeId }: Pick<Manifest, "packs" | "storeId">,
+): Promise<readonly ManifestPack[]> {
+  for (const { id } of packs) await linkOrCopy(disk, directory, to, packFileName(id));
+  if (packs.length > 0) await disk.syncDirectory(to);
+  return packs.map(({ dead: _, ...pack }) => ({ ...pack, storeId: pack.storeId ?? storeId }));
 }
 
 /** On this thread, and as fast as it goes: for what somebody waits for. */

@@ -7,6 +7,7 @@ import { Memtable } from "../memtable/memtable.js";
 import type { RunSet } from "../run/run-set.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { ReadSeries } from "../series/reader.js";
+import { frozenBlobs, type ReadBlobs } from "./blob-reads.js";
 import type { Catalog } from "./catalog.js";
 import { asOf, countIn, entriesOf, keysOf, valuesOf } from "./range.js";
 import { frozenSeries } from "./series.js";
@@ -24,6 +25,8 @@ export interface View {
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
   /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
+  /** Throws INVALID_ARGUMENT where the store was opened without the option `blobs`. */
+  readonly blobs: ReadBlobs;
   /** Ends the view; reading from it throws CLOSED from then on. Idempotent. */
   release(): void;
   [Symbol.dispose](): void;
@@ -69,6 +72,10 @@ export class StoreView implements View {
 
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V> {
     return frozenSeries(definition, this.#catalog, this, () => this.#assertOpen());
+  }
+
+  get blobs(): ReadBlobs {
+    return frozenBlobs(this, this.#catalog.layers, () => this.#assertOpen());
   }
 
   release(): void {

@@ -6,6 +6,7 @@ import { Checkpoints } from "./checkpoints.js";
 import { type ForkInfo, Forks } from "./fork.js";
 import type { PastPoint } from "./history-ranges.js";
 import { type MigratedTable, type MigrateOptions, migrateStore } from "./migrate.js";
+import type { BlobsOfStore } from "./open-blobs.js";
 import { checkForkOptions, type ForkOptions } from "./options.js";
 import { rollBack } from "./rollback.js";
 import { checkRollback, type RollbackInfo, type RollbackOptions } from "./rollback-options.js";
@@ -21,6 +22,8 @@ export abstract class WithUpkeep extends WithHistory {
   protected readonly parts: StoreParts;
   /** @internal */
   protected abstract readonly place: TablePlace;
+  /** @internal */
+  protected abstract readonly ofBlobs: BlobsOfStore | undefined;
   /** @internal */
   protected readonly forks: Forks;
   /** @internal */
@@ -72,6 +75,7 @@ export abstract class WithUpkeep extends WithHistory {
     this.assertOpen();
     checkSnapshotName(name);
     await this.parts.background.dropSnapshot(name);
+    this.ofBlobs?.files.dropped();
   }
 
   /**
@@ -106,11 +110,15 @@ export abstract class WithUpkeep extends WithHistory {
       throw new HoldfastError("INVALID_ARGUMENT", "another rollback is under way");
     }
     this.#rollingBack = true;
+    // What comes back needs chunks that nothing else may need any more.
+    const leave = await this.ofBlobs?.files.gate.enter();
     try {
       await this.durable();
       const sequence = await this.past.sequenceOf(to);
       return await rollBack({ ...this.parts, ...this.place }, sequence, options, annotation);
     } finally {
+      leave?.();
+      this.ofBlobs?.files.dropped();
       this.#rollingBack = false;
     }
   }

@@ -89,6 +89,9 @@ function reading(store: Store): Transaction {
   return {
     get: (table, key) => store.table(table).get(key),
     series: refuse,
+    get blobs() {
+      return refuse();
+    },
     has: (table, key) => store.table(table).has(key),
     count: (table) => store.table(table).count(),
     entries: (table, range) => store.table(table).entries(range),

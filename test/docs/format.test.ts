@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { FRAME_BYTES_MAX } from "../../src/base/limits.js";
+import * as packs from "../../src/blobs/format.js";
 import * as columns from "../../src/columns/format.js";
 import * as log from "../../src/log/format.js";
 import * as manifest from "../../src/manifest/format.js";
@@ -15,6 +16,7 @@ const constants: Record<string, unknown> = {
   ...archive,
   ...run,
   ...columns,
+  ...packs,
   FRAME_BYTES_MAX,
   BACKUP_FORMAT_VERSION,
 };
@@ -59,6 +61,11 @@ test("every offset, kind and size of the code stands in docs/format.md", () => {
     CHUNK_AT: columns.CHUNK_AT,
     COLUMN_TYPE: columns.COLUMN_TYPE,
     CODING: columns.CODING,
+    PACK_AT: packs.PACK_AT,
+    PACK_CHUNK_AT: packs.PACK_CHUNK_AT,
+    PACK_FOOTER_AT: packs.PACK_FOOTER_AT,
+    PACK_CODING: packs.PACK_CODING,
+    PACK_STREAM: packs.PACK_STREAM,
   };
   const wanted = Object.entries({ ...groups, ...more }).flatMap(([group, fields]) =>
     Object.keys(fields).map((field) => `${group}.${field}`),
@@ -73,6 +80,9 @@ test.each([
   ["HFAR", archive.ARCHIVE_MAGIC],
   ["HFRN", run.RUN_MAGIC],
   ["HFRE", run.FOOTER_MAGIC],
+  ["HFPK", packs.PACK_MAGIC],
+  ["HFPC", packs.PACK_CHUNK_MAGIC],
+  ["HFPX", packs.PACK_FOOTER_MAGIC],
 ])("magic %s", (letters, magic) => {
   expect(Buffer.from(letters).readUInt32LE(0)).toBe(magic);
   expect(text).toContain(`"${letters}" = 0x${magic.toString(16)}`);

@@ -103,8 +103,26 @@ export const manifest: Manifest = {
   ],
 };
 
+/** For a manifest that lists packs. */
+export const packs: NonNullable<Manifest["packs"]> = [
+  { id: 1, bytes: 4096, chunks: 3, checksum: 77, storeId: "0123456789abcdef0123456789abcdef" },
+  {
+    id: 4,
+    bytes: 900,
+    chunks: 2,
+    checksum: 1,
+    dead: { chunks: 1, bytes: 300, checksum: 5, since: 60 },
+  },
+];
+
+/** One without packs is of the version before them. */
+function versionOf(content: unknown): number {
+  const has = (content as Partial<Manifest> | undefined)?.packs !== undefined;
+  return has ? MANIFEST_FORMAT_VERSION : MANIFEST_FORMAT_VERSION - 1;
+}
+
 /** A slot with good checksums over any content. */
-export function slotOf(content: unknown, version = MANIFEST_FORMAT_VERSION): Uint8Array {
+export function slotOf(content: unknown, version = versionOf(content)): Uint8Array {
   const payload = encode(content);
   const used = MANIFEST_HEADER_BYTES + payload.length;
   const bytes = new Uint8Array(Math.ceil(used / MANIFEST_BLOCK_BYTES) * MANIFEST_BLOCK_BYTES);

@@ -19,7 +19,7 @@ import {
   manifestBytes,
 } from "../../src/manifest/format.js";
 import fc from "../support/properties.js";
-import { manifest, slotOf } from "./content.js";
+import { manifest, packs, slotOf } from "./content.js";
 
 test("a manifest comes back as it was, in whole blocks", () => {
   const bytes = encodeManifest(manifest, portableChecksum);
@@ -119,6 +119,27 @@ test("only a manifest with something that is new in a format says that it is of 
 function versionIn(bytes: Uint8Array): number {
   return viewOf(bytes).getUint32(MANIFEST_AT.formatVersion, true);
 }
+
+test("one that lists packs is of a version of its own, and what is said of them is checked", () => {
+  const whole = { ...manifest, packs };
+  const bytes = encodeManifest(whole, portableChecksum);
+  expect(bytes).toEqual(slotOf(whole));
+  expect(decodeManifest(bytes, portableChecksum)).toEqual({ ok: true, manifest: whole });
+  const { historyBase: _b, historyHash: _h, ...archive } = manifest.archives[0]!;
+  const withPacks = { ...whole, archives: [archive] };
+  expect(versionIn(encodeManifest(withPacks, portableChecksum))).toBe(MANIFEST_FORMAT_VERSION);
+  const [first, second] = packs;
+  for (const wrong of [
+    [{ ...first, chunks: 0 }],
+    [first, first],
+    [{ ...first, storeId: "ab" }],
+    [{ ...second, dead: { ...second?.dead, since: -1 } }],
+    [{ ...first, unknown: 1 }],
+  ]) {
+    const slot = slotOf({ ...manifest, packs: wrong });
+    expect(decodeManifest(slot, portableChecksum)).toMatchObject({ why: "damaged" });
+  }
+});
 
 test("a newer format is told apart from damage", () => {
   expect(

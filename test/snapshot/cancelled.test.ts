@@ -10,7 +10,17 @@ import { transaction } from "./stage.js";
 const NEVER = new AbortController().signal;
 
 /** What it begins by itself; whoever asks for another job has it cancelled himself. */
-type Kind = Exclude<Job["kind"], "copy" | "checksum" | "copy-log" | "digest">;
+type Kind = Exclude<
+  Job["kind"],
+  | "copy"
+  | "checksum"
+  | "copy-log"
+  | "digest"
+  | "put-blob"
+  | "read-blob"
+  | "sweep-packs"
+  | "compact-packs"
+>;
 
 /** Brings the background to a job of that kind. */
 const BEGINNINGS: Record<Kind, (scene: Scene) => Promise<void>> = {

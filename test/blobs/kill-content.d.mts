@@ -1,0 +1,1 @@
+export function contentOf(step: number): Uint8Array;
