@@ -2,13 +2,17 @@
 export { type ErrorCode, type ErrorData, HoldfastError, isHoldfastError } from "./base/errors.js";
 export { Decimal } from "./codec/decimal.js";
 export {
+  bigInt64Array,
   boolean,
   bytes,
   decimal,
   defineTable,
   enumeration,
+  float32Array,
   float64,
+  float64Array,
   type InputOf,
+  int32Array,
   int64,
   integer,
   type KeyOf,

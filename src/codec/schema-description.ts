@@ -13,6 +13,7 @@ export type TypeDescription =
   | { readonly kind: "string" | "boolean" | "integer" | "int64" | "timestamp" | "bytes" }
   | { readonly kind: "float64"; readonly allowNonFinite?: true }
   | { readonly kind: "decimal"; readonly scale: number }
+  | Extract<TypeNode, { readonly kind: "array" }>
   | { readonly kind: "enumeration"; readonly values: readonly string[] }
   | { readonly kind: "list" | "map" | "nullable"; readonly item: TypeDescription }
   | { readonly kind: "record"; readonly fields: readonly FieldDescription[] };
@@ -74,6 +75,8 @@ function describeType(type: TypeNode): TypeDescription {
       return type.allowNonFinite ? { kind: "float64", allowNonFinite: true } : { kind: "float64" };
     case "decimal":
       return { kind: "decimal", scale: type.scale };
+    case "array":
+      return { ...type };
     case "enumeration":
       return { kind: "enumeration", values: [...type.values] };
     case "list":
@@ -215,6 +218,9 @@ function parseType(json: unknown, depth: number): TypeNode {
     }
     case "decimal":
       return { kind, scale: members(json, "a decimal", ["kind", "scale"]).scale as number };
+    case "array":
+      // Whether it is one is looked at by `makeTable`, as for all of them.
+      return members(json, "an array", ["kind", "element", "length", "lengthMax"]) as TypeNode;
     case "enumeration": {
       const { values } = members(json, "an enumeration", ["kind", "values"]);
       if (Array.isArray(values)) return { kind, values };
