@@ -28,6 +28,7 @@ export {
   was,
   withDefault,
 } from "./codec/schema.js";
+export { type Slice, type Sliceable, slice } from "./codec/slice.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
 export type { Moment } from "./history/moments.js";

@@ -90,7 +90,7 @@ function rowCodec<Row, Input>(
   });
 }
 
-function refusedInput(error: unknown, { table, key }: RowContext): unknown {
+export function refusedInput(error: unknown, { table, key }: RowContext): unknown {
   if (!(error instanceof ValueProblem)) return error;
   const field = error.path.slice(1);
   const place = `table "${table}", key ${inspectKey(key)}`;

@@ -13,7 +13,7 @@ import type {
   ReplayPosition,
 } from "../manifest/format.js";
 import type { CopiedLog, LogSource, LogTarget } from "./copy-log.js";
-import type { RepairSource } from "./repair-plan.js";
+import type { RepairSource, RunsInRange } from "./repair-plan.js";
 import type { RestoreSource, RestoreTarget } from "./snapshot-rows.js";
 
 /** Ids that a job may give to the files it makes. */
@@ -44,6 +44,8 @@ export interface FlushJob extends JobBase {
   readonly fileBytes: number;
   /** Memory for rows; the job stops at the end of the frame that fills it. */
   readonly arenaBytes: number;
+  /** The runs that there are, for patches of what they have; nothing where there can be none. */
+  readonly base: RunsInRange;
 }
 
 export interface FlushResult {

@@ -1,14 +1,19 @@
 /** Turns the records of the log back into rows. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import { applyPatch } from "../codec/row-patch.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
+import { FROM_RUN, type MapKey, type Version } from "../memtable/entry.js";
 import type { Catalog } from "./catalog.js";
+import type { EncodedRow, TableState } from "./table-state.js";
 
 const decoder = new TextDecoder();
 
 export class Replayer {
   readonly #catalog: Catalog;
   #record: LogRecord | undefined;
+  /** Rows made here, each with bytes of its own: the next patch may change them where they are. */
+  readonly #own = new WeakSet<Uint8Array>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -47,10 +52,36 @@ export class Replayer {
       table.rows.delete(mapKey, key, record.sequence);
       return;
     }
+    if (operation.kind === OPERATION.patch) {
+      this.#patch(table, key, mapKey, operation);
+      return;
+    }
     // The row stays where it was read to, until it is asked for or its memory is needed.
     const { bytes, sequence } = record;
     table.rows.putBytes(mapKey, key, bytes, keyEnd, rowEnd, sequence, operation.schemaVersion);
   };
+
+  /** The row that it makes is put together at once: the next one may be of that. */
+  #patch(table: TableState, key: unknown, mapKey: MapKey, operation: LogOperation): void {
+    const { bytes, sequence } = this.#record as LogRecord;
+    const { keyEnd, rowEnd, schemaVersion } = operation;
+    const known = table.rows.get(mapKey);
+    const base = known === undefined ? table.storedRow(key) : encodedRow(table, known, key);
+    const wrong = (why: string) =>
+      malformed(sequence, `a patch of table "${table.name}", ${table.key.inspect(key)}: ${why}`);
+    if (base === undefined) throw wrong("there is no row that it could be of");
+    if (base.schemaVersion !== schemaVersion) {
+      throw wrong(`it is of version ${schemaVersion}, and the row of ${base.schemaVersion}`);
+    }
+    const { horizon } = table.layers;
+    const isOwn = this.#own.has(base.bytes) && !(known && horizon.neededByView(known.sequence));
+    const { bytes: row, start, end } = base;
+    const made = applyPatch(row, start, end, bytes, keyEnd, rowEnd, isOwn);
+    if (typeof made === "string") throw wrong(made);
+    const whole = isOwn && made.buffer === row.buffer ? row : made;
+    this.#own.add(whole);
+    table.rows.putBytes(mapKey, key, whole, 0, whole.length, sequence, schemaVersion);
+  }
 
   #parse(record: LogRecord, from: number, to: number): unknown {
     try {
@@ -59,6 +90,17 @@ export class Replayer {
       throw malformed(record.sequence, "a schema is not JSON", error);
     }
   }
+}
+
+/** The row of a version as it was written; undefined for a deleted key, or if that is lost. */
+function encodedRow(table: TableState, version: Version, key: unknown): EncodedRow | undefined {
+  const { row, bytes, start, end, storedVersion: schemaVersion } = version;
+  if (bytes !== undefined) return { bytes, start, end, schemaVersion };
+  if (row === undefined) return undefined;
+  if (version.sequence === FROM_RUN) return table.storedRow(key);
+  if (schemaVersion !== table.definition.version) return undefined;
+  const encoded = table.encodedRow(table.rowOf(version, key));
+  return { bytes: encoded, start: 0, end: encoded.length, schemaVersion };
 }
 
 function malformed(sequence: number, why: string, cause?: unknown): HoldfastError {

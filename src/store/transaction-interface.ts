@@ -3,6 +3,7 @@ import type { TableDefinition } from "../codec/schema.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { RangeOptions } from "./range.js";
 import type { TransactionSeries } from "./series.js";
+import type { PatchInput } from "./table.js";
 
 /** One change that a transaction makes, for checks. */
 export interface Change {
@@ -27,6 +28,12 @@ export interface Transaction {
     key: NoInfer<K>,
     change: (row: R | undefined) => NoInfer<I> | undefined,
   ): R | undefined;
+  /** Changes some fields of a row: see `Table.patch`. True if there was a row. */
+  patch<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    key: NoInfer<K>,
+    fields: PatchInput<NoInfer<R>, NoInfer<I>>,
+  ): boolean;
   /** True if there was a row. */
   delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
   entries<K, R, I>(

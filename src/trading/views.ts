@@ -96,6 +96,7 @@ function reading(store: Store): Transaction {
     values: (table, range) => store.table(table).values(range),
     put: refuse,
     update: refuse,
+    patch: refuse,
     delete: refuse,
   };
 }
