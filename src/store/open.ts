@@ -125,6 +125,7 @@ async function openStore(
       },
       record: (record) => replayer.apply(record),
       scanned: () => {
+        replayer.finish();
         declarations = catalog.bind(options.tables);
         catalog.series.bind(options.series, catalog);
         loadResident(catalog);

@@ -9,9 +9,14 @@ import type { EncodedRow, TableState } from "./table-state.js";
 
 const decoder = new TextDecoder();
 
+/** The log says so itself; or a run could not be read that has the row of a patch. */
+const NOT_OF_THE_RECORD = ["CORRUPT_LOG", "CORRUPT_RUN", "MISSING_FILE", "IO"];
+
 export class Replayer {
   readonly #catalog: Catalog;
   #record: LogRecord | undefined;
+  /** Patches of rows that only runs can have, in their order. */
+  readonly #waiting = new Map<TableState, Map<MapKey, LoggedPatch[]>>();
   /** Rows made here, each with bytes of its own: the next patch may change them where they are. */
   readonly #own = new WeakSet<Uint8Array>();
 
@@ -27,7 +32,7 @@ export class Replayer {
       wrong = walkOperations(record, this.#operation);
     } catch (error) {
       // A key or a schema that is none: whoever opens the store has given neither.
-      if (!isHoldfastError(error) || error.code === "CORRUPT_LOG") throw error;
+      if (!isHoldfastError(error) || NOT_OF_THE_RECORD.includes(error.code)) throw error;
       throw malformed(record.sequence, error.message, error);
     }
     if (wrong !== undefined) throw malformed(record.sequence, wrong);
@@ -46,14 +51,15 @@ export class Replayer {
     }
     const key = table.key.decode(record.bytes, keyStart, keyEnd);
     const mapKey = table.key.mapKey(key);
+    if (operation.kind === OPERATION.patch) {
+      this.#patch(table, key, mapKey, operation);
+      return;
+    }
+    this.#waiting.get(table)?.delete(mapKey);
     if (operation.kind === OPERATION.delete) {
       // Remembered even where no run has the key yet: the next one may end between the put and
       // this.
       table.rows.delete(mapKey, key, record.sequence);
-      return;
-    }
-    if (operation.kind === OPERATION.patch) {
-      this.#patch(table, key, mapKey, operation);
       return;
     }
     // The row stays where it was read to, until it is asked for or its memory is needed.
@@ -61,10 +67,37 @@ export class Replayer {
     table.rows.putBytes(mapKey, key, bytes, keyEnd, rowEnd, sequence, operation.schemaVersion);
   };
 
-  /** The row that it makes is put together at once: the next one may be of that. */
+  /** Before the runs are there, patches of what they have wait for `finish`. */
   #patch(table: TableState, key: unknown, mapKey: MapKey, operation: LogOperation): void {
     const { bytes, sequence } = this.#record as LogRecord;
-    const { keyEnd, rowEnd, schemaVersion } = operation;
+    const { keyEnd: start, rowEnd: end, schemaVersion } = operation;
+    const patch = { key, mapKey, bytes, start, end, schemaVersion, sequence };
+    const mayBeInRuns = table.layers.runs === undefined && table.rows.get(mapKey) === undefined;
+    if (!mayBeInRuns) {
+      this.#apply(table, patch);
+      return;
+    }
+    const ofTable = this.#waiting.get(table) ?? new Map<MapKey, LoggedPatch[]>();
+    const ofKey = ofTable.get(mapKey) ?? [];
+    this.#waiting.set(table, ofTable.set(mapKey, ofKey));
+    ofKey.push(patch);
+  }
+
+  /**
+   * The log was read, and the runs are there. Throws CORRUPT_LOG, and what reading from runs does.
+   */
+  finish(): void {
+    for (const [table, keys] of this.#waiting) {
+      for (const patches of keys.values()) {
+        for (const patch of patches) this.#apply(table, patch);
+      }
+    }
+    this.#waiting.clear();
+  }
+
+  /** The row that it makes is put together at once: the next one may be of that. */
+  #apply(table: TableState, patch: LoggedPatch): void {
+    const { key, mapKey, bytes, start: from, end: to, schemaVersion, sequence } = patch;
     const known = table.rows.get(mapKey);
     const base = known === undefined ? table.storedRow(key) : encodedRow(table, known, key);
     const wrong = (why: string) =>
@@ -76,7 +109,7 @@ export class Replayer {
     const { horizon } = table.layers;
     const isOwn = this.#own.has(base.bytes) && !(known && horizon.neededByView(known.sequence));
     const { bytes: row, start, end } = base;
-    const made = applyPatch(row, start, end, bytes, keyEnd, rowEnd, isOwn);
+    const made = applyPatch(row, start, end, bytes, from, to, isOwn);
     if (typeof made === "string") throw wrong(made);
     const whole = isOwn && made.buffer === row.buffer ? row : made;
     this.#own.add(whole);
@@ -90,6 +123,17 @@ export class Replayer {
       throw malformed(record.sequence, "a schema is not JSON", error);
     }
   }
+}
+
+/** One that was read: bytes[start, end). */
+interface LoggedPatch {
+  readonly key: unknown;
+  readonly mapKey: MapKey;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly schemaVersion: number;
+  readonly sequence: number;
 }
 
 /** The row of a version as it was written; undefined for a deleted key, or if that is lost. */

@@ -32,6 +32,7 @@ export const REQUIRED = [
   "snapshot dropped",
   "snapshot compared",
   "view compared",
+  "patch",
   "checked at rest",
   "several runs at rest",
   "runs of several files at rest",
