@@ -72,15 +72,18 @@ export class Replayer {
     const { bytes, sequence } = this.#record as LogRecord;
     const { keyEnd: start, rowEnd: end, schemaVersion } = operation;
     const patch = { key, mapKey, bytes, start, end, schemaVersion, sequence };
-    const mayBeInRuns = table.layers.runs === undefined && table.rows.get(mapKey) === undefined;
-    if (!mayBeInRuns) {
+    const before = this.#waiting.get(table)?.get(mapKey);
+    const isInRuns = table.layers.runs === undefined && table.rows.get(mapKey) === undefined;
+    if (before === undefined && !isInRuns) {
       this.#apply(table, patch);
       return;
     }
-    const ofTable = this.#waiting.get(table) ?? new Map<MapKey, LoggedPatch[]>();
-    const ofKey = ofTable.get(mapKey) ?? [];
-    this.#waiting.set(table, ofTable.set(mapKey, ofKey));
-    ofKey.push(patch);
+    // The runs may have come meanwhile: a key's patches keep their order.
+    if (before !== undefined) before.push(patch);
+    else {
+      const ofTable = this.#waiting.get(table) ?? new Map<MapKey, LoggedPatch[]>();
+      this.#waiting.set(table, ofTable.set(mapKey, [patch]));
+    }
   }
 
   /**
