@@ -1,6 +1,27 @@
 /** Every public name of the package. */
 export { type ErrorCode, type ErrorData, HoldfastError, isHoldfastError } from "./base/errors.js";
+export {
+  type BookDefinition,
+  type BookDialect,
+  type BookOptions,
+  defineBook,
+} from "./books/definition.js";
+export type {
+  BookSnapshot,
+  BookUpdate,
+  LevelInput,
+  LevelsInput,
+  ScaledLevels,
+} from "./books/input.js";
+export type {
+  BookLevel,
+  BookLevels,
+  BookSideName,
+  BookTop,
+  ReadBook,
+} from "./books/reader.js";
 export { Decimal } from "./codec/decimal.js";
+export type { PatchedFields } from "./codec/patch-read.js";
 export {
   bigInt64Array,
   boolean,
@@ -63,6 +84,7 @@ export type { BackupResult } from "./store/backup.js";
 export type { BackupInfo } from "./store/backup-place.js";
 export type { BackupProgress } from "./store/backup-restore.js";
 export type { BackupStats } from "./store/backups.js";
+export type { Book, TransactionBook } from "./store/books.js";
 export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
@@ -116,7 +138,7 @@ export type { FieldDifference, RowDifference } from "./store/state-difference.js
 export type { MemoryStats, StoreStats } from "./store/stats.js";
 export type { Store } from "./store/store.js";
 export type { StoreHistory } from "./store/store-history.js";
-export type { ReadTable, Table } from "./store/table.js";
+export type { PatchInput, ReadTable, Table } from "./store/table.js";
 export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction-interface.js";
 export type {

@@ -4,14 +4,14 @@ import { ValueProblem } from "./value-problem.js";
 
 /** Bytes behind the first byte of values of one length, and of those that say theirs. */
 const FIXED: Readonly<Record<number, number>> = {
-  ...{ 0xc0: 0, 0xc2: 0, 0xc3: 0, 0xca: 4, 0xcb: 8, 0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8 },
-  ...{ 0xd0: 1, 0xd1: 2, 0xd2: 4, 0xd3: 8, 0xd4: 2, 0xd5: 3, 0xd6: 5, 0xd7: 9, 0xd8: 17 },
+  ...{ 192: 0, 194: 0, 195: 0, 202: 4, 203: 8, 204: 1, 205: 2, 206: 4, 207: 8 },
+  ...{ 208: 1, 209: 2, 210: 4, 211: 8, 212: 2, 213: 3, 214: 5, 215: 9, 216: 17 },
 };
 
 /** How many bytes say the length of bin, ext (which has a byte more), and str. */
 const SIZED: Readonly<Record<number, readonly [lengthBytes: number, more: number]>> = {
-  ...{ 0xc4: [1, 0], 0xc5: [2, 0], 0xc6: [4, 0], 0xc7: [1, 1], 0xc8: [2, 1], 0xc9: [4, 1] },
-  ...{ 0xd9: [1, 0], 0xda: [2, 0], 0xdb: [4, 0] },
+  ...{ 196: [1, 0], 197: [2, 0], 198: [4, 0], 199: [1, 1], 200: [2, 1], 201: [4, 1] },
+  ...{ 217: [1, 0], 218: [2, 0], 219: [4, 0] },
 };
 
 /** Moves behind one value, whatever is in it. Throws ValueProblem. */

@@ -32,7 +32,11 @@ export function decodePatch(
         fields[name] = reader(type)(bytes, cursor);
         if (cursor.position !== edit.end) throw new ValueProblem("bytes follow", `.${name}`);
       } else {
-        const part = sliceOf(type, edit.offset, new Uint8Array(bytes.subarray(edit.start, edit.end)));
+        const part = sliceOf(
+          type,
+          edit.offset,
+          new Uint8Array(bytes.subarray(edit.start, edit.end)),
+        );
         const parts = (fields[name] as Slice[] | undefined) ?? [];
         fields[name] = [...parts, part];
       }
@@ -64,7 +68,10 @@ export function patchToJson(table: PatchedTable, fields: PatchedFields): Json {
       const type = types.get(name) as TypeNode;
       if (!isSlices(value)) return [name, toJson(type, value)];
       const inner = type.kind === "nullable" ? type.item : type;
-      return [name, value.map((one) => ({ offset: one.offset, values: toJson(inner, one.values) }))];
+      return [
+        name,
+        value.map((one) => ({ offset: one.offset, values: toJson(inner, one.values) })),
+      ];
     }),
   );
 }

@@ -1,12 +1,19 @@
 /** From what a caller wants changed of a row to the row that it makes, and the patch that says so. */
 import type { FieldNode, TypeNode } from "./field-types.js";
-import { bytesSize, headerSize, integerSize, writeArrayHeader, writeBytes, writeInteger } from "./msgpack-write.js";
+import {
+  bytesSize,
+  headerSize,
+  integerSize,
+  writeArrayHeader,
+  writeBytes,
+  writeInteger,
+} from "./msgpack-write.js";
 import type { RowContext } from "./row.js";
 import { refusedInput } from "./row.js";
 import { Slice } from "./slice.js";
 import { ARRAYS, bytesOfArray, type NumberArray, storedBytesOf } from "./typed-arrays.js";
-import { ValueProblem } from "./value-problem.js";
 import { compileValue, type ValueCodec } from "./value.js";
+import { ValueProblem } from "./value-problem.js";
 
 /** What a patch changes nothing of for less: as long as a change of its own costs. */
 const GAP_BYTES = 12;

@@ -155,7 +155,9 @@ function placeOf(row: Uint8Array, spans: Int32Array, edit: PatchEdit): number {
   const cursor = { position: at, end: spans[field + 1] as number };
   const length = readBytesHeader(row, cursor);
   if (offset + end - start <= length) return cursor.position + offset;
-  throw new ValueProblem(`field ${field} has ${length} bytes, and ${offset + end - start} at least`);
+  throw new ValueProblem(
+    `field ${field} has ${length} bytes, and ${offset + end - start} at least`,
+  );
 }
 
 /** One after the other: what stays, and what takes the place of the rest. */

@@ -127,7 +127,9 @@ export class RepairLog {
     const wrong = walkOperations(record, (operation) => this.#take(record.bytes, operation));
     if (wrong === undefined && this.#misfit === undefined) return;
     const { sequence } = record;
-    throw new HoldfastError("CORRUPT_LOG", `transaction ${sequence}: ${wrong ?? this.#misfit}`, { sequence });
+    throw new HoldfastError("CORRUPT_LOG", `transaction ${sequence}: ${wrong ?? this.#misfit}`, {
+      sequence,
+    });
   };
 
   #take(bytes: Uint8Array, operation: LogOperation): void {

@@ -161,7 +161,8 @@ export class SnapshotRows {
   }
 
   #takeRow({ bytes }: LoadedFrame, operation: LogOperation): string | undefined {
-    if (operation.kind !== OPERATION.delete) this.tables.addRow(operation.tableId, operation.schemaVersion);
+    if (operation.kind !== OPERATION.delete)
+      this.tables.addRow(operation.tableId, operation.schemaVersion);
     return this.#tail.set(bytes, operation);
   }
 

@@ -1,6 +1,7 @@
 /** The newest operation of each key of a piece of the log, as runs, within bounded memory. */
-import { HoldfastError } from "../base/errors.js";
+
 import { fromHex } from "../base/bytes.js";
+import { HoldfastError } from "../base/errors.js";
 import type { LogOperation } from "../log/record.js";
 import type { ManifestFile, ManifestRun } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";

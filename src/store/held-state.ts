@@ -1,4 +1,6 @@
 /** A whole state that nobody writes, held open: tables, and the runs they are read from. */
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { RunSet } from "../run/run-set.js";
 import type { SeriesDefinition } from "../series/definition.js";
@@ -27,6 +29,10 @@ export class HeldState {
 
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V> {
     return this.#view.series(definition);
+  }
+
+  book(definition: BookDefinition): ReadBook {
+    return this.#view.book(definition);
   }
 
   close(): Promise<void> {

@@ -128,6 +128,7 @@ async function openStore(
         replayer.finish();
         declarations = catalog.bind(options.tables);
         catalog.series.bind(options.series, catalog);
+        catalog.books.bind(options.books, catalog);
         loadResident(catalog);
       },
     },

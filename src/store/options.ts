@@ -9,6 +9,8 @@ import {
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
 } from "../base/limits.js";
+import type { BookDefinition } from "../books/definition.js";
+import { BOOK_TABLES } from "../books/tables.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import { checkMoment, type Moment } from "../history/moments.js";
@@ -50,6 +52,8 @@ export interface OpenOptions {
   readonly tables?: readonly TableDefinition<any, any, any>[];
   /** The series this program uses; those that the store has besides stay as they are. */
   readonly series?: readonly AnySeries[];
+  /** The order books this program uses; the same holds for them. */
+  readonly books?: readonly BookDefinition[];
   readonly checks?: readonly StoreCheck[];
   /** A store belongs to one environment. Default: HOLDFAST_ENV, or else "default". */
   readonly environment?: string;
@@ -199,6 +203,7 @@ const BACKENDS: readonly Backend[] = ["auto", "native", "io_uring", "threads", "
 const DEFAULTS = {
   tables: [],
   series: [],
+  books: [],
   checks: [],
   allowEnvironmentChange: false,
   backend: "auto",
@@ -241,6 +246,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   } as Options;
   checkTables("tables", options.tables);
   checkSeries(options.series);
+  checkBooks(options.books);
   checkChecks(options.checks, options.tables);
   checkType("allowEnvironmentChange", options.allowEnvironmentChange, "boolean");
   checkType("strict", options.strict, "boolean");
@@ -280,7 +286,8 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   checkRange("frameBytesMax", options.frameBytesMax, 8192, FRAME_BYTES_MAX);
   checkAligned("frameBytesMax", options.frameBytesMax);
   checkBounds(options.bounds);
-  const tables = options.series.length > 0 ? [...SERIES_TABLES] : [];
+  const ofSeries = options.series.length > 0 ? SERIES_TABLES : [];
+  const tables = [...ofSeries, ...(options.books.length > 0 ? BOOK_TABLES : [])];
   const all = { ...options, tables: [...options.tables, ...tables] };
   checkDistinct("table", all.tables);
   return all;
@@ -329,7 +336,15 @@ function checkSeries(series: unknown): void {
   checkDistinct("series", series as readonly Named[]);
 }
 
-function checkDistinct(what: "table" | "series", all: readonly Named[]): void {
+function checkBooks(books: unknown): void {
+  const isBook = (one: unknown) => (one as { kind?: unknown } | undefined)?.kind === "book";
+  if (!Array.isArray(books) || !books.every(isBook)) {
+    throw invalid("books must be a list of what defineBook returns");
+  }
+  checkDistinct("book", books as readonly Named[]);
+}
+
+function checkDistinct(what: "table" | "series" | "book", all: readonly Named[]): void {
   const names = new Set<string>();
   for (const { name } of all) {
     if (names.has(name)) {

@@ -7,6 +7,8 @@
  */
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
@@ -40,6 +42,8 @@ export interface PastState extends AsyncDisposable {
   table<K, R, I>(definition: TableDefinition<K, R, I>): ReadTable<K, R>;
   /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
+  /** A book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): ReadBook;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -131,6 +135,7 @@ export async function turn(source: LogSource): Promise<void> {
 export interface PastOptions {
   readonly tables: readonly AnyTable[];
   readonly series: readonly AnySeries[];
+  readonly books: readonly BookDefinition[];
   /** For blocks of runs, in bytes. */
   readonly cacheBytes: number;
 }
@@ -174,6 +179,7 @@ export async function loadPast(
     const tables = [...options.tables, ...others.map(({ definition }) => definition)];
     catalog.bind(tables);
     catalog.series.bind(options.series, catalog);
+    catalog.books.bind(options.books, catalog);
     return { catalog, runs, tables };
   } catch (error) {
     await runs.release();

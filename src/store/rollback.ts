@@ -8,6 +8,7 @@
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import { BOOK_TABLES } from "../books/tables.js";
 import type { Annotation } from "../log/annotation.js";
 import { FRAME_HEADER_BYTES, OPERATION_HEADER_BYTES, RECORD_HEADER_BYTES } from "../log/format.js";
 import { SERIES_TABLES } from "../series/tables.js";
@@ -44,8 +45,10 @@ const TOUCHED_PER_TURN = 256;
 /** If there are more, they are looked at before, but not for ever. */
 const TOUCHED_TURNS_MAX = 64;
 
-/** A series stands in several rows that have to agree: all of them go in the last transaction. */
-const TOGETHER: ReadonlySet<string> = new Set(SERIES_TABLES.map(({ name }) => name));
+/** A series, or a book, stands in several rows that have to agree: all go in the last transaction. */
+const TOGETHER: ReadonlySet<string> = new Set(
+  [...SERIES_TABLES, ...BOOK_TABLES].map(({ name }) => name),
+);
 
 interface Compensation {
   readonly table: TableState;
@@ -67,7 +70,7 @@ export async function rollBack(
   await assertWayBack(source, [...catalog.tables], to);
   const bound = [...catalog.tables].filter(({ isBound }) => isBound);
   const tables = bound.map(({ definition }) => definition);
-  const then = await openPast(source, to, { tables, series: [], cacheBytes });
+  const then = await openPast(source, to, { tables, series: [], books: [], cacheBytes });
   try {
     return await new Rollback(parts, then, options, annotation).run();
   } finally {
@@ -87,7 +90,7 @@ class Rollback {
   readonly #scratch = new Uint8Array(KEY_BYTES_MAX + ROW_BYTES_MAX);
   #pending: Compensation[] = [];
   #pendingBytes = 0;
-  /** Of series. */
+  /** Of series and books. */
   #together: Compensation[] = [];
   #togetherBytes = 0;
   #found = 0;
@@ -192,7 +195,7 @@ class Rollback {
     if (this.#togetherBytes <= this.#bytesMax - this.#partBytes) return;
     throw new HoldfastError(
       "TOO_LARGE",
-      "what series would get back is more than one transaction holds: fork that state",
+      "what series and books would get back is more than one transaction holds: fork that state",
     );
   }
 
@@ -290,6 +293,7 @@ class Rollback {
       );
       // They are read again from their rows.
       this.#parts.catalog.series.forget();
+      this.#parts.catalog.books.forget();
       const { lastSequence } = this.#parts.writer;
       if (lastSequence === before) return;
       this.#transactions++;

@@ -1,6 +1,7 @@
 /** What can be asked of the history of a store, by the program that writes it or by another. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
+import type { BookDefinition } from "../books/definition.js";
 import { parseSchema } from "../codec/schema-description.js";
 import type { Disk } from "../disk/disk.js";
 import { checkHash, HistoryHash } from "../history/history-hash.js";
@@ -49,6 +50,7 @@ export interface StoreHistoryOptions extends Pick<ReplayParts, "open"> {
   readonly source: LogSource;
   readonly tables: readonly AnyTable[];
   readonly series: readonly AnySeries[];
+  readonly books: readonly BookDefinition[];
   /** For each state of the past that is open, in bytes. */
   readonly cacheBytes: number;
   /** Of the store, and so of what is forked off it. */

@@ -1,5 +1,6 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
 import { HoldfastError } from "../base/errors.js";
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogSource } from "../history/log-source.js";
@@ -8,6 +9,7 @@ import type { LogWriter } from "../log/writer.js";
 import type { RecoveryReport } from "../recovery/opening.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { Background } from "./background.js";
+import { type Book, type BookPlace, bookOf } from "./books.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import { closeOnSignals } from "./closing-signals.js";
@@ -107,7 +109,7 @@ export class Store extends WithUpkeep {
     this.#desk = this.#makeDesk(onHandedOver);
   }
 
-  #makePlace(): TablePlace & SeriesPlace {
+  #makePlace(): TablePlace & SeriesPlace & BookPlace {
     return {
       parts: this.parts,
       catalog: this.#catalog,
@@ -148,6 +150,13 @@ export class Store extends WithUpkeep {
     const handle = this.#handles.get(definition) ?? seriesOf(definition, this.place);
     this.#handles.set(definition, handle);
     return handle as Series<V, I>;
+  }
+
+  /** An order book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): Book {
+    const handle = this.#handles.get(definition) ?? bookOf(definition, this.place);
+    this.#handles.set(definition, handle);
+    return handle as Book;
   }
 
   /**

@@ -7,9 +7,10 @@ import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
 
 /** What can have parts that change. */
-type PartOf<Value> = Extract<Value, Sliceable> extends never
-  ? never
-  : Slice<Extract<Value, Sliceable>> | readonly Slice<Extract<Value, Sliceable>>[];
+type PartOf<Value> =
+  Extract<Value, Sliceable> extends never
+    ? never
+    : Slice<Extract<Value, Sliceable>> | readonly Slice<Extract<Value, Sliceable>>[];
 
 /**
  * Fields that a patch changes: each with its new value, or, where it is bytes or a typed array,

@@ -1,6 +1,8 @@
 /** What the function of a transaction, and a check, works with. */
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { SeriesDefinition } from "../series/definition.js";
+import type { TransactionBook } from "./books.js";
 import type { RangeOptions } from "./range.js";
 import type { TransactionSeries } from "./series.js";
 import type { PatchInput } from "./table.js";
@@ -50,4 +52,6 @@ export interface Transaction {
   ): IterableIterator<R>;
   /** A series that the store was opened with. Throws INVALID_ARGUMENT for any other. */
   series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I>;
+  /** An order book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): TransactionBook;
 }

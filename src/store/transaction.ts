@@ -1,6 +1,7 @@
 /** A transaction: reads and writes on several tables, all of which happen or none. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { OPERATION } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
@@ -8,20 +9,19 @@ import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
 import type { SeriesDefinition } from "../series/definition.js";
+import { bookIn, type TransactionBook } from "./books.js";
 import type { Catalog } from "./catalog.js";
+import { changesOf, type Undo } from "./changes.js";
 import { checkRow } from "./check-row.js";
 import { assertRowFits, encodeOperation } from "./encode-operation.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { seriesIn, type TransactionSeries } from "./series.js";
+import type { PatchInput } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import type { Touched } from "./touched.js";
-import type { PatchInput } from "./table.js";
 import type { Change, Transaction } from "./transaction-interface.js";
 
-interface Undo {
-  readonly table: TableState;
-  readonly before: Before<unknown>;
-}
+const WRITING_CHECK = "a check reads; it must not write";
 
 /**
  * Writes operations into the record being built and applies them to the tables at once, keeping
@@ -127,18 +127,7 @@ export class TransactionRunner implements Transaction {
 
   /** Every key that was written, once, with what became of it. */
   changes(): Change[] {
-    const seen = new Map<TableState, Set<MapKey>>();
-    const changes: Change[] = [];
-    for (const { table, before } of this.#undo) {
-      const { mapKey, entry } = before;
-      const keys = seen.get(table) ?? new Set();
-      if (keys.has(mapKey)) continue;
-      seen.set(table, keys.add(mapKey));
-      const now = table.rows.get(mapKey);
-      const kind = now !== undefined && isLive(now) ? "put" : "delete";
-      changes.push({ table: table.name, key: entry.key, kind });
-    }
-    return changes;
+    return changesOf(this.#undo);
   }
 
   /** Keys of cached tables: in the log now, or still only in memory. */
@@ -169,6 +158,16 @@ export class TransactionRunner implements Transaction {
 
   series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I> {
     return seriesIn(this, this.#catalog.series.of(definition));
+  }
+
+  book(definition: BookDefinition): TransactionBook {
+    return bookIn(this, this.#catalog.books.of(definition));
+  }
+
+  /** Throws INVALID_ARGUMENT while checks run. */
+  assertMayWrite(): void {
+    this.assertRunning();
+    if (this.#reading) throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK);
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {
@@ -206,11 +205,7 @@ export class TransactionRunner implements Transaction {
     return table.row.copyOut(row);
   }
 
-  patch<K, R, I>(
-    definition: TableDefinition<K, R, I>,
-    key: K,
-    fields: PatchInput<R, I>,
-  ): boolean {
+  patch<K, R, I>(definition: TableDefinition<K, R, I>, key: K, fields: PatchInput<R, I>): boolean {
     return this.patchRow(this.#writable(definition), key, fields);
   }
 
@@ -351,9 +346,7 @@ export class TransactionRunner implements Transaction {
   #writable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
     const table = this.#readable(definition);
     if (!this.#reading) return table;
-    throw new HoldfastError("INVALID_ARGUMENT", "a check reads; it must not write", {
-      table: table.name,
-    });
+    throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK, { table: table.name });
   }
 
   /** Encodes one operation straight into the commit slot. */

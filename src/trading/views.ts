@@ -89,6 +89,7 @@ function reading(store: Store): Transaction {
   return {
     get: (table, key) => store.table(table).get(key),
     series: refuse,
+    book: refuse,
     has: (table, key) => store.table(table).has(key),
     count: (table) => store.table(table).count(),
     entries: (table, range) => store.table(table).entries(range),

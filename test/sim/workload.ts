@@ -75,7 +75,7 @@ export class Session {
     const random = this.random;
     this.noteFlush();
     const kind = random.below(120);
-    if (kind < 28) this.#put(random.pick(this.tables), random.chance(0.15));
+    if (kind < 30) this.#put(random.pick(this.tables), random.chance(0.15));
     else if (kind < 34) this.#patch(random.pick(this.tables), random.chance(0.15));
     else if (kind < 42) this.#update(random.pick(this.tables));
     else if (kind < 52) this.#delete(random.pick(this.tables), random.chance(0.15));
@@ -138,7 +138,8 @@ export class Session {
     const { stamp, text } = this.#row();
     const fields = this.random.chance(0.7) ? { stamp } : { stamp, text };
     const table = this.table(name);
-    const writes = before === undefined ? [] : [{ table: name, key, row: { ...before, ...fields } }];
+    const writes =
+      before === undefined ? [] : [{ table: name, key, row: { ...before, ...fields } }];
     this.#write(writes, sync, () => {
       this.run.count("patch");
       if (!sync) return table.patch(key, fields).then((was) => this.#wasThere(was, !!before));
