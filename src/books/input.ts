@@ -44,45 +44,38 @@ export class Levels {
   /** Throws INVALID_ROW naming the level. */
   read(input: LevelsInput, side: "bids" | "asks", definition: BookDefinition): void {
     this.count = 0;
-    if (Array.isArray(input)) {
-      for (const level of input as readonly LevelInput[]) this.#take(level, side, definition);
+    if (!Array.isArray(input)) {
+      this.#readScaled(input as ScaledLevels, side, definition);
       return;
     }
+    const { priceScale, quantityScale } = definition;
+    while (this.prices.length < input.length) this.#grow();
+    for (let i = 0; i < input.length; i++) {
+      const level = input[i] as LevelInput;
+      const price = unitsOf(level?.[0], priceScale);
+      const quantity = unitsOf(level?.[1], quantityScale);
+      if (!isLevel(price, quantity)) throw notALevel(level, `${side}[${i}]`, definition);
+      this.prices[i] = price;
+      this.quantities[i] = quantity;
+    }
+    this.count = input.length;
+  }
+
+  #readScaled(input: ScaledLevels, side: "bids" | "asks", definition: BookDefinition): void {
     const { prices, quantities } = (input ?? {}) as Partial<ScaledLevels>;
     const isScaled = prices instanceof Float64Array && quantities instanceof Float64Array;
     if (!isScaled || prices.length !== quantities.length) {
       throw invalid(definition, `${side} are a list of [price, quantity], or as many of each`);
     }
+    while (this.prices.length < prices.length) this.#grow();
     for (let i = 0; i < prices.length; i++) {
       const [price, quantity] = [prices[i] as number, quantities[i] as number];
-      this.#add(price, quantity, () => `${side}[${i}]`, definition);
+      if (isLevel(price, quantity)) continue;
+      throw invalid(definition, `${side}[${i}]: ${price} and ${quantity} units are out of bounds`);
     }
-  }
-
-  #take(level: LevelInput, side: string, definition: BookDefinition): void {
-    const place = () => `${side}[${this.count}]`;
-    if (!Array.isArray(level) || level.length < 2) {
-      throw invalid(definition, `${place()} is [price, quantity], got ${show(level)}`);
-    }
-    const price = unitsOf(level[0], definition.priceScale);
-    const quantity = unitsOf(level[1], definition.quantityScale);
-    if (Number.isNaN(price) || Number.isNaN(quantity)) {
-      const { priceScale, quantityScale } = definition;
-      const scales = `with at most ${priceScale} and ${quantityScale} digits after the point`;
-      const given = `${show(level[0])}, ${show(level[1])}`;
-      throw invalid(definition, `${place()}: a price and a quantity ${scales}, got ${given}`);
-    }
-    this.#add(price, quantity, place, definition);
-  }
-
-  #add(price: number, quantity: number, place: () => string, definition: BookDefinition): void {
-    const isPrice = Number.isSafeInteger(price) && price > 0 && price < PRICE_UNITS_MAX;
-    if (!isPrice || !Number.isSafeInteger(quantity) || quantity < 0) {
-      throw invalid(definition, `${place()}: ${price} and ${quantity} units are out of bounds`);
-    }
-    if (this.count === this.prices.length) this.#grow();
-    this.prices[this.count] = price;
-    this.quantities[this.count++] = quantity;
+    this.prices.set(prices);
+    this.quantities.set(quantities);
+    this.count = prices.length;
   }
 
   #grow(): void {
@@ -92,6 +85,22 @@ export class Levels {
     this.quantities = new Float64Array(2 * quantities.length);
     this.quantities.set(quantities);
   }
+}
+
+/** False for NaN, too. */
+function isLevel(price: number, quantity: number): boolean {
+  const isPrice = price > 0 && price < PRICE_UNITS_MAX && Number.isSafeInteger(price);
+  return isPrice && quantity >= 0 && Number.isSafeInteger(quantity);
+}
+
+function notALevel(level: unknown, place: string, definition: BookDefinition): HoldfastError {
+  const { priceScale, quantityScale } = definition;
+  const given = Array.isArray(level) ? level.map(show).join(", ") : show(level);
+  return invalid(
+    definition,
+    `${place}: expected a price and a quantity with at most ${priceScale} and ${quantityScale} ` +
+      `digits after the point, within bounds, got ${given}`,
+  );
 }
 
 const POINT = 0x2e;

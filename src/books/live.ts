@@ -30,16 +30,20 @@ export interface BookTransaction extends BookTables {
   breakOff(error: unknown): void;
 }
 
-/** A level that was changed, and what it was: to be taken back. */
+/** Levels that were changed, and what they were: to be taken back. */
 class Changed {
-  prices: number[] = [];
-  quantities: number[] = [];
-  before: number[] = [];
+  count = 0;
+  prices = new Float64Array(256);
+  quantities = new Float64Array(256);
+  before = new Float64Array(256);
 
-  clear(): void {
-    this.prices.length = 0;
-    this.quantities.length = 0;
-    this.before.length = 0;
+  /** Empty, with room for so many. */
+  reset(count: number): void {
+    this.count = 0;
+    if (count <= this.prices.length) return;
+    this.prices = new Float64Array(2 * count);
+    this.quantities = new Float64Array(2 * count);
+    this.before = new Float64Array(2 * count);
   }
 }
 
@@ -164,17 +168,17 @@ export class LiveBook {
     }
     state.lastId = lastId;
     state.fresh = false;
-    return ofBids.prices.length + ofAsks.prices.length;
+    return ofBids.count + ofAsks.count;
   }
 
   /** The levels that were changed last. */
   #pack(): void {
     const writer = this.#writer;
     writer.reset();
-    for (const { prices, quantities } of this.#changed) {
-      writer.put(prices.length);
+    for (const { prices, quantities, count } of this.#changed) {
+      writer.put(count);
       let before = 0;
-      for (let i = 0; i < prices.length; i++) {
+      for (let i = 0; i < count; i++) {
         const price = prices[i] as number;
         writer.putSigned(price - before);
         writer.put(quantities[i] as number);
@@ -223,21 +227,23 @@ function fill(side: BookSide, { prices, quantities, count }: Levels): void {
 
 /** What stays as it is, is none of the changes. */
 function change(side: BookSide, levels: Levels, changed: Changed): void {
-  changed.clear();
   const { prices, quantities, count } = levels;
+  changed.reset(count);
+  let at = 0;
   for (let i = 0; i < count; i++) {
     const price = prices[i] as number;
     const quantity = quantities[i] as number;
     const before = side.set(price, quantity);
     if (before === quantity) continue;
-    changed.prices.push(price);
-    changed.quantities.push(quantity);
-    changed.before.push(before);
+    changed.prices[at] = price;
+    changed.quantities[at] = quantity;
+    changed.before[at++] = before;
   }
+  changed.count = at;
 }
 
-function takeBack(side: BookSide, { prices, before }: Changed): void {
-  for (let i = prices.length - 1; i >= 0; i--) side.set(prices[i] as number, before[i] as number);
+function takeBack(side: BookSide, { prices, before, count }: Changed): void {
+  for (let i = count - 1; i >= 0; i--) side.set(prices[i] as number, before[i] as number);
 }
 
 /** Throws BOOK_CROSSED, and TOO_LARGE for more levels than a book has. */
