@@ -178,6 +178,8 @@ class Salvage {
       },
       onBeyond: (record) => this.#takeBeyond(record),
     });
+    // The log that is read may begin before the newest runs do.
+    rows.log.again = true;
     rows.log.base = (fullKey) => rows.findBelow(fullKey, made.from);
     rows.log.refused = (fullKey, why) => this.#takeMisfit(fullKey, why);
     return made;

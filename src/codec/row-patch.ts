@@ -104,7 +104,10 @@ function spansOf(row: Uint8Array, start: number, end: number, through: number): 
 /**
  * Applies patch[start, end) to row[rowStart, rowEnd). Returns the row that it makes; where that is
  * as long as the row was, and `inPlace` allows it, the row itself is changed, and what is returned
- * is a part of `row`. A text says why the patch does not fit; then nothing has changed.
+ * is a part of `row`. A text says why the patch does not fit; then nothing has changed. With
+ * `again` the row may have had this patch and some of those that follow: all of them, applied in
+ * their order, make of it what they did, since each says what stands somewhere, and not by how much
+ * it differs.
  */
 export function applyPatch(
   row: Uint8Array,
@@ -114,10 +117,11 @@ export function applyPatch(
   start: number,
   end: number,
   inPlace = false,
+  again = false,
 ): Uint8Array | string {
   try {
     const { baseBytes, edits } = parsePatch(patch, start, end);
-    if (baseBytes !== rowEnd - rowStart) {
+    if (!again && baseBytes !== rowEnd - rowStart) {
       throw new ValueProblem(
         `it is of a row of ${baseBytes} bytes, and this one has ${rowEnd - rowStart}`,
       );

@@ -102,18 +102,20 @@ export class NewestRows {
 
   /**
    * Applies the patches that wait. `find` gives the row that a full key has before all of this;
-   * `refused` is told of keys for which that leads nowhere: they count as deleted.
+   * `refused` is told of keys for which that leads nowhere: they count as deleted. With `again` a
+   * row may have had some of the patches.
    */
   resolve(
     find: (fullKey: Uint8Array) => BaseRow | undefined,
     refused: (fullKey: Uint8Array, why: string) => void,
+    again = false,
   ): void {
     for (const [index, patches] of this.#waiting) {
       const start = this.#start[index] as number;
       const keyBytes = this.#keyBytes[index] as number;
       const key = this.#arena.slice(start, start + keyBytes);
       const base = find(key);
-      const why = base === undefined ? NO_ROW : this.#applyAll(index, key, base, patches);
+      const why = base === undefined ? NO_ROW : this.#applyAll(index, key, base, patches, again);
       if (why === undefined) continue;
       this.#rowBytes[index] = DELETED;
       this.#version[index] = 0;
@@ -128,13 +130,14 @@ export class NewestRows {
     key: Uint8Array,
     base: BaseRow,
     patches: readonly Uint8Array[],
+    again: boolean,
   ): string | undefined {
     if (base.schemaVersion !== this.#version[index]) {
       return otherVersion(this.#version[index] as number, base.schemaVersion);
     }
     let row: Uint8Array = new Uint8Array(base.bytes.subarray(base.start, base.end));
     for (const patch of patches) {
-      const made = applyPatch(row, 0, row.length, patch, 0, patch.length, true);
+      const made = applyPatch(row, 0, row.length, patch, 0, patch.length, true, again);
       if (typeof made === "string") return made;
       row = made;
     }

@@ -25,6 +25,8 @@ export class SpilledRows {
   readonly #output: () => RunOutputOptions;
   /** Where patches are applied to, that this has nothing for. */
   base: FindBase = () => undefined;
+  /** What `base` gives may have had some of the patches. */
+  again = false;
   /** Told of patches that are of no row; without it they are CORRUPT_LOG. */
   refused: (fullKey: Uint8Array, why: string) => void = (fullKey, why) => {
     throw new HoldfastError("CORRUPT_LOG", misfitText(fullKey, why));
@@ -68,7 +70,11 @@ export class SpilledRows {
     const set = await RunSet.open({ disk, directory, storeId: id, runs, files, cache });
     const spilled = new BaseRows([set]);
     try {
-      rows.resolve((key) => (spilled.has(key) ? spilled.find(key) : this.base(key)), this.refused);
+      rows.resolve(
+        (key) => (spilled.has(key) ? spilled.find(key) : this.base(key)),
+        this.refused,
+        this.again,
+      );
     } finally {
       await spilled.release();
     }
