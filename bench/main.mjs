@@ -1,4 +1,5 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
+import { books } from "./books.mjs";
 import { columns } from "./columns.mjs";
 import { durable } from "./durable.mjs";
 import { fill } from "./fill.mjs";
@@ -6,7 +7,7 @@ import { overwrite } from "./overwrite.mjs";
 import { series } from "./series.mjs";
 import { state } from "./state.mjs";
 
-const BENCHES = { durable, state, overwrite, fill, columns, series };
+const BENCHES = { durable, state, overwrite, fill, columns, series, books };
 
 const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
@@ -46,6 +47,10 @@ const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
 
   series     what a series costs: appends of one row and of batches, sealing, reads, bytes a row
     --rows N (default: 1000000; with --quick 100000)  --json FILE
+
+  books      level changes of a recorded tape a second, applied, logged and durable; bytes a level
+    --data DIR         a folder of tapes (default: those in this checkout)
+    --rounds N (default: 10; with --quick 2)  --json FILE
 
   --dir DIR  where to measure (default: .tmp/bench in this checkout)
   --quick    a small part of the samples; for "state" of everything
