@@ -10,6 +10,7 @@ import {
   integer,
   type LevelInput,
   type OpenOptions,
+  type Transaction,
 } from "../../src/index.js";
 import { SimulatedMachine } from "../sim/disk.js";
 import { openOn } from "../support/simulated-store.js";
@@ -166,7 +167,7 @@ test.each([
 });
 
 test("a crossed book is refused whole, also by a snapshot", async () => {
-  const { machine, book, store } = await opened();
+  const { machine, book, store, definition: bookOf } = await opened();
   await machine.run(book.snapshot({ lastId: 100, bids, asks }));
   const levels = book.levels();
   const crossing = update(101, 101, 100, {
@@ -184,6 +185,17 @@ test("a crossed book is refused whole, also by a snapshot", async () => {
     code: "BOOK_CROSSED",
   });
   expect([book.lastId, book.levels()]).toEqual([100, levels]);
+  // Nor does anything of it stay in a transaction that goes on.
+  await machine.run(
+    store.transact((tx) => {
+      expect(() => tx.book(bookOf).update(crossing)).toThrow(/crossed/);
+      expect(() => tx.book(bookOf).snapshot(snapshot)).toThrow(/crossed/);
+      expect([tx.book(bookOf).lastId, tx.book(bookOf).levels()]).toEqual([100, levels]);
+      tx.book(bookOf).update(update(101, 101, 100, { asks: [["102.25", "0"]] }));
+    }),
+  );
+  expect(book.levels().bids).toEqual(levels.bids);
+  expect(book.count("asks")).toBe(1);
   await machine.run(store.close());
 });
 
@@ -192,12 +204,17 @@ test("within a transaction, with rows of tables; taken back with it; checks only
   const check = {
     name: "reads",
     tables: [orders],
-    holds: (tx: { book: (b: ReturnType<typeof definition>) => { clear(): void } }) => {
-      if (writes) tx.book(book).clear();
+    holds: (tx: Pick<Transaction, "book">) => {
+      try {
+        if (writes) tx.book(book).update(update(102, 102, 101, { bids: [["97", "1"]] }));
+      } catch (error) {
+        if (!catches) throw error;
+      }
       return true;
     },
   };
   let writes = false;
+  let catches = false;
   const book = definition("usd-m");
   const machine = new SimulatedMachine({ seed: 1 });
   const options = { books: [book], tables: [orders], checks: [check as never] };
@@ -222,6 +239,10 @@ test("within a transaction, with rows of tables; taken back with it; checks only
   expect(String(store.book(book).best("bids")?.quantity)).toBe("9.000");
   expect(store.book(book).lastId).toBe(101);
   writes = true;
+  catches = true;
+  await machine.run(store.table(orders).put(2, { n: 2 }));
+  catches = false;
+  expect(store.book(book).count("bids")).toBe(2);
   await expect(machine.run(store.table(orders).put(2, { n: 2 }))).rejects.toThrow(/must not write/);
   expect(store.book(book).count("bids")).toBe(2);
   await machine.run(store.close());

@@ -325,6 +325,20 @@ function step(
   return table.patch(key, change);
 }
 
+test("a patch fits a row of the length that it says, and no other", () => {
+  // [7, [1, true]] of [1, false, "abc"]: the second field.
+  const patch = Uint8Array.of(0x92, 7, 0x92, 1, 0xc3);
+  const base = Uint8Array.of(0x93, 1, 0xc2, 0xa3, 97, 98, 99);
+  const made = Uint8Array.of(0x93, 1, 0xc3, 0xa3, 97, 98, 99);
+  const apply = (row: Uint8Array, again = false) =>
+    applyPatch(row, 0, row.length, patch, 0, patch.length, false, again);
+  expect(apply(base)).toEqual(made);
+  const longer = Uint8Array.of(0x93, 1, 0xc2, 0xa4, 97, 98, 99, 100);
+  expect(apply(longer)).toBe("it is of a row of 7 bytes, and this one has 8");
+  expect(apply(longer, true)).toEqual(Uint8Array.of(0x93, 1, 0xc3, 0xa4, 97, 98, 99, 100));
+  expect(apply(Uint8Array.of(0x91, 0xa5, 97, 98, 99, 97, 98))).toBe("the row has no field 1");
+});
+
 test("any bytes are a patch that fits, or a reason; and what is there is never read beyond", () => {
   fc.assert(
     fc.property(
