@@ -1,6 +1,6 @@
 /**
- * The tables that books are kept in, all books of a store in the same three. Rows of tables are what
- * log, runs, views, history, forks and verification know: books need nothing of their own.
+ * The tables that books are kept in, all books of a store in the same three. Rows of tables are
+ * what log, runs, views, history, forks and verification know: books need nothing of their own.
  */
 import { boolean, bytes, defineTable, integer, string } from "../codec/schema.js";
 

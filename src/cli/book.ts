@@ -78,8 +78,8 @@ async function printBook({ definition, book }: StoredBook, flags: Flags): Promis
     return;
   }
   const last = book.lastId === undefined ? "no snapshot yet" : `update ${book.lastId}`;
-  const counts = `${formatNumber(book.count("bids"))} bids, ${formatNumber(book.count("asks"))} asks`;
-  await writeLine(`${definition.name}: ${last}, ${counts}`);
+  const [bidCount, askCount] = [book.count("bids"), book.count("asks")].map(formatNumber);
+  await writeLine(`${definition.name}: ${last}, ${bidCount} bids, ${askCount} asks`);
   const most = Math.max(0, ...[...bids, ...asks].map(({ quantity }) => Number(quantity)));
   const rows = [
     ...asks.toReversed().map((level) => rowOf("ask", level, most)),

@@ -51,7 +51,7 @@ export class RowChecker {
     return this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, end);
   }
 
-  /** What it says by itself; whether it fits the row before it shows where rows are put together. */
+  /** What it says by itself; whether it fits its row shows where rows are put together. */
   #checkPatch(bytes: Uint8Array, operation: LogOperation): string | undefined {
     const { tableId, schemaVersion, keyStart, keyEnd, rowEnd } = operation;
     const wrong = this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, -1);

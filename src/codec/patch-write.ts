@@ -1,4 +1,4 @@
-/** From what a caller wants changed of a row to the row that it makes, and the patch that says so. */
+/** From what a caller wants changed of a row to the row that it makes, and the patch of it. */
 import type { FieldNode, TypeNode } from "./field-types.js";
 import {
   bytesSize,

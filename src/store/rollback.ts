@@ -45,7 +45,7 @@ const TOUCHED_PER_TURN = 256;
 /** If there are more, they are looked at before, but not for ever. */
 const TOUCHED_TURNS_MAX = 64;
 
-/** A series, or a book, stands in several rows that have to agree: all go in the last transaction. */
+/** A series, or a book, is several rows that have to agree: all go in the last transaction. */
 const TOGETHER: ReadonlySet<string> = new Set(
   [...SERIES_TABLES, ...BOOK_TABLES].map(({ name }) => name),
 );

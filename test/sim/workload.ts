@@ -74,9 +74,9 @@ export class Session {
   async operation(): Promise<void> {
     const random = this.random;
     this.noteFlush();
-    const kind = random.below(120);
-    if (kind < 30) this.#put(random.pick(this.tables), random.chance(0.15));
-    else if (kind < 34) this.#patch(random.pick(this.tables), random.chance(0.15));
+    const kind = random.below(126);
+    if (kind >= 120) this.#patch(random.pick(this.tables), random.chance(0.15));
+    else if (kind < 34) this.#put(random.pick(this.tables), random.chance(0.15));
     else if (kind < 42) this.#update(random.pick(this.tables));
     else if (kind < 52) this.#delete(random.pick(this.tables), random.chance(0.15));
     else if (kind < 66) this.#transact(random.chance(0.2), false);
