@@ -130,8 +130,8 @@ describe("what the log gets", () => {
     });
     const [, patched] = await machine.run(collect(store.table(features).history(1)));
     expect(patched).toMatchObject({ before: { seen: 1 }, after: { seen: 3 }, afterIsKnown: true });
-    const { window } = patched?.after as { window: Float64Array };
-    expect(window[90]).toBe(8);
+    const [after] = [patched].map((change) => change?.after);
+    expect((after as { window: Float64Array }).window[90]).toBe(8);
     await machine.run(store.close());
   });
 });
