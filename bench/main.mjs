@@ -1,5 +1,6 @@
 // The benchmarks: `npm run bench -- NAME [options]`. Run them on a machine that does nothing else.
 import { blobs } from "./blobs.mjs";
+import { books } from "./books.mjs";
 import { columns } from "./columns.mjs";
 import { compare } from "./compare.mjs";
 import { durable } from "./durable.mjs";
@@ -16,7 +17,7 @@ import { state } from "./state.mjs";
 import { USAGE } from "./usage.mjs";
 
 const BENCHES = {
-  ...{ durable, state, overwrite, fill, columns, series, blobs, history },
+  ...{ durable, state, overwrite, fill, columns, series, books, blobs, history },
   ...{ peers, promises, compare, profile, growth, render },
 };
 

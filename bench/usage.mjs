@@ -72,6 +72,10 @@ export const USAGE = `npm run bench -- NAME [--dir DIR] [--quick] ...
     --docs DIR         a checkout whose documents are written (default: this one)
     --allow-quick      results of --quick too, which are none to show
 
+  books      level changes of a recorded tape a second, applied, logged and durable; bytes a level
+    --data DIR         a folder of tapes (default: those in this checkout)
+    --rounds N (default: 10; with --quick 2)  --json FILE
+
   blobs      a model: durable beside the device, the event loop meanwhile, after an update of 1 % and
              of all of its weights, and read back
     --mebibytes N (default: 128; with --quick 16)  --rounds N (default: 3)  --json FILE  --check

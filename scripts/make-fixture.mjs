@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { open } = await import(pathToFileURL(join(root, "dist", "index.js")).href);
-const { annotate, annotationsOf, everything, modelOf, pairs, fill, stateOf } = await import(
+const { annotate, annotationsOf, modelOf, pairs, fill, patch, stateOf, tablesOf } = await import(
   "../test/fixtures/tables.mjs"
 );
 
@@ -24,6 +24,7 @@ function versionIn(folder) {
   return /^export const [A-Z]+_FORMAT_VERSION = (\d+);$/m.exec(source)[1];
 }
 
+const tables = tablesOf(Number(versionIn("log")));
 const name = `v${versionIn("log")}-${versionIn("manifest")}`;
 const target = join(root, "test", "fixtures", name);
 if (existsSync(target)) {
@@ -33,7 +34,7 @@ if (existsSync(target)) {
 const work = join(root, ".tmp", name);
 rmSync(work, { recursive: true, force: true });
 const options = {
-  tables: [everything, pairs],
+  tables,
   environment: "fixture",
   writerId: "make-fixture",
   backend: "portable",
@@ -69,14 +70,18 @@ const snapshots = {};
 // Runs of two tiers, a few archives, and segments that are used again.
 for (let round = 1; round <= 9; round++) {
   await fill(store);
+  await patch(store, 20);
   await quiet();
+  // Of rows that runs have.
+  await patch(store, 7);
   if (round % 4 !== 0) continue;
   // A tail of log for the snapshot to keep.
   for (let n = 0; n < 20; n++) await store.table(pairs).put(["tail", n], { n: round });
   const { name: snapshot } = await store.snapshot(`round-${round}`);
-  snapshots[snapshot] = stateOf(store);
+  snapshots[snapshot] = stateOf(store, tables);
 }
 await fill(store);
+await patch(store, 33);
 await annotate(store);
 // The second one is the difference to the first, and part of what is in packs is of no use.
 for (const seed of [1, 2, 3]) await store.blobs.put("model", modelOf(seed));
@@ -85,7 +90,7 @@ await store.blobs.drop("model", { version: 2 });
 await store.blobs.collect();
 await quiet();
 copyStore("crashed");
-const expected = stateOf(store);
+const expected = stateOf(store, tables);
 const annotations = await annotationsOf(store);
 await store.close();
 copyStore("closed");

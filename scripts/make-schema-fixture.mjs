@@ -1,20 +1,29 @@
 // Writes a store whose tables went from version to version to test/fixtures/schemas-<generation>,
 // with what must be read from it beside. To be run once for each new generation of what the
 // description of a schema can say: fixtures are never rewritten.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { open } = await import(pathToFileURL(join(root, "dist", "index.js")));
-const { SCHEMA_GENERATION } = await import(
-  pathToFileURL(join(root, "dist", "codec", "schema-description.js"))
-);
-const { accounts1, accounts2, orders1, orders2, orders3, orderOf, stateOf } = await import(
-  "../test/fixtures/schemas.mjs"
-);
+/** The built package does not tell it. */
+const source = readFileSync(join(root, "src", "codec", "schema-description.ts"), "utf8");
+const generation = /^export const SCHEMA_GENERATION = (\d+);$/m.exec(source)[1];
+const known = await import("../test/fixtures/schemas.mjs");
 
-const name = `schemas-${SCHEMA_GENERATION}`;
+const { accounts1, accounts2, orders1, orders2, orders3, orderOf, stateOf } = known;
+const { addFeatures, features } = known;
+
+const name = `schemas-${generation}`;
 const target = join(root, "test", "fixtures", name);
 if (existsSync(target)) {
   console.error(`${target} is there already: what a released version wrote is never rewritten`);
@@ -36,7 +45,8 @@ await store.table(accounts1).put("a", { balance: 7 });
 await store.flush();
 await store.snapshot("first");
 await store.close();
-store = await open(work, { ...options, tables: [orders2, accounts2] });
+store = await open(work, { ...options, tables: [orders2, accounts2, features] });
+await addFeatures(store);
 for (let i = 15; i < 25; i++) {
   const row = { quantity: BigInt(i), price: i / 8, parent: null, legs: [{ amount: `${i}.5` }] };
   await store.table(orders2).put(i, row);

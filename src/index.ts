@@ -2,15 +2,40 @@
 export { type ErrorCode, type ErrorData, HoldfastError, isHoldfastError } from "./base/errors.js";
 export type { Dtype, TensorInfo, TensorInput } from "./blobs/tensors.js";
 export type { BlobVersion } from "./blobs/versions.js";
-export { Decimal } from "./codec/decimal.js";
 export {
+  type BookDefinition,
+  type BookDialect,
+  type BookOptions,
+  defineBook,
+} from "./books/definition.js";
+export type {
+  BookSnapshot,
+  BookUpdate,
+  LevelInput,
+  LevelsInput,
+  ScaledLevels,
+} from "./books/input.js";
+export type {
+  BookLevel,
+  BookLevels,
+  BookSideName,
+  BookTop,
+  ReadBook,
+} from "./books/reader.js";
+export { Decimal } from "./codec/decimal.js";
+export type { PatchedFields } from "./codec/patch-read.js";
+export {
+  bigInt64Array,
   boolean,
   bytes,
   decimal,
   defineTable,
   enumeration,
+  float32Array,
   float64,
+  float64Array,
   type InputOf,
+  int32Array,
   int64,
   integer,
   type KeyOf,
@@ -26,6 +51,7 @@ export {
   was,
   withDefault,
 } from "./codec/schema.js";
+export { type Slice, type Sliceable, slice } from "./codec/slice.js";
 export type { DiskInfo, PlaceInfo, WriteMethod } from "./disk/disk.js";
 export type { LoggedOperation, LoggedTransaction } from "./history/logged-transaction.js";
 export type { Moment } from "./history/moments.js";
@@ -80,6 +106,7 @@ export type {
   CollectedBlobs,
   PutBlobOptions,
 } from "./store/blobs.js";
+export type { Book, TransactionBook } from "./store/books.js";
 export type { ClosingSignal } from "./store/closing-signals.js";
 export type { ForkInfo } from "./store/fork.js";
 export type { Handover, HandoverOptions, HandoverParty } from "./store/handover.js";
@@ -133,7 +160,7 @@ export type { FieldDifference, RowDifference } from "./store/state-difference.js
 export type { MemoryStats, StoreStats } from "./store/stats.js";
 export type { Store } from "./store/store.js";
 export type { StoreHistory } from "./store/store-history.js";
-export type { ReadTable, Table } from "./store/table.js";
+export type { PatchInput, ReadTable, Table } from "./store/table.js";
 export type { TakeoverOptions } from "./store/takeover.js";
 export type { Change, Transaction } from "./store/transaction-interface.js";
 export type {

@@ -21,6 +21,7 @@ const RANKS: Readonly<Record<string, number>> = {
   snapshot: 4,
   history: 5,
   series: 5,
+  books: 5,
   store: 6,
   "index.ts": 7,
   trading: 8,

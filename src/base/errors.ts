@@ -10,6 +10,8 @@ export const ERROR_CODES = [
   "INVALID_SCHEMA",
   "INVALID_ROW",
   "LATE_ROW",
+  "BOOK_GAP",
+  "BOOK_CROSSED",
   "INVALID_KEY",
   "TOO_LARGE",
   "CHECK_FAILED",
@@ -78,6 +80,7 @@ export interface ErrorData {
   readonly series?: string;
   /** Name of a blob; `version` is then its version. */
   readonly blob?: string;
+  readonly book?: string;
   readonly key?: unknown;
   readonly field?: string;
   /** Version of a table's schema: of the row, where the error is about one. */

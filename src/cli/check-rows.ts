@@ -1,6 +1,7 @@
 /** Do keys and rows decode? By the schemas that the log and the manifest carry. */
 import { toHex } from "../base/bytes.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
+import { decodePatch } from "../codec/patch-read.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { parseSchema, rowsOfSchema, type SchemaDescription } from "../codec/schema-description.js";
@@ -13,6 +14,7 @@ import type { KeyPlace } from "./findings.js";
 import { keyToJson } from "./readable-tables.js";
 
 interface Version {
+  readonly definition: TableDefinition;
   readonly rows: RowCodec<unknown>;
   /** What its rows are like, as one text. */
   readonly shape: string;
@@ -44,8 +46,27 @@ export class RowChecker {
     const { tableId, schemaVersion, keyStart, keyEnd, rowEnd } = operation;
     const { bytes } = record;
     if (operation.kind === OPERATION.delete && rowEnd !== keyEnd) return "a delete has a row";
+    if (operation.kind === OPERATION.patch) return this.#checkPatch(bytes, operation);
     const end = operation.kind === OPERATION.delete ? -1 : rowEnd;
     return this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, end);
+  }
+
+  /** What it says by itself; whether it fits its row shows where rows are put together. */
+  #checkPatch(bytes: Uint8Array, operation: LogOperation): string | undefined {
+    const { tableId, schemaVersion, keyStart, keyEnd, rowEnd } = operation;
+    const wrong = this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, -1);
+    if (wrong !== undefined) return wrong;
+    const table = this.#tables.get(tableId) as KnownTable;
+    const version = table.versions.get(schemaVersion);
+    if (version === undefined) {
+      return `version ${schemaVersion} of table "${table.name}" was never declared`;
+    }
+    try {
+      decodePatch(version.definition, bytes, keyEnd, rowEnd);
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   /** The same for a key and the row of it; `rowEnd` is below zero where it was deleted. */
@@ -126,7 +147,7 @@ export class RowChecker {
     const shape = rowsOfSchema(description as SchemaDescription);
     const known = table.versions.get(version);
     if (known === undefined) {
-      table.versions.set(version, { rows: compileRow(definition), shape });
+      table.versions.set(version, { definition, rows: compileRow(definition), shape });
       return undefined;
     }
     if (known.shape === shape) return undefined;

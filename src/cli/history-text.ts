@@ -73,7 +73,10 @@ export function tableNamed(tables: readonly AnyTable[], name: string): AnyTable 
 export function asJson(value: unknown): Json {
   if (value === undefined || value === null) return null;
   if (value instanceof Decimal || typeof value === "bigint") return String(value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+  }
   if (Array.isArray(value)) return value.map(asJson);
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value !== "object") return value as Json;

@@ -74,14 +74,14 @@ const COLUMNS = [
 ];
 
 function toJson(change: RowChange, causes: readonly LoggedTransaction[] | undefined) {
-  const { sequence, timeMicros, writer, before, beforeIsKnown, after } = change;
+  const { sequence, timeMicros, writer, before, beforeIsKnown, after, afterIsKnown } = change;
   return {
     sequence,
     ...timeOf(timeMicros),
     writer,
     ...annotationIn(change),
     ...(beforeIsKnown ? { before: asJson(before) } : {}),
-    after: asJson(after),
+    ...(afterIsKnown ? { after: asJson(after) } : {}),
     ...(causes !== undefined && { causes: causes.map(causeJson) }),
   };
 }
@@ -104,7 +104,8 @@ function causeCells(cause: LoggedTransaction): string[] {
   return [String(sequence), formatTime(timeMicros), writer, `← ${done}`, why];
 }
 
-function textOf({ before, beforeIsKnown, after }: RowChange): string {
+function textOf({ before, beforeIsKnown, after, afterIsKnown }: RowChange): string {
+  if (!afterIsKnown) return "patched: what it was before is not kept";
   if (after === undefined) return "deleted";
   if (before === undefined) return `${beforeIsKnown ? "new" : "put"} ${asText(after)}`;
   const fields = fieldsThatDiffer(before, after);

@@ -162,6 +162,7 @@ function formatOperation({
   version,
   key,
   row,
+  fields,
   problem,
   schema,
 }: ReadableOperation) {
@@ -169,6 +170,7 @@ function formatOperation({
   if (operation === "declare") parts.push(`version ${version}`, JSON.stringify(schema));
   else parts.push(JSON.stringify(key));
   if (row !== undefined) parts.push(JSON.stringify(row));
+  if (fields !== undefined) parts.push(JSON.stringify(fields));
   if (problem !== undefined) parts.push(`(${problem})`);
   return parts.join(" ");
 }

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { registerAt } from "./at.js";
 import { registerBackup } from "./backup.js";
 import { registerBlob } from "./blob.js";
+import { registerBook } from "./book.js";
 import { registerCompare } from "./compare.js";
 import { registerDiff } from "./diff.js";
 import { registerDoctor } from "./doctor.js";
@@ -43,6 +44,8 @@ Examples:
                                    draw a time series; --csv and --json print its rows
   holdfast blob put state model model.safetensors
                                    keep a version of a model; blob get gives it back
+  holdfast book state binance.btcusdt --levels 20
+                                   the top of an order book, with bars
   holdfast verify state && echo sound
                                    check every checksum, chain and reference
   holdfast snapshot state before   keep the state as it is now, as "before"
@@ -63,8 +66,8 @@ Examples:
                                    and back, all of them or none
   holdfast doctor state            what durable writes cost in this directory
 
-inspect, log, at, history, diff, tail, series, verify and snapshot --list only read: they need
-neither the lock nor the application, and work on a damaged store and on one in use.
+inspect, log, at, history, diff, tail, series, book, verify and snapshot --list only read: they
+need neither the lock nor the application, and work on a damaged store and on one in use.
 restore and salvage only read the store that they are given. doctor leaves nothing
 behind. Exit codes: 0 sound, 1 damaged or failed, 2 could not look.`;
 
@@ -91,6 +94,7 @@ function makeProgram(): Command {
   registerRollback(program);
   registerSeries(program);
   registerBlob(program);
+  registerBook(program);
   registerSnapshot(program);
   registerRestore(program);
   registerBackup(program);

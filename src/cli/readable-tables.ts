@@ -3,6 +3,8 @@ import { toHex } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import { compileGenericReader, type GenericReader, readWithoutSchema } from "../codec/generic.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
+import { decodePatch, patchToJson } from "../codec/patch-read.js";
+import type { TableDefinition } from "../codec/schema.js";
 import { parseSchema, type SchemaDescription } from "../codec/schema-description.js";
 import { type SchemaHistory, withSchema } from "../codec/schema-history.js";
 import type { Json } from "../codec/value-json.js";
@@ -10,7 +12,7 @@ import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
 import type { Manifest } from "../manifest/format.js";
 
-export type OperationKind = "put" | "delete" | "declare";
+export type OperationKind = "put" | "patch" | "delete" | "declare";
 
 /** One operation as plain JSON. */
 export interface ReadableOperation {
@@ -19,6 +21,8 @@ export interface ReadableOperation {
   readonly version: number;
   readonly key?: Json;
   readonly row?: Json;
+  /** For "patch": what becomes of some fields. */
+  readonly fields?: Json;
   /** For "declare". */
   readonly schema?: Json;
   /** What could not be decoded, and is shown raw. */
@@ -38,10 +42,12 @@ interface State {
   schemas: SchemaHistory;
   key: KeyCodec<unknown> | undefined;
   readonly readers: Map<number, GenericReader>;
+  readonly definitions: Map<number, TableDefinition>;
 }
 
 const KINDS: Readonly<Record<number, OperationKind>> = {
   [OPERATION.put]: "put",
+  [OPERATION.patch]: "patch",
   [OPERATION.delete]: "delete",
   [OPERATION.declare]: "declare",
 };
@@ -90,12 +96,27 @@ export class ReadableTables {
     );
     const base = { operation, table: this.nameOf(raw.tableId), version, key };
     if (operation === "delete") return withProblems(base, problems);
+    if (operation === "patch") {
+      const fields = attempt(
+        problems,
+        () => this.#readPatch(state, record, raw),
+        () => rawRow(record.bytes, raw.keyEnd, raw.rowEnd),
+      );
+      return withProblems({ ...base, fields }, problems);
+    }
     const row = attempt(
       problems,
       () => this.#readerOf(state, version)(record.bytes, raw.keyEnd, raw.rowEnd),
       () => rawRow(record.bytes, raw.keyEnd, raw.rowEnd),
     );
     return withProblems({ ...base, row }, problems);
+  }
+
+  #readPatch(state: State | undefined, { bytes }: LogRecord, raw: LogOperation): Json {
+    const { schemaVersion: version, keyEnd, rowEnd } = raw;
+    const definition = state?.definitions.get(version);
+    if (definition === undefined) throw undeclared(`version ${version} of its table`);
+    return patchToJson(definition, decodePatch(definition, bytes, keyEnd, rowEnd));
   }
 
   #readDeclaration(record: LogRecord, raw: LogOperation): ReadableOperation {
@@ -124,10 +145,12 @@ export class ReadableTables {
         schemas: [],
         key: compileKey<unknown>(definition.key),
         readers: new Map<number, GenericReader>(),
+        definitions: new Map<number, TableDefinition>(),
       };
       this.#tables.set(id, state);
       if (!state.readers.has(definition.version)) {
         state.readers.set(definition.version, compileGenericReader(schema));
+        state.definitions.set(definition.version, definition);
       }
       state.schemas = withSchema(state.schemas, schema);
       return undefined;

@@ -4,7 +4,7 @@
  */
 import { errnoCode, isHoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
-import { type LogRecord, walkOperations, walkRecords } from "../log/record.js";
+import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";
 import type { ManifestArchive } from "../manifest/format.js";
 import { archiveFileName } from "../snapshot/archive-format.js";
 import { readArchive } from "../snapshot/read-archive.js";
@@ -36,6 +36,8 @@ export interface LogReadingOptions {
   readonly directory: string;
   /** A transaction of the state, as it is read. */
   readonly onRecord: (record: LogRecord) => void;
+  /** A patch that is none of the row which its key has. */
+  readonly onMisfit: (bytes: Uint8Array, operation: LogOperation, why: string) => void;
   /** One behind the first gap. */
   readonly onBeyond: (record: LogRecord) => void;
 }
@@ -190,7 +192,8 @@ export class SalvageLog {
     onRecord(record);
     walkOperations(record, (operation) => {
       if (operation.kind !== OPERATION.declare) {
-        rows.set(bytes, operation, operation.kind === OPERATION.put);
+        const misfit = rows.set(bytes, operation);
+        if (misfit !== undefined) this.#o.onMisfit(bytes, operation, misfit);
         return;
       }
       const { tableId, keyEnd, rowEnd } = operation;

@@ -104,6 +104,8 @@ class Salvage {
   readonly #tables: RestoredTables;
   readonly #readable: ReadableTables;
   #firstBeyond = 0;
+  /** Keys whose patches could not be applied, as text. */
+  readonly #misfits = new Set<string>();
   #lastBeyond = 0;
 
   constructor(
@@ -161,7 +163,7 @@ class Salvage {
     const wantedFrom = all
       ? 1
       : Math.min(runsThrough + 1, ...damaged.map(({ firstSequence }) => firstSequence));
-    return new SalvageLog({
+    const made = new SalvageLog({
       store: this.#store,
       source: this.#source,
       wantedFrom,
@@ -169,8 +171,30 @@ class Salvage {
       tables: this.#tables,
       directory: this.#options.to,
       onRecord: (record) => this.#learn(record),
+      onMisfit: (bytes, { tableId, keyStart, keyEnd }, why) => {
+        const fullKey = new Uint8Array(2 + keyEnd - keyStart);
+        fullKey.set([tableId >>> 8, tableId & 0xff]);
+        fullKey.set(bytes.subarray(keyStart, keyEnd), 2);
+        this.#takeMisfit(fullKey, why);
+      },
       onBeyond: (record) => this.#takeBeyond(record),
     });
+    // The log that is read may begin before the newest runs do.
+    rows.log.again = true;
+    rows.log.base = (fullKey) => rows.findBelow(fullKey, made.from);
+    rows.log.refused = (fullKey, why) => this.#takeMisfit(fullKey, why);
+    return made;
+  }
+
+  /** What was changed of a row that is not there: none of what it was is proven any more. */
+  #takeMisfit(fullKey: Uint8Array, why: string): void {
+    const text = toHex(fullKey);
+    if (this.#misfits.has(text)) return;
+    this.#misfits.add(text);
+    const { table, key } = new RowChecker({ tables: this.#tables.all }).describe(fullKey);
+    const problem = `a patch of it cannot be applied: ${why}`;
+    if (this.#badRows.length < BAD_ROWS_MAX) this.#badRows.push({ table, key, problem });
+    this.#older.add({ table, key, problem });
   }
 
   #learn(record: LogRecord): void {

@@ -47,7 +47,7 @@ export class TailRows {
     if (kind === OPERATION.declare) return;
     const { buffer, byteOffset } = record.bytes;
     const key = Buffer.from(buffer, byteOffset + keyStart, keyEnd - keyStart).toString("latin1");
-    this.#keys.set(tablePrefix(tableId) + key, kind === OPERATION.put);
+    this.#keys.set(tablePrefix(tableId) + key, kind !== OPERATION.delete);
   }
 }
 

@@ -62,6 +62,7 @@ function jsonOf(transaction: LoggedTransaction): string {
       table: operation.table,
       ...(operation.kind !== "declare" && { key: asJson(operation.key) }),
       ...(operation.kind === "put" && { row: asJson(operation.row) }),
+      ...(operation.kind === "patch" && { fields: asJson(operation.fields) }),
     })),
   });
 }
@@ -77,5 +78,6 @@ function operationText(operation: LoggedOperation): string {
   const { kind, table } = operation;
   if (kind === "declare") return `declare ${table} version ${operation.version}`;
   const name = `${kind} ${table} ${asText(operation.key)}`;
+  if (kind === "patch") return `${name} ${asText(operation.fields)}`;
   return kind === "put" ? `${name} ${asText(operation.row)}` : name;
 }

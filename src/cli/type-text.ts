@@ -8,6 +8,13 @@ export function typeText(type: TypeDescription): string {
       return `decimal(${type.scale})`;
     case "float64":
       return type.allowNonFinite ? "float64 with NaN and infinities" : "float64";
+    case "array": {
+      const { element, length, lengthMax } = type;
+      if (length !== undefined) return `${length} numbers of ${element}`;
+      return lengthMax === undefined
+        ? `numbers of ${element}`
+        : `at most ${lengthMax} numbers of ${element}`;
+    }
     case "enumeration":
       return type.values.join(" | ");
     case "list":

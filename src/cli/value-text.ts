@@ -10,12 +10,19 @@ import { NumberText, parseJson } from "./json-text.js";
 
 const INTEGER = /^-?(?:0|[1-9][0-9]*)$/;
 const PLAIN = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/;
+const FLOAT: TypeNode = { kind: "float64", allowNonFinite: true };
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 /** The value of what `parseJson` gave, to be normalised. Throws ValueProblem. */
 export function valueFrom(type: TypeNode, json: unknown): unknown {
   if (json instanceof NumberText) return numberOf(type, json.text);
   switch (type.kind) {
+    case "array":
+      if (!Array.isArray(json)) return fromJson(type, json);
+      return fromJson(
+        type,
+        json.map((item) => (item instanceof NumberText ? numberIn(type, item.text) : item)),
+      );
     case "nullable":
       return json === null ? null : valueFrom(type.item, json);
     case "list":
@@ -88,6 +95,11 @@ function numberOf(type: TypeNode, text: string): unknown {
   }
 }
 
+/** One of the numbers of an array, as `fromJson` takes it. */
+function numberIn({ element }: Extract<TypeNode, { kind: "array" }>, text: string): unknown {
+  return element === "int64" ? text : numberOf(FLOAT, text);
+}
+
 /** The value of a cell. Throws ValueProblem. */
 export function valueOfCell(type: TypeNode, { text, quoted }: Cell): unknown {
   switch (type.kind) {
@@ -98,6 +110,8 @@ export function valueOfCell(type: TypeNode, { text, quoted }: Cell): unknown {
       return text;
     case "bytes":
       return fromJson(type, text);
+    case "array":
+      return text.startsWith("[") ? valueFrom(type, parseJson(text)) : fromJson(type, text);
     case "boolean":
       if (text === "true" || text === "false") return text === "true";
       throw new ValueProblem(`expected true or false, got ${JSON.stringify(text)}`);

@@ -8,6 +8,12 @@ export type TypeNode =
   | { readonly kind: "string" | "boolean" | "integer" | "int64" | "timestamp" | "bytes" }
   | { readonly kind: "float64"; readonly allowNonFinite: boolean }
   | { readonly kind: "decimal"; readonly scale: number }
+  | {
+      readonly kind: "array";
+      readonly element: "float64" | "float32" | "int32" | "int64";
+      readonly length?: number;
+      readonly lengthMax?: number;
+    }
   | { readonly kind: "enumeration"; readonly values: readonly string[] }
   | { readonly kind: "list" | "map" | "nullable"; readonly item: TypeNode }
   | { readonly kind: "record"; readonly fields: readonly FieldNode[] };
@@ -115,6 +121,56 @@ export function decimal(scale: number): FieldType<Decimal, Decimal | string, fal
 /** Bytes; copied on the way in and on the way out. */
 export function bytes(): FieldType<Uint8Array, Uint8Array, false> {
   return new FieldType({ kind: "bytes" });
+}
+
+export interface ArrayOptions {
+  /** Exactly so many numbers. */
+  readonly length?: number;
+  /** At most so many. */
+  readonly lengthMax?: number;
+}
+
+/**
+ * Doubles side by side, each to the last bit: NaN with any payload, -0 and the infinities too. As
+ * bytes are, it is copied on the way in and on the way out. `patch` changes a part of it.
+ */
+export function float64Array(
+  options: ArrayOptions = {},
+): FieldType<Float64Array, Float64Array, false> {
+  return new FieldType(arrayNode("float64", options));
+}
+
+/** The same of floats of 32 bits. */
+export function float32Array(
+  options: ArrayOptions = {},
+): FieldType<Float32Array, Float32Array, false> {
+  return new FieldType(arrayNode("float32", options));
+}
+
+/** The same of signed integers of 32 bits. */
+export function int32Array(options: ArrayOptions = {}): FieldType<Int32Array, Int32Array, false> {
+  return new FieldType(arrayNode("int32", options));
+}
+
+/** The same of signed integers of 64 bits. */
+export function bigInt64Array(
+  options: ArrayOptions = {},
+): FieldType<BigInt64Array, BigInt64Array, false> {
+  return new FieldType(arrayNode("int64", options));
+}
+
+/** Its lengths are checked by `defineTable`, as all nodes are. */
+function arrayNode(
+  element: "float64" | "float32" | "int32" | "int64",
+  options: ArrayOptions,
+): TypeNode {
+  const { length, lengthMax } = options ?? {};
+  return {
+    kind: "array",
+    element,
+    ...(length !== undefined && { length }),
+    ...(lengthMax !== undefined && { lengthMax }),
+  };
 }
 
 /** One of a closed set of strings, stored as its place among them: add new ones at the end. */

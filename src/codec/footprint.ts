@@ -62,6 +62,7 @@ function valueBytes(type: TypeNode): number {
     case "decimal":
       return DECIMAL_BYTES;
     case "bytes":
+    case "array":
       return BUFFER_BYTES;
     case "nullable":
       return valueBytes(type.item);

@@ -16,6 +16,10 @@ export interface Cursor {
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Moves over `length` bytes; the position before them. */
+export function skipBytes(cursor: Cursor, length: number): number {
+  return take(cursor, length);
+}
+
 function take(cursor: Cursor, length: number): number {
   const { position } = cursor;
   if (length > cursor.end - position) throw new ValueProblem("the bytes end within it");
@@ -182,14 +186,18 @@ function readLongText(source: Uint8Array, at: number, length: number): string {
   }
 }
 
+/** The number of bytes that follow. */
+export function readBytesHeader(source: Uint8Array, cursor: Cursor): number {
+  const tag = uint8(source, cursor);
+  if (tag === 0xc4) return uint8(source, cursor);
+  if (tag === 0xc5) return uint16(source, cursor);
+  if (tag === 0xc6) return uint32(source, cursor);
+  throw unexpected("bytes", tag);
+}
+
 /** A copy of the bytes. */
 export function readBytes(source: Uint8Array, cursor: Cursor): Uint8Array {
-  const tag = uint8(source, cursor);
-  let length: number;
-  if (tag === 0xc4) length = uint8(source, cursor);
-  else if (tag === 0xc5) length = uint16(source, cursor);
-  else if (tag === 0xc6) length = uint32(source, cursor);
-  else throw unexpected("bytes", tag);
+  const length = readBytesHeader(source, cursor);
   const at = take(cursor, length);
   return new Uint8Array(source.subarray(at, at + length));
 }

@@ -14,7 +14,7 @@ export interface RowContext {
 
 /** The codec of the rows of one version of one table. */
 export interface RowCodec<Row, Input = Row> {
-  /** A field, at any depth, holds bytes: the only values that cannot be frozen. */
+  /** A field, at any depth, holds bytes or a typed array: what cannot be frozen. */
   readonly hasBytes: boolean;
 
   /**
@@ -90,7 +90,7 @@ function rowCodec<Row, Input>(
   });
 }
 
-function refusedInput(error: unknown, { table, key }: RowContext): unknown {
+export function refusedInput(error: unknown, { table, key }: RowContext): unknown {
   if (!(error instanceof ValueProblem)) return error;
   const field = error.path.slice(1);
   const place = `table "${table}", key ${inspectKey(key)}`;
@@ -122,6 +122,7 @@ function refusedBytes(error: unknown, table: TableDefinition, offset: number): u
 function holdsBytes(type: TypeNode): boolean {
   switch (type.kind) {
     case "bytes":
+    case "array":
       return true;
     case "nullable":
     case "list":

@@ -1,10 +1,17 @@
 /** What makes a legal schema. Every function throws INVALID_SCHEMA naming table and field. */
 import { HoldfastError } from "../base/errors.js";
-import { FIELDS_MAX, KEY_PARTS_MAX, NAME_BYTES_MAX, NESTING_MAX } from "../base/limits.js";
+import {
+  FIELDS_MAX,
+  KEY_PARTS_MAX,
+  NAME_BYTES_MAX,
+  NESTING_MAX,
+  ROW_BYTES_MAX,
+} from "../base/limits.js";
 import { DECIMAL_SCALE_MAX } from "./decimal.js";
 import type { FieldNode, TypeNode } from "./field-types.js";
 import type { KeyNode } from "./schema.js";
 import { isWellFormed, show } from "./text.js";
+import { ARRAY_ELEMENTS, type ArrayNode } from "./typed-arrays.js";
 import { compileValue, ValueProblem } from "./value.js";
 
 /** Versions of one table: a version is a uint16 in a record. */
@@ -163,6 +170,8 @@ function checkType(table: string, path: string, type: unknown, depth: number): T
       return Object.freeze({ kind: "float64", allowNonFinite: node.allowNonFinite === true });
     case "decimal":
       return checkDecimal(table, path, node.scale);
+    case "array":
+      return checkArray(table, path, node);
     case "enumeration":
       return checkEnumeration(table, path, node.values);
     case "list":
@@ -194,6 +203,30 @@ function checkDecimal(table: string, path: string, scale: number): TypeNode {
     path,
     `the scale of a decimal is an integer from 0 to ${DECIMAL_SCALE_MAX}, got ${show(scale)}`,
   );
+}
+
+function checkArray(table: string, path: string, node: ArrayNode): TypeNode {
+  const { element, length, lengthMax } = node;
+  if (!ARRAY_ELEMENTS.includes(element)) {
+    const known = ARRAY_ELEMENTS.join(", ");
+    throw schemaError(table, path, `elements of an array are ${known}, got ${show(element)}`);
+  }
+  for (const [name, value] of Object.entries({ length, lengthMax })) {
+    if (value === undefined || (Number.isInteger(value) && value >= 0 && value <= ROW_BYTES_MAX)) {
+      continue;
+    }
+    const what = `${name} of an array is an integer from 0 to ${ROW_BYTES_MAX}`;
+    throw schemaError(table, path, `${what}, got ${show(value)}`);
+  }
+  if (length !== undefined && lengthMax !== undefined) {
+    throw schemaError(table, path, "an array has a length or a lengthMax, not both");
+  }
+  return Object.freeze({
+    kind: "array",
+    element,
+    ...(length !== undefined && { length }),
+    ...(lengthMax !== undefined && { lengthMax }),
+  });
 }
 
 function checkEnumeration(table: string, path: string, values: readonly string[]): TypeNode {

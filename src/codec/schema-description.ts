@@ -13,6 +13,7 @@ export type TypeDescription =
   | { readonly kind: "string" | "boolean" | "integer" | "int64" | "timestamp" | "bytes" }
   | { readonly kind: "float64"; readonly allowNonFinite?: true }
   | { readonly kind: "decimal"; readonly scale: number }
+  | Extract<TypeNode, { readonly kind: "array" }>
   | { readonly kind: "enumeration"; readonly values: readonly string[] }
   | { readonly kind: "list" | "map" | "nullable"; readonly item: TypeDescription }
   | { readonly kind: "record"; readonly fields: readonly FieldDescription[] };
@@ -34,6 +35,8 @@ export interface SchemaDescription {
   readonly fields: readonly FieldDescription[];
   /** Fields of the version before that were given up. */
   readonly drops?: readonly string[];
+  /** The log may hold patches of its rows, and merges rewrite none of them. */
+  readonly patches?: true;
   /** Rows of the version before become those of this one by the code's `up`, not by the rules. */
   readonly up?: true;
   /** When this was declared there were rows of no other version. */
@@ -50,6 +53,7 @@ export function describeSchema(table: TableDefinition): SchemaDescription {
     tier: table.tier,
     key: Array.isArray(table.key) ? table.key.map(describeKey) : describeKey(table.key as KeyNode),
     fields: table.fields.map(describeField),
+    ...(table.patches && { patches: true }),
     ...(table.step.drops.length > 0 && { drops: [...table.step.drops] }),
     ...(table.step.up !== undefined && { up: true }),
   };
@@ -74,6 +78,8 @@ function describeType(type: TypeNode): TypeDescription {
       return type.allowNonFinite ? { kind: "float64", allowNonFinite: true } : { kind: "float64" };
     case "decimal":
       return { kind: "decimal", scale: type.scale };
+    case "array":
+      return { ...type };
     case "enumeration":
       return { kind: "enumeration", values: [...type.values] };
     case "list":
@@ -95,7 +101,7 @@ export function parseSchema(json: unknown): TableDefinition {
   const parsed = members(json, "a schema", SCHEMA_MEMBERS);
   const { name, version, tier, key, fields, drops = [] } = parsed;
   checkTableName(name);
-  for (const flag of ["up", "migrated", "back"]) {
+  for (const flag of ["patches", "up", "migrated", "back"]) {
     if (parsed[flag] === undefined || parsed[flag] === true) continue;
     throw schemaError(name, undefined, `${flag} is true or left out, got ${show(parsed[flag])}`);
   }
@@ -107,6 +113,7 @@ export function parseSchema(json: unknown): TableDefinition {
       key: Array.isArray(key) ? key.map(parseKey) : parseKey(key),
       fields: parseFields(fields, 1),
       checks: {},
+      patches: parsed.patches === true,
       drops,
     });
   } catch (error) {
@@ -138,8 +145,8 @@ export function canonicalSchema(description: SchemaDescription): string {
  * of the version before become its own. Throws INVALID_SCHEMA.
  */
 export function rowsOfSchema(description: SchemaDescription): string {
-  const { key, fields } = normalSchema(description);
-  return JSON.stringify({ key, fields: fields.map(withoutWas) });
+  const { key, fields, patches } = normalSchema(description);
+  return JSON.stringify({ key, fields: fields.map(withoutWas), patches });
 }
 
 function withoutWas({ was: _, ...field }: FieldDescription): FieldDescription {
@@ -160,12 +167,12 @@ function typeWithoutWas(type: TypeDescription): TypeDescription {
 }
 
 /** Goes up when a description can say more: each has a store in test/fixtures. */
-export const SCHEMA_GENERATION = 2;
+export const SCHEMA_GENERATION = 3;
 
 /** What a description of a table, and of a field, can say. */
 export const SCHEMA_MEMBERS = [
   ...["name", "version", "tier", "key", "fields"],
-  ...["drops", "up", "migrated", "back"],
+  ...["patches", "drops", "up", "migrated", "back"],
 ];
 export const FIELD_MEMBERS = ["name", "type", "default", "was"];
 
@@ -215,6 +222,9 @@ function parseType(json: unknown, depth: number): TypeNode {
     }
     case "decimal":
       return { kind, scale: members(json, "a decimal", ["kind", "scale"]).scale as number };
+    case "array":
+      // Whether it is one is looked at by `makeTable`, as for all of them.
+      return members(json, "an array", ["kind", "element", "length", "lengthMax"]) as TypeNode;
     case "enumeration": {
       const { values } = members(json, "an enumeration", ["kind", "values"]);
       if (Array.isArray(values)) return { kind, values };

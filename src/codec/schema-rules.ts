@@ -5,6 +5,7 @@
  */
 import { Decimal } from "./decimal.js";
 import type { TypeNode } from "./field-types.js";
+import type { ArrayNode } from "./typed-arrays.js";
 import { normalizeDecimal } from "./value-normalize.js";
 
 /** By the rules alone; by the `up` of the table; or not at all. */
@@ -28,6 +29,7 @@ export const RULES = {
   "int64 to decimal": "rules",
   "decimal to more digits": "rules",
   "float64 to allowNonFinite": "rules",
+  "typed array with more room": "rules",
   "enumeration with more values": "rules",
   "enumeration to string": "rules",
   "type to nullable": "rules",
@@ -68,6 +70,13 @@ const WIDENINGS: readonly Widening<TypeNode["kind"], TypeNode["kind"]>[] = [
   widening("float64 to allowNonFinite", "float64", "float64", (writer, reader) =>
     !writer.allowNonFinite && reader.allowNonFinite ? same : undefined,
   ),
+  widening("typed array with more room", "array", "array", (writer, reader) =>
+    writer.element === reader.element &&
+    mostOf(writer) <= mostOf(reader) &&
+    reader.length === undefined
+      ? same
+      : undefined,
+  ),
   widening("enumeration with more values", "enumeration", "enumeration", (writer, reader) => {
     const known = new Set(reader.values);
     return writer.values.every((value) => known.has(value)) ? same : undefined;
@@ -82,6 +91,11 @@ function widening<W extends TypeNode["kind"], R extends TypeNode["kind"]>(
   convert: Widening<W, R>["convert"],
 ): Widening<TypeNode["kind"], TypeNode["kind"]> {
   return { rule, from, to, convert } as unknown as Widening<TypeNode["kind"], TypeNode["kind"]>;
+}
+
+/** Numbers that an array of that type can have. */
+function mostOf({ length, lengthMax }: ArrayNode): number {
+  return length ?? lengthMax ?? Number.POSITIVE_INFINITY;
 }
 
 function toDecimal(scale: number): Convert {

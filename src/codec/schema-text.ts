@@ -2,6 +2,7 @@
 import type { FieldNode, TypeNode } from "./field-types.js";
 import type { KeyNode, TableDefinition } from "./schema.js";
 import type { Difference } from "./schema-compare.js";
+import { ARRAYS, type ArrayNode } from "./typed-arrays.js";
 import { toJson } from "./value-json.js";
 
 /** The call that makes a type: "nullable(decimal(8))". */
@@ -11,6 +12,8 @@ export function typeCall(type: TypeNode): string {
       return `decimal(${type.scale})`;
     case "float64":
       return type.allowNonFinite ? "float64({ allowNonFinite: true })" : "float64()";
+    case "array":
+      return arrayCall(type);
     case "enumeration":
       return `enumeration(${JSON.stringify(type.values)})`;
     case "list":
@@ -22,6 +25,13 @@ export function typeCall(type: TypeNode): string {
     default:
       return `${type.kind}()`;
   }
+}
+
+function arrayCall({ element, length, lengthMax }: ArrayNode): string {
+  const name = ARRAYS[element].name;
+  const options = Object.entries({ length, lengthMax }).filter(([, value]) => value !== undefined);
+  const inside = options.map(([option, value]) => `${option}: ${value}`).join(", ");
+  return `${name[0]?.toLowerCase()}${name.slice(1)}(${inside === "" ? "" : `{ ${inside} }`})`;
 }
 
 function fieldLine(field: FieldNode): string {
@@ -40,6 +50,13 @@ function valueText(type: TypeNode, value: unknown): string {
   if (type.kind === "int64") return `${String(value)}n`;
   if (type.kind === "float64") return Object.is(value, -0) ? "-0" : String(value);
   if (type.kind === "bytes") return `Uint8Array.of(${[...(value as Uint8Array)].join(", ")})`;
+  if (type.kind === "array") {
+    const unit = type.element === "int64" ? "n" : "";
+    const items = Array.from(value as Float64Array, (item) =>
+      Object.is(item, -0) ? "-0" : `${item}${unit}`,
+    );
+    return `${ARRAYS[type.element].name}.of(${items.join(", ")})`;
+  }
   if (type.kind === "nullable" && value !== null) return valueText(type.item, value);
   return JSON.stringify(toJson(type, value));
 }

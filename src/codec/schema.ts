@@ -63,6 +63,8 @@ export interface TableDefinition<Key = unknown, Row = unknown, Input = unknown> 
   readonly checks: readonly TableCheck<Key, Row>[];
   /** All rows stay in memory: no read of the table ever waits for the disk. */
   readonly resident: boolean;
+  /** The log may hold patches of its rows: see `TableOptions`. */
+  readonly patches: boolean;
   readonly step: SchemaStep;
   /** Exists for type inference only. */
   readonly [TYPES]?: { readonly key: Key; readonly row: Row; readonly input: Input };
@@ -114,6 +116,12 @@ export interface TableOptions<
    * Default: false, which keeps those that are new or in use.
    */
   readonly resident?: boolean;
+  /**
+   * `patch` logs only what it changes. In return merges leave rows of older versions as they are:
+   * `store.migrate()` rewrites them. A matter of the version, as fields are. Default: false, with
+   * which a patch logs the whole row.
+   */
+  readonly patches?: boolean;
   /** Rules by name: true, or false or a text where a row breaks the rule. */
   readonly checks?: Readonly<
     Record<string, (row: RowOfFields<NoInfer<F>>, key: KeyOfTypes<NoInfer<K>>) => boolean | string>
@@ -141,7 +149,7 @@ export interface TableOptions<
 
 /** A step is that of one version: what is left of a definition that was spread is passed over. */
 const OPTION_NAMES = [
-  ...["name", "version", "tier", "key", "fields", "checks", "resident"],
+  ...["name", "version", "tier", "key", "fields", "checks", "resident", "patches"],
   ...["drops", "previous", "up", "down", "step"],
 ];
 
@@ -158,7 +166,7 @@ export function defineTable<
   options: TableOptions<K, F, PreviousRow, PreviousInput>,
 ): TableDefinition<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>> {
   const { name, version, tier = "critical", key, fields, checks = {}, resident = false } = options;
-  const { drops = [], previous, up, down } = options;
+  const { drops = [], previous, up, down, patches } = options;
   checkTableName(name);
   for (const option of Object.keys(options)) {
     if (OPTION_NAMES.includes(option)) continue;
@@ -172,7 +180,7 @@ export function defineTable<
   const unchecked = { name, version, tier, key: parts, fields: fieldNodes(fields), checks };
   const table = makeTable<KeyOfTypes<K>, RowOfFields<F>, InputOfFields<F>>({
     ...unchecked,
-    ...{ resident, drops, previous, up, down },
+    ...{ resident, patches, drops, previous, up, down },
   });
   checkStep(table);
   return table;
@@ -187,6 +195,7 @@ export interface UncheckedTable {
   readonly fields: readonly FieldNode[];
   readonly checks: Readonly<Record<string, unknown>>;
   readonly resident?: boolean;
+  readonly patches?: unknown;
   readonly drops?: unknown;
   readonly previous?: unknown;
   readonly up?: unknown;
@@ -201,9 +210,10 @@ export function makeTable<Key, Row, Input>(
   checkTableName(name);
   checkVersion(name, table.version);
   checkTier(name, table.tier);
-  const { resident = false } = table;
-  if (typeof resident !== "boolean") {
-    throw new HoldfastError("INVALID_SCHEMA", `table "${name}": resident must be true or false`, {
+  const { resident = false, patches = false } = table;
+  for (const [option, value] of Object.entries({ resident, patches })) {
+    if (typeof value === "boolean") continue;
+    throw new HoldfastError("INVALID_SCHEMA", `table "${name}": ${option} must be true or false`, {
       table: name,
     });
   }
@@ -224,6 +234,7 @@ export function makeTable<Key, Row, Input>(
     fields: checkedFields(name, table.fields),
     checks: Object.freeze(checks),
     resident,
+    patches: patches === true,
     step: Object.freeze({
       drops: checkDrops(name, table.drops ?? []),
       previous: table.previous as TableDefinition | undefined,

@@ -1,9 +1,17 @@
 /**
  * Values as plain JSON, for descriptions of schemas and for tools: decimals and bigints as strings,
- * bytes as base64, timestamps as microseconds, the doubles that JSON lacks as strings.
+ * bytes and typed arrays as base64, timestamps as microseconds, the doubles that JSON lacks as
+ * strings.
  */
 import type { TypeNode } from "./field-types.js";
 import { show } from "./text.js";
+import {
+  ARRAYS,
+  type ArrayNode,
+  arrayOfBytes,
+  type NumberArray,
+  storedBytesOf,
+} from "./typed-arrays.js";
 import { ValueProblem } from "./value-problem.js";
 
 export type Json =
@@ -24,6 +32,8 @@ export function toJson(type: TypeNode, value: unknown): Json {
       return String(value);
     case "bytes":
       return Buffer.from(value as Uint8Array).toString("base64");
+    case "array":
+      return Buffer.from(storedBytesOf(value as NumberArray)).toString("base64");
     case "float64":
       return doubleToJson(value as number);
     case "nullable":
@@ -50,12 +60,13 @@ export function toJson(type: TypeNode, value: unknown): Json {
 export function fromJson(type: TypeNode, json: unknown): unknown {
   switch (type.kind) {
     case "int64":
-      if (typeof json === "string" && /^-?[0-9]{1,19}$/.test(json)) return BigInt(json);
-      throw new ValueProblem(`expected the digits of an integer, got ${show(json)}`);
+      return int64FromJson(json);
     case "bytes":
       return bytesFromJson(json);
+    case "array":
+      return Array.isArray(json) ? numbersFromJson(type, json) : arrayFromJson(type, json);
     case "float64":
-      return ODD_DOUBLES.find((double) => doubleToJson(double) === json) ?? json;
+      return doubleFromJson(json);
     case "nullable":
       return json === null ? null : fromJson(type.item, json);
     case "list":
@@ -88,6 +99,35 @@ function bytesFromJson(json: unknown): Uint8Array {
   // The decoder of the platform skips what is not base64; what it gives back must be the same.
   if (bytes !== undefined && bytes.toString("base64") === json) return new Uint8Array(bytes);
   throw new ValueProblem(`expected bytes as base64, got ${show(json)}`);
+}
+
+function arrayFromJson(type: ArrayNode, json: unknown): NumberArray {
+  return arrayOfBytes(type, bytesFromJson(json));
+}
+
+/** Numbers one by one, as people write them; as int64 and float64 have each. */
+function numbersFromJson(type: ArrayNode, json: readonly unknown[]): NumberArray {
+  const { element } = type;
+  const make = ARRAYS[element];
+  const array = new make(json.length);
+  json.forEach((item, index) => {
+    const value = element === "int64" ? int64FromJson(item) : doubleFromJson(item);
+    const isRight = typeof value === (element === "int64" ? "bigint" : "number");
+    (array as { [index: number]: unknown })[index] = isRight ? value : 0;
+    const kept = (array as { [index: number]: unknown })[index];
+    if (isRight && (element === "float32" || Object.is(kept, value))) return;
+    throw new ValueProblem(`expected a number of a ${make.name}, got ${show(item)}`, `[${index}]`);
+  });
+  return array;
+}
+
+function doubleFromJson(json: unknown): unknown {
+  return ODD_DOUBLES.find((double) => doubleToJson(double) === json) ?? json;
+}
+
+function int64FromJson(json: unknown): bigint {
+  if (typeof json === "string" && /^-?[0-9]{1,19}$/.test(json)) return BigInt(json);
+  throw new ValueProblem(`expected the digits of an integer, got ${show(json)}`);
 }
 
 function isObject(json: unknown): json is Readonly<Record<string, unknown>> {

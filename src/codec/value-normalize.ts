@@ -4,6 +4,7 @@ import { ROW_BYTES_MAX } from "../base/limits.js";
 import { Decimal } from "./decimal.js";
 import type { FieldNode, TypeNode } from "./field-types.js";
 import { isWellFormed, show } from "./text.js";
+import { arrayNormalizer } from "./typed-arrays.js";
 import { ValueProblem } from "./value-problem.js";
 
 type Normalize = (value: unknown) => unknown;
@@ -23,6 +24,8 @@ export function normalizer(type: TypeNode): Normalize {
       return normalizeInt64;
     case "bytes":
       return normalizeBytes;
+    case "array":
+      return arrayNormalizer(type);
     case "float64":
       return type.allowNonFinite ? normalizeAnyFloat : normalizeFloat;
     case "decimal":

@@ -15,6 +15,7 @@ import {
   readString,
   skipNil,
 } from "./msgpack-read.js";
+import { arrayReader } from "./typed-arrays.js";
 import { ValueProblem } from "./value-problem.js";
 
 export type { Cursor } from "./msgpack-read.js";
@@ -35,6 +36,8 @@ export function reader(type: TypeNode): Read {
       return readInt64;
     case "bytes":
       return readBytes;
+    case "array":
+      return arrayReader(type);
     case "float64":
       return type.allowNonFinite ? readFloat64 : readFiniteFloat;
     case "decimal":

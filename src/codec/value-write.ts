@@ -17,6 +17,7 @@ import {
   writeNil,
   writeString,
 } from "./msgpack-write.js";
+import { arraySize, type NumberArray, writeArray } from "./typed-arrays.js";
 
 interface ValueWriter {
   readonly bound: (value: unknown) => number;
@@ -39,6 +40,7 @@ const integer = of<number>({ bound: () => 9, size: integerSize, write: writeInte
 const int64 = of<bigint>({ bound: () => 9, size: bigintSize, write: writeBigint });
 const float64 = of<number>({ bound: () => 9, size: () => 9, write: writeFloat64 });
 const bytes = of<Uint8Array>({ bound: bytesSize, size: bytesSize, write: writeBytes });
+const array = of<NumberArray>({ bound: arraySize, size: arraySize, write: writeArray });
 const decimal = of<Decimal>({ bound: () => 18, size: decimalSize, write: writeDecimal });
 
 /** The writer of a type. */
@@ -57,6 +59,8 @@ export function writer(type: TypeNode): ValueWriter {
       return float64;
     case "bytes":
       return bytes;
+    case "array":
+      return array;
     case "decimal":
       return decimal;
     case "enumeration":

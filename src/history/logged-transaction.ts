@@ -1,5 +1,6 @@
 /** A transaction of the log, as callers see it. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { PatchedFields } from "../codec/patch-read.js";
 import { type Annotation, annotationOf } from "../log/annotation.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations } from "../log/record.js";
@@ -13,6 +14,15 @@ export type LoggedOperation =
       readonly version: number;
       readonly key: unknown;
       readonly row: StoredRow;
+    }
+  /** Some fields of a row became others; what it became is in `history` and in states after it. */
+  | {
+      readonly kind: "patch";
+      readonly table: string;
+      readonly version: number;
+      readonly key: unknown;
+      /** Each with its new value; of bytes and typed arrays a list of the slices that changed. */
+      readonly fields: PatchedFields;
     }
   | { readonly kind: "delete"; readonly table: string; readonly key: unknown }
   /** A table, or a version of one, became known. */
@@ -77,6 +87,10 @@ function decodeOperation(
   if (kind === OPERATION.declare) return { kind: "declare", table: name, version };
   const key = tables.decodeKey(table, bytes, keyStart, keyEnd);
   if (kind === OPERATION.delete) return { kind: "delete", table: name, key };
+  if (kind === OPERATION.patch) {
+    const fields = tables.decodePatch(table, version, bytes, keyEnd, rowEnd);
+    return { kind: "patch", table: name, version, key, fields };
+  }
   const row = tables.decodeRow(table, version, bytes, keyEnd, rowEnd);
   return { kind: "put", table: name, version, key, row };
 }

@@ -4,6 +4,7 @@
  */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
+import { decodePatch, type PatchedFields } from "../codec/patch-read.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { parseSchema } from "../codec/schema-description.js";
@@ -71,15 +72,31 @@ export class StoredTables {
     end: number,
   ): StoredRow {
     return decoded(table, () => {
-      const stored = table.versions.get(version);
-      if (stored === undefined) {
-        const what = `version ${version} of table "${table.name}" was never declared`;
-        throw new HoldfastError("CORRUPT_LOG", what, { table: table.name });
-      }
+      const stored = versionOf(table, version);
       stored.codec ??= compileRow<StoredRow, StoredRow>(stored.definition as never);
       return stored.codec.decode(bytes, start, end);
     });
   }
+
+  /** Throws CORRUPT_LOG. */
+  decodePatch(
+    table: StoredTable,
+    version: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): PatchedFields {
+    return decoded(table, () =>
+      decodePatch(versionOf(table, version).definition, bytes, start, end),
+    );
+  }
+}
+
+function versionOf(table: StoredTable, version: number): StoredVersion {
+  const stored = table.versions.get(version);
+  if (stored !== undefined) return stored;
+  const what = `version ${version} of table "${table.name}" was never declared`;
+  throw new HoldfastError("CORRUPT_LOG", what, { table: table.name });
 }
 
 function decoded<T>(table: StoredTable, decode: () => T): T {

@@ -5,9 +5,9 @@
 import { getUint53, setUint53, viewOf } from "../base/bytes.js";
 import type { Checksum } from "../disk/disk.js";
 
-export const LOG_FORMAT_VERSION = 2;
+export const LOG_FORMAT_VERSION = 3;
 
-/** Segments of these are read; those of version 1 are of before transactions were annotated. */
+/** Annotations came with version 2, patches with 3. What is older is read as it is. */
 const LOG_FORMAT_VERSION_MIN = 1;
 
 /** "HFSG" and "HFRM" as little-endian uint32. */
@@ -87,6 +87,8 @@ export const OPERATION = {
   declare: 3,
   /** What the transaction says of itself: no table, no key; only ever the first operation. */
   annotate: 4,
+  /** What changes of a row: key, and a patch of the row that the key has, of the same version. */
+  patch: 5,
 } as const;
 
 /** Writes an operation's header; three stores, since this is done for every row. */

@@ -115,7 +115,7 @@ export function walkOperations(
     operation.keyEnd = operation.keyStart + keyBytes;
     operation.rowEnd = operation.keyEnd + rowBytes;
     const { kind } = operation;
-    if (kind < OPERATION.put || kind > OPERATION.annotate) {
+    if (kind < OPERATION.put || kind > OPERATION.patch) {
       return `operation kind ${kind} is unknown`;
     }
     if (keyBytes > KEY_BYTES_MAX || rowBytes > ROW_BYTES_MAX) return "an operation is too large";

@@ -24,6 +24,8 @@ export interface Version {
   end: number;
   /** Of the table, in which the row is. */
   schemaVersion: number;
+  /** The same of what log or run have of it; another one where the row was upgraded since. */
+  storedVersion: number;
   /** Memory it is thought to take, in bytes. */
   size: number;
   /** What was there before, where a view may ask for it. */
@@ -38,6 +40,7 @@ export class Entry<K> implements Version {
   start = 0;
   end = 0;
   schemaVersion = 0;
+  storedVersion = 0;
   size = 0;
   older: Version | undefined;
   /** Asked for since the sweep last came by. */

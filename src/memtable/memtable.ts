@@ -118,6 +118,7 @@ export class Memtable<K> {
     entry.row = row;
     entry.bytes = undefined;
     entry.schemaVersion = this.schemaVersion;
+    entry.storedVersion = this.schemaVersion;
     this.#relieve();
   }
 
@@ -138,6 +139,7 @@ export class Memtable<K> {
     entry.start = start;
     entry.end = end;
     entry.schemaVersion = schemaVersion;
+    entry.storedVersion = schemaVersion;
   }
 
   /** The transaction `sequence` deleted a key: remembered, since a run may hold it. */
@@ -160,6 +162,7 @@ export class Memtable<K> {
     entry.sequence = FROM_RUN;
     entry.row = row;
     entry.schemaVersion = schemaVersion;
+    entry.storedVersion = schemaVersion;
     entry.size = sizeOfRow(this.footprint, encodedBytes);
     this.#entries.set(mapKey, entry);
     this.#account(entry.size);
@@ -189,8 +192,7 @@ export class Memtable<K> {
     }
     this.#live += Number(isLive(version)) - Number(isLive(entry));
     this.#account(totalSize(version) - totalSize(entry));
-    const { sequence, row, bytes, start, end, schemaVersion, size, older } = version;
-    Object.assign(entry, { sequence, row, bytes, start, end, schemaVersion, size, older });
+    Object.assign(entry, copyOf(version, version.older));
   }
 
   // ---- views -----------------------------------------------------------------------------------
@@ -326,8 +328,8 @@ export class Memtable<K> {
 }
 
 function copyOf(version: Version, older: Version | undefined): Version {
-  const { sequence, row, bytes, start, end, schemaVersion, size } = version;
-  return { sequence, row, bytes, start, end, schemaVersion, size, older };
+  const { sequence, row, bytes, start, end, schemaVersion, storedVersion, size } = version;
+  return { sequence, row, bytes, start, end, schemaVersion, storedVersion, size, older };
 }
 
 function totalSize(version: Version): number {

@@ -1,7 +1,9 @@
 /** From the log to a run: the newest row of every key that the tail has changed. */
+import { HoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";
 import type { ReplayPosition } from "../manifest/format.js";
+import { BaseRows, misfitText } from "./base-rows.js";
 import { checkCancelled, describeFailure, type JobContext, pause } from "./context.js";
 import type { FlushJob, FlushResult } from "./jobs.js";
 import { type LoadedFrame, LogCursor } from "./log-cursor.js";
@@ -35,6 +37,7 @@ export async function flush(job: FlushJob, context: JobContext): Promise<FlushRe
   const firstSequence = job.runsThrough + 1;
   const options = { ...job, firstSequence, lastSequence: tail.through };
   return withOutput(options, context, async (output) => {
+    await resolvePatches(tail.rows, job, context);
     await writeRows(tail.rows, job.dropTombstones, output, context);
     const files = await output.finish();
     checkCancelled(context);
@@ -97,19 +100,33 @@ async function readFrames(job: FlushJob, cursor: LogCursor, tail: Tail): Promise
 }
 
 function takeFrame(frame: LoadedFrame, job: FlushJob, cursor: LogCursor, tail: Tail): void {
+  let misfit: string | undefined;
   const visitOperation = (operation: LogOperation): void => {
     tail.operations++;
     if (operation.kind === OPERATION.declare) tail.declarations++;
-    else tail.rows.set(frame.bytes, operation, operation.kind === OPERATION.put);
+    else misfit ??= tail.rows.set(frame.bytes, operation);
   };
   const visit = (record: LogRecord): void => {
     if (record.sequence <= job.runsThrough || record.sequence > job.through) return;
     tail.records++;
-    const wrong = walkOperations(record, visitOperation);
+    const wrong = walkOperations(record, visitOperation) ?? misfit;
     if (wrong !== undefined) throw cursor.corrupt(wrong);
   };
   const wrong = walkRecords(frame.bytes, frame.view, frame.position, frame.header, visit);
   if (wrong !== undefined) throw cursor.corrupt(wrong);
+}
+
+/** What patches are of, and the tail does not have, the runs have. */
+async function resolvePatches(rows: NewestRows, job: FlushJob, context: JobContext): Promise<void> {
+  if (!rows.incomplete) return;
+  const base = await BaseRows.open(context.disk, job.directory, job.storeId, job.base);
+  try {
+    rows.resolve(base.find, (fullKey, why) => {
+      throw new HoldfastError("CORRUPT_LOG", misfitText(fullKey, why));
+    });
+  } finally {
+    await base.release();
+  }
 }
 
 async function writeRows(

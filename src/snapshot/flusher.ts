@@ -1,11 +1,14 @@
 /** Makes a run of the tail whenever replaying it would take too long, or somebody asks. */
-import { HoldfastError } from "../base/errors.js";
+import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { FLUSH_ARENA_BYTES, FLUSH_ARENA_INLINE_BYTES, RUN_FILE_BYTES } from "../base/limits.js";
+import type { SchemaHistory } from "../codec/schema-history.js";
+import type { Manifest } from "../manifest/format.js";
 import { Activity } from "./activity.js";
 import type { BackgroundParts } from "./background.js";
 import { filesFor } from "./file-ids.js";
 import type { FlushJob, FlushResult } from "./jobs.js";
 import { withFlush } from "./publication.js";
+import type { RunsInRange } from "./repair-plan.js";
 import { nextFlush } from "./trigger.js";
 
 interface Waiter {
@@ -75,9 +78,16 @@ export class Flusher {
       return false;
     }
     const job = this.#job();
+    const manifestRuns = host.manifest.state.runs;
     await host.assertOurs();
-    const result = await runner.run(job, signal);
+    const result = await runner.run(job, signal).catch((error: unknown) => {
+      // The runs that it was to look into may have become others meanwhile.
+      const isPast = host.manifest.state.runs !== manifestRuns;
+      if (isPast && job.base.runs.length > 0 && isHoldfastError(error, "MISSING_FILE")) return;
+      throw error;
+    });
     if (signal.aborted) return false;
+    if (result === undefined) return true;
     await publisher.publish((manifest) => withFlush(manifest, result));
     this.#note(job, result);
     if (host.manifest.state.runsThrough >= job.through) this.#due = false;
@@ -109,6 +119,7 @@ export class Flusher {
       fileIds: ids.reserve(filesFor(2 * arenaBytes, fileBytes)),
       fileBytes,
       arenaBytes,
+      base: baseOf(manifest),
     };
   }
 
@@ -129,6 +140,14 @@ export class Flusher {
   #refuse(error: Error): void {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
   }
+}
+
+/** All runs and their files, if the log can have patches. */
+function baseOf({ tables, state, files }: Manifest): RunsInRange {
+  const schemas = tables.flatMap((table) => table.schemas as SchemaHistory);
+  if (!schemas.some(({ patches }) => patches === true)) return { runs: [], files: [] };
+  const named = new Set(state.runs.flatMap((run) => run.files));
+  return { runs: state.runs, files: files.filter(({ id }) => named.has(id)) };
 }
 
 function closed(): HoldfastError {

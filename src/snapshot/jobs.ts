@@ -19,7 +19,7 @@ import type { CopiedLog, LogSource, LogTarget } from "./copy-log.js";
 import type { PortLike } from "./port.js";
 import type { FromPut, ToPut } from "./put-blob.js";
 import type { FromRead, ToRead } from "./read-blob.js";
-import type { RepairSource } from "./repair-plan.js";
+import type { RepairSource, RunsInRange } from "./repair-plan.js";
 import type { RestoreSource, RestoreTarget } from "./snapshot-rows.js";
 import type { HistoryMark } from "./whole-segment.js";
 
@@ -51,6 +51,8 @@ export interface FlushJob extends JobBase {
   readonly fileBytes: number;
   /** Memory for rows; the job stops at the end of the frame that fills it. */
   readonly arenaBytes: number;
+  /** The runs that there are, for patches of what they have; nothing where there can be none. */
+  readonly base: RunsInRange;
 }
 
 export interface FlushResult {

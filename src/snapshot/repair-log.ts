@@ -6,12 +6,13 @@ import { HoldfastError } from "../base/errors.js";
 import { OPERATION } from "../log/format.js";
 import { type LogOperation, type LogRecord, walkOperations, walkRecords } from "../log/record.js";
 import type { ManifestFile, ManifestRun } from "../manifest/format.js";
+import { BaseRows, misfitText } from "./base-rows.js";
 import { checkCancelled, type JobContext, pause } from "./context.js";
 import type { RepairJob } from "./jobs.js";
 import { LogCursor } from "./log-cursor.js";
 import { NewestRows } from "./newest-rows.js";
 import { readArchive } from "./read-archive.js";
-import type { LogPiece } from "./repair-plan.js";
+import type { LogPiece, RunsInRange } from "./repair-plan.js";
 import { withOutput } from "./run-output.js";
 
 export class RepairLog {
@@ -27,6 +28,8 @@ export class RepairLog {
   #next: number;
   #link: number | undefined;
   #fault: string | undefined;
+  /** Why a patch is none of the row before it. */
+  #misfit: string | undefined;
 
   constructor(job: RepairJob, context: JobContext) {
     const { after, through } = job.source;
@@ -122,9 +125,11 @@ export class RepairLog {
     }
     this.#next++;
     const wrong = walkOperations(record, (operation) => this.#take(record.bytes, operation));
-    if (wrong === undefined) return;
+    if (wrong === undefined && this.#misfit === undefined) return;
     const { sequence } = record;
-    throw new HoldfastError("CORRUPT_LOG", `transaction ${sequence}: ${wrong}`, { sequence });
+    throw new HoldfastError("CORRUPT_LOG", `transaction ${sequence}: ${wrong ?? this.#misfit}`, {
+      sequence,
+    });
   };
 
   #take(bytes: Uint8Array, operation: LogOperation): void {
@@ -132,7 +137,7 @@ export class RepairLog {
     const { firstKey, lastKey } = this.#job.file;
     if (compareKey(bytes, operation, firstKey) < 0) return;
     if (compareKey(bytes, operation, lastKey) > 0) return;
-    this.#rows.set(bytes, operation, operation.kind === OPERATION.put);
+    this.#misfit ??= this.#rows.set(bytes, operation);
   }
 
   async #pause(): Promise<void> {
@@ -145,6 +150,7 @@ export class RepairLog {
     const rows = this.#rows;
     if (rows.size === 0) return;
     this.#rows = new NewestRows(this.#job.arenaBytes);
+    await this.#resolve(rows);
     const { bytes } = rows;
     const files = await withOutput(this.outputOptions, this.#context, async (output) => {
       for (const { keyStart, keyEnd, rowEnd, schemaVersion } of rows.sorted()) {
@@ -159,6 +165,30 @@ export class RepairLog {
     const ids = files.map(({ id }) => id);
     const { firstSequence, lastSequence } = this.#job;
     this.runs.unshift({ id: ids[0] as number, tier: 0, firstSequence, lastSequence, files: ids });
+  }
+
+  /** What patches are of stands in what was spilled before, or under all of it. */
+  async #resolve(rows: NewestRows): Promise<void> {
+    if (!rows.incomplete) return;
+    const { directory, storeId, source } = this.#job;
+    const { disk } = this.#context;
+    const open = (where: RunsInRange) => BaseRows.open(disk, directory, storeId, where);
+    const spilled = await open(this);
+    const under = await open(source.under).catch(async (error: unknown) => {
+      await spilled.release();
+      throw error;
+    });
+    try {
+      rows.resolve(
+        (key) => (spilled.has(key) ? spilled.find(key) : under.find(key)),
+        (key, why) => {
+          throw new HoldfastError("MISSING_FILE", misfitText(key, why));
+        },
+      );
+    } finally {
+      await spilled.release();
+      await under.release();
+    }
   }
 
   /** For what is written next: with ids that nothing of this has. */

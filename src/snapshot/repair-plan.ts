@@ -58,6 +58,8 @@ export interface RepairSource {
   readonly log: readonly LogPiece[];
   /** Keys in these get a tombstone if nothing above has them. */
   readonly below: RunsInRange;
+  /** Rows that patches of the log may be of, where they are not in what it is read for. */
+  readonly under: RunsInRange;
 }
 
 export interface RepairPlan {
@@ -107,7 +109,8 @@ export function planRepair(
   const log = piecesOf(manifest, firstSequence - 1, through);
   if (log !== undefined) {
     const after = firstSequence - 1;
-    sources.push({ name: "the log", base: NOTHING, after, through, log, below: NOTHING });
+    const under = runsUnder(manifest, file, holders, bad);
+    sources.push({ name: "the log", base: NOTHING, after, through, log, below: NOTHING, under });
   }
   const below = dropTombstones ? NOTHING : runsBelow(manifest, file, holders);
   if (below.files.every(({ id }) => !bad.has(id))) {
@@ -123,7 +126,8 @@ export function planRepair(
       if (rest === undefined) continue;
       const what = name === undefined ? "the runs of today" : `snapshot "${name}"`;
       const full = rest.length === 0 ? what : `${what} and the log`;
-      sources.push({ name: full, base, after, through: to, log: rest, below });
+      const under = base;
+      sources.push({ name: full, base, after, through: to, log: rest, below, under });
     }
   }
   const best = sources.slice(0, 1 + BASES_MAX);
@@ -164,6 +168,23 @@ function runsBelow(manifest: Manifest, file: ManifestFile, holders: readonly Hol
     for (const one of below.files) files.set(one.id, one);
   }
   return { runs, files: [...files.values()] };
+}
+
+/**
+ * What was before the file's own changes. Not while a merge goes on: what that has finished may
+ * have rows of later on. A patch that finds no row then makes the log no source.
+ */
+function runsUnder(
+  manifest: Manifest,
+  file: ManifestFile,
+  holders: readonly Holder[],
+  bad: ReadonlySet<number>,
+): RunsInRange {
+  if (manifest.merge !== null) return NOTHING;
+  const first = Math.min(...holders.map((one) => runOf(one).firstSequence));
+  const { state, at } = holders.find((one) => runOf(one).firstSequence === first) as Holder;
+  const under = inRange(manifest, file, state.runs.slice(at + 1));
+  return under.files.some(({ id }) => bad.has(id)) ? NOTHING : under;
 }
 
 /** What these runs have between the file's first key and its last one. */

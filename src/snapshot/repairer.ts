@@ -25,6 +25,7 @@ const NO_SOURCE: RepairSource = {
   through: 0,
   log: [],
   below: { runs: [], files: [] },
+  under: { runs: [], files: [] },
 };
 
 export class Repairer {

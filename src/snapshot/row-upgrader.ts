@@ -37,7 +37,9 @@ export class RowUpgrader {
   constructor(tables: readonly ManifestTable[]) {
     for (const { id, schemas } of tables) {
       const inForce = (schemas as SchemaHistory).at(-1);
-      if (schemas.length > 1 && inForce?.back !== true)
+      // A patch that the log has of a row is of the version in which it was written.
+      const isPatched = (schemas as SchemaHistory).some(({ patches }) => patches === true);
+      if (schemas.length > 1 && inForce?.back !== true && !isPatched)
         this.#histories.set(id, schemas as SchemaHistory);
     }
   }

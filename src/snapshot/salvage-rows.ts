@@ -13,9 +13,10 @@ import type { ManifestFile } from "../manifest/format.js";
 import { BlockCache } from "../run/block-cache.js";
 import { runFileName } from "../run/format.js";
 import { RunCursor } from "../run/run-cursor.js";
-import { RunFile } from "../run/run-file.js";
+import { newRowPlace, RunFile } from "../run/run-file.js";
 import { verifyRunFile } from "../run/verify.js";
 import { type JobContext, pause } from "./context.js";
+import type { BaseRow } from "./newest-rows.js";
 import type { RestoredTables } from "./restored-tables.js";
 import { type RunOutputOptions, withOutput } from "./run-output.js";
 import { type BadPlace, salvageFile } from "./salvage-file.js";
@@ -107,6 +108,28 @@ export class RowSalvage {
     this.#layers = layers.map((layer) => ({ ...layer, parts: lostOf(layer, source), open: [] }));
     const { arenaBytes = FLUSH_ARENA_BYTES } = target;
     this.log = new SpilledRows(arenaBytes, context, () => this.#output(1));
+  }
+
+  /**
+   * What patches of the log are of, in the layers below it: the newest row of a key, unless a part
+   * that is lost may have had a newer one which the log, from transaction `from` on, has not.
+   */
+  findBelow(fullKey: Uint8Array, from: number): BaseRow | undefined {
+    const place = newRowPlace();
+    const hash = this.#context.disk.checksum.crc32c(fullKey, 0, fullKey.length);
+    for (const { open, parts } of this.#layers) {
+      for (const file of open) {
+        const { firstKey, lastKey } = file.file;
+        if (Buffer.compare(fullKey, firstKey) < 0 || Buffer.compare(fullKey, lastKey) > 0) continue;
+        if (!file.find(fullKey, fullKey.length, hash, place)) continue;
+        const { block, start, end, schemaVersion } = place;
+        return end < 0 ? undefined : { bytes: block, start, end, schemaVersion };
+      }
+      const mayHide = ({ harmless, firstSequence, place: lost }: LostPart): boolean =>
+        !harmless && from > firstSequence && isWithin(fullKey, lost);
+      if (parts.some(mayHide)) return undefined;
+    }
+    return undefined;
   }
 
   /** Everything that is lost of the layers, harmless or not. */

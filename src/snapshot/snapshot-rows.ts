@@ -16,6 +16,7 @@ import type {
 import { BlockCache } from "../run/block-cache.js";
 import type { RunFile } from "../run/run-file.js";
 import { RunSet } from "../run/run-set.js";
+import { BaseRows } from "./base-rows.js";
 import type { JobContext } from "./context.js";
 import { type LoadedFrame, LogCursor } from "./log-cursor.js";
 import { RestoredTables } from "./restored-tables.js";
@@ -77,6 +78,8 @@ export class SnapshotRows {
       for (let i = 0; i < base.runs.length; i++) {
         for (const file of base.filesOf(i)) this.tables.addFile(file.properties());
       }
+      const below = new BaseRows([base]);
+      this.#tail.base = below.find;
       await this.#readTail();
       const tail = await this.#open(target, storeId, this.#tail.runs, this.#tail.files);
       try {
@@ -144,10 +147,12 @@ export class SnapshotRows {
     const { state, sequence } = this.#source.snapshot;
     const visit = (record: LogRecord): void => {
       if (record.sequence <= state.runsThrough || record.sequence > sequence) return;
+      let misfit: string | undefined;
       const wrong = walkOperations(record, (operation) => {
         if (operation.kind === OPERATION.declare) this.#declare(frame, operation, cursor);
-        else this.#takeRow(frame, operation);
+        else misfit ??= this.#takeRow(frame, operation);
       });
+      if (misfit !== undefined) throw cursor.corrupt(misfit);
       if (wrong !== undefined) throw cursor.corrupt(wrong);
     };
     const { bytes, view, position, header } = frame;
@@ -155,10 +160,10 @@ export class SnapshotRows {
     if (wrong !== undefined) throw cursor.corrupt(wrong);
   }
 
-  #takeRow({ bytes }: LoadedFrame, operation: LogOperation): void {
-    const isPut = operation.kind === OPERATION.put;
-    if (isPut) this.tables.addRow(operation.tableId, operation.schemaVersion);
-    this.#tail.set(bytes, operation, isPut);
+  #takeRow({ bytes }: LoadedFrame, operation: LogOperation): string | undefined {
+    if (operation.kind !== OPERATION.delete)
+      this.tables.addRow(operation.tableId, operation.schemaVersion);
+    return this.#tail.set(bytes, operation);
   }
 
   #declare({ bytes }: LoadedFrame, operation: LogOperation, cursor: LogCursor): void {

@@ -11,6 +11,7 @@ import {
   type StoredVersion,
   versionsOf,
 } from "../blobs/versions.js";
+import { notOpened } from "./blob-reads.js";
 import { checkName, checkNames, checkRange, invalid } from "./option-checks.js";
 
 /** Which versions of a blob stay when there is a new one. Pinned ones stay anyway. */
@@ -129,7 +130,22 @@ export interface BlobTransaction extends WritableBlobTables {
   assertRunning(): void;
 }
 
-export class BlobsInTransaction implements TransactionBlobs {
+/** What blobs need to know: the time, and who is told that one was dropped. */
+export interface BlobWork {
+  readonly nowMicros: () => number;
+  readonly dropped: () => void;
+}
+
+/** Throws INVALID_ARGUMENT where the store was opened without the option `blobs`. */
+export function blobsIn(
+  transaction: BlobTransaction,
+  work: BlobWork | undefined,
+): TransactionBlobs {
+  if (work === undefined) throw notOpened();
+  return new BlobsInTransaction(transaction, work.nowMicros, work.dropped);
+}
+
+class BlobsInTransaction implements TransactionBlobs {
   readonly #transaction: BlobTransaction;
   readonly #nowMicros: () => number;
   readonly #onDropped: () => void;

@@ -12,6 +12,7 @@ import type { SchemaHistory } from "../codec/schema-history.js";
 import type { LogWriter } from "../log/writer.js";
 import type { ManifestTable } from "../manifest/format.js";
 import type { RunSet } from "../run/run-set.js";
+import { BookSet } from "./books.js";
 import { appendDeclarations } from "./declare.js";
 import { planEvolution } from "./evolution.js";
 import type { Layers } from "./layers.js";
@@ -33,6 +34,7 @@ interface PendingHistory {
 export class Catalog {
   readonly layers: Layers;
   readonly series = new SeriesSet();
+  readonly books = new BookSet();
   readonly #byId = new Map<number, TableState>();
   readonly #byName = new Map<string, TableState>();
   readonly #byDefinition = new Map<unknown, TableState>();

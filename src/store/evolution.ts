@@ -70,11 +70,15 @@ function assertSameVersion(
   const description = describeSchema(declared);
   if (rowsOfSchema(stored) !== rowsOfSchema(description)) {
     const { differences } = compareSchemas(parseSchema(stored), declared);
+    const texts = differences.map(differenceText);
+    if ((stored.patches === true) !== declared.patches) {
+      texts.unshift(`stored with patches: ${!declared.patches}, declared with ${declared.patches}`);
+    }
     const which = version === newest ? "both are version" : `the code's definition of version`;
     throw mismatch(
       name,
       `${which} ${version}, but they differ: a changed schema needs a new version ` +
-        `(${differences.map(differenceText).join("; ")})`,
+        `(${texts.join("; ")})`,
       version,
     );
   }

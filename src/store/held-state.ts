@@ -1,4 +1,6 @@
 /** A whole state that nobody writes, held open: tables, and the runs they are read from. */
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { RunSet } from "../run/run-set.js";
 import type { SeriesDefinition } from "../series/definition.js";
@@ -34,6 +36,10 @@ export class HeldState {
 
   get blobs(): ReadBlobs {
     return this.#view.blobs;
+  }
+
+  book(definition: BookDefinition): ReadBook {
+    return this.#view.book(definition);
   }
 
   close(): Promise<void> {

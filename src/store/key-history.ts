@@ -1,5 +1,7 @@
 /** What became of one key, transaction by transaction. */
 
+import { HoldfastError } from "../base/errors.js";
+import { applyPatch } from "../codec/row-patch.js";
 import type { LogSource } from "../history/log-source.js";
 import { eachOperation } from "../history/logged-transaction.js";
 import type { StoredRow, StoredTable, StoredTables } from "../history/stored-tables.js";
@@ -27,6 +29,14 @@ export interface RowChange extends Annotation {
   readonly beforeIsKnown: boolean;
   /** Undefined if it was deleted. */
   readonly after: StoredRow | undefined;
+  /** False where it changed some fields of a row that is not known: `after` says nothing then. */
+  readonly afterIsKnown: boolean;
+}
+
+/** A row as it is stored, of its version. */
+interface Bytes {
+  readonly version: number;
+  readonly bytes: Uint8Array;
 }
 
 export class KeyHistory {
@@ -34,7 +44,7 @@ export class KeyHistory {
   readonly #table: StoredTable;
   /** With the table's id in front. */
   readonly #fullKey: Uint8Array;
-  #row: StoredRow | undefined;
+  #row: Bytes | undefined;
   #isKnown = true;
 
   constructor(tables: StoredTables, table: StoredTable, fullKey: Uint8Array) {
@@ -59,7 +69,8 @@ export class KeyHistory {
       const key = this.#fullKey;
       if (runs.get(key, key.length, place) && place.end >= 0) {
         const { block, start, end, schemaVersion } = place;
-        this.#row = this.#tables.decodeRow(this.#table, schemaVersion, block, start, end);
+        const bytes = new Uint8Array(block.subarray(start, end));
+        this.#row = { version: schemaVersion, bytes };
       }
       return through + 1;
     } finally {
@@ -69,7 +80,8 @@ export class KeyHistory {
 
   /** The changes that a transaction makes; of those of one transaction the last one counts. */
   take(record: LogRecord, writer: string): RowChange[] {
-    let after: StoredRow | undefined;
+    const before = this.#decoded;
+    const beforeIsKnown = this.#isKnown;
     let touched = false;
     eachOperation(record, this.#tables, (table, operation) => {
       const { kind, keyStart, keyEnd, rowEnd, schemaVersion } = operation;
@@ -78,18 +90,38 @@ export class KeyHistory {
       const { bytes } = record;
       if (compareBytes(bytes, keyStart, keyEnd, key, TABLE_ID_BYTES, key.length) !== 0) return;
       touched = true;
-      after =
-        kind === OPERATION.put
-          ? this.#tables.decodeRow(table, schemaVersion, bytes, keyEnd, rowEnd)
-          : undefined;
+      const content = new Uint8Array(bytes.subarray(keyEnd, rowEnd));
+      if (kind === OPERATION.patch) this.#patch(record.sequence, schemaVersion, content);
+      else {
+        this.#row = kind === OPERATION.put ? { version: schemaVersion, bytes: content } : undefined;
+        this.#isKnown = true;
+      }
     });
     if (!touched) return [];
-    const before = this.#row;
-    const beforeIsKnown = this.#isKnown;
-    this.#row = after;
-    this.#isKnown = true;
     const { sequence, timeMicros } = record;
     const annotation = annotationOf(record);
-    return [{ sequence, timeMicros, writer, ...annotation, before, beforeIsKnown, after }];
+    const known = { before, beforeIsKnown, after: this.#decoded, afterIsKnown: this.#isKnown };
+    return [{ sequence, timeMicros, writer, ...annotation, ...known }];
+  }
+
+  get #decoded(): StoredRow | undefined {
+    if (this.#row === undefined) return undefined;
+    const { version, bytes } = this.#row;
+    return this.#tables.decodeRow(this.#table, version, bytes, 0, bytes.length);
+  }
+
+  #patch(sequence: number, version: number, patch: Uint8Array): void {
+    if (!this.#isKnown) return;
+    const row = this.#row;
+    const made =
+      row?.version === version
+        ? applyPatch(row.bytes, 0, row.bytes.length, patch, 0, patch.length)
+        : "there is no row of its version";
+    if (typeof made !== "string") {
+      this.#row = { version, bytes: made };
+      return;
+    }
+    const what = `transaction ${sequence} is malformed: a patch of table "${this.#table.name}"`;
+    throw new HoldfastError("CORRUPT_LOG", `${what}: ${made}`, { sequence });
   }
 }

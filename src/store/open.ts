@@ -125,8 +125,10 @@ async function openStore(
       },
       record: (record) => replayer.apply(record),
       scanned: () => {
+        replayer.finish();
         declarations = catalog.bind(options.tables);
         catalog.series.bind(options.series, catalog);
+        catalog.books.bind(options.books, catalog);
         loadResident(catalog);
       },
     },

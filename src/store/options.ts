@@ -10,6 +10,8 @@ import {
   SEGMENT_BYTES_MIN,
 } from "../base/limits.js";
 import { BLOB_TABLES } from "../blobs/tables.js";
+import type { BookDefinition } from "../books/definition.js";
+import { BOOK_TABLES } from "../books/tables.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import { checkMoment, type Moment } from "../history/moments.js";
@@ -57,6 +59,8 @@ export interface OpenOptions {
    * new one. Default: false.
    */
   readonly blobs?: boolean | BlobRetention;
+  /** The order books this program uses; the same holds for them. */
+  readonly books?: readonly BookDefinition[];
   readonly checks?: readonly StoreCheck[];
   /** A store belongs to one environment. Default: HOLDFAST_ENV, or else "default". */
   readonly environment?: string;
@@ -207,6 +211,7 @@ const DEFAULTS = {
   tables: [],
   series: [],
   blobs: false,
+  books: [],
   checks: [],
   allowEnvironmentChange: false,
   backend: "auto",
@@ -253,6 +258,7 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
     checkType("blobs", options.blobs, "object");
     checkRetention("blobs", options.blobs);
   }
+  checkBooks(options.books);
   checkChecks(options.checks, options.tables);
   checkType("allowEnvironmentChange", options.allowEnvironmentChange, "boolean");
   checkType("strict", options.strict, "boolean");
@@ -294,7 +300,8 @@ export function toOptions(given: OpenOptions | SnapshotOpenOptions | PastOpenOpt
   checkBounds(options.bounds);
   const ofSeries = options.series.length > 0 ? SERIES_TABLES : [];
   const ofBlobs = options.blobs === false ? [] : BLOB_TABLES;
-  const all = { ...options, tables: [...options.tables, ...ofSeries, ...ofBlobs] };
+  const ofBooks = options.books.length > 0 ? BOOK_TABLES : [];
+  const all = { ...options, tables: [...options.tables, ...ofSeries, ...ofBlobs, ...ofBooks] };
   checkDistinct("table", all.tables);
   return all;
 }
@@ -342,7 +349,15 @@ function checkSeries(series: unknown): void {
   checkDistinct("series", series as readonly Named[]);
 }
 
-function checkDistinct(what: "table" | "series", all: readonly Named[]): void {
+function checkBooks(books: unknown): void {
+  const isBook = (one: unknown) => (one as { kind?: unknown } | undefined)?.kind === "book";
+  if (!Array.isArray(books) || !books.every(isBook)) {
+    throw invalid("books must be a list of what defineBook returns");
+  }
+  checkDistinct("book", books as readonly Named[]);
+}
+
+function checkDistinct(what: "table" | "series" | "book", all: readonly Named[]): void {
   const names = new Set<string>();
   for (const { name } of all) {
     if (names.has(name)) {

@@ -8,6 +8,8 @@
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
 import { blobVersions } from "../blobs/tables.js";
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { LogReader } from "../history/log-reader.js";
 import type { LogSource } from "../history/log-source.js";
@@ -44,6 +46,8 @@ export interface PastState extends AsyncDisposable {
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Throws INVALID_ARGUMENT where it was opened without the option `blobs`. */
   readonly blobs: ReadBlobs;
+  /** A book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): ReadBook;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -135,6 +139,7 @@ export async function turn(source: LogSource): Promise<void> {
 export interface PastOptions {
   readonly tables: readonly AnyTable[];
   readonly series: readonly AnySeries[];
+  readonly books: readonly BookDefinition[];
   /** For blocks of runs, in bytes. */
   readonly cacheBytes: number;
 }
@@ -182,6 +187,7 @@ export async function loadPast(
     const tables = [...options.tables, ...others.map(({ definition }) => definition)];
     catalog.bind(tables);
     catalog.series.bind(options.series, catalog);
+    catalog.books.bind(options.books, catalog);
     return { catalog, runs, tables };
   } catch (error) {
     await runs.release();

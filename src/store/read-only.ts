@@ -2,6 +2,8 @@
 
 import { fromHex } from "../base/bytes.js";
 import { errnoCode, HoldfastError, isHoldfastError } from "../base/errors.js";
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk } from "../disk/disk.js";
 import { type LogRecord, walkRecords } from "../log/record.js";
@@ -38,6 +40,8 @@ export interface ReadOnlyStore extends AsyncDisposable {
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Throws INVALID_ARGUMENT where it was opened without the option `blobs`. */
   readonly blobs: ReadBlobs;
+  /** A book that was named at opening. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): ReadBook;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -170,6 +174,7 @@ async function openAt(
     last = await replayTail(disk, directory, manifest, snapshot, new Replayer(catalog));
     catalog.bind(options.tables);
     catalog.series.bind(options.series, catalog);
+    catalog.books.bind(options.books, catalog);
     loadResident(catalog);
   } catch (error) {
     await runs.release();

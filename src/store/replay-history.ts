@@ -43,7 +43,12 @@ export async function replayHistory(
   const { source, cacheBytes } = parts;
   await assertEmpty(parts, options.into);
   const tables = options.tables ?? parts.tables;
-  const recorded = await RecordedState.open(source, from - 1, { tables, series: [], cacheBytes });
+  const recorded = await RecordedState.open(source, from - 1, {
+    tables,
+    series: [],
+    books: [],
+    cacheBytes,
+  });
   try {
     await fill(parts, options, recorded);
     return await new Replay(parts, options, recorded, from, to).run();

@@ -9,6 +9,7 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
 import { BLOB_TABLES } from "../blobs/tables.js";
+import { BOOK_TABLES } from "../books/tables.js";
 import type { Annotation } from "../log/annotation.js";
 import { FRAME_HEADER_BYTES, OPERATION_HEADER_BYTES, RECORD_HEADER_BYTES } from "../log/format.js";
 import { SERIES_TABLES } from "../series/tables.js";
@@ -46,11 +47,11 @@ const TOUCHED_PER_TURN = 256;
 const TOUCHED_TURNS_MAX = 64;
 
 /**
- * A series, or a blob, stands in several rows that have to agree: all of them go in the last
+ * A series, a book, or a blob stands in several rows that have to agree: all of them go in the last
  * transaction.
  */
 const TOGETHER: ReadonlySet<string> = new Set(
-  [...SERIES_TABLES, ...BLOB_TABLES].map(({ name }) => name),
+  [...SERIES_TABLES, ...BOOK_TABLES, ...BLOB_TABLES].map(({ name }) => name),
 );
 
 interface Compensation {
@@ -73,7 +74,7 @@ export async function rollBack(
   await assertWayBack(source, [...catalog.tables], to);
   const bound = [...catalog.tables].filter(({ isBound }) => isBound);
   const tables = bound.map(({ definition }) => definition);
-  const then = await openPast(source, to, { tables, series: [], cacheBytes });
+  const then = await openPast(source, to, { tables, series: [], books: [], cacheBytes });
   try {
     return await new Rollback(parts, then, options, annotation).run();
   } finally {
@@ -93,7 +94,7 @@ class Rollback {
   readonly #scratch = new Uint8Array(KEY_BYTES_MAX + ROW_BYTES_MAX);
   #pending: Compensation[] = [];
   #pendingBytes = 0;
-  /** Of series. */
+  /** Of series and books. */
   #together: Compensation[] = [];
   #togetherBytes = 0;
   #found = 0;
@@ -198,7 +199,8 @@ class Rollback {
     if (this.#togetherBytes <= this.#bytesMax - this.#partBytes) return;
     throw new HoldfastError(
       "TOO_LARGE",
-      "what series and blobs would get back is more than one transaction holds: fork that state",
+      "what series, books and blobs would get back is more than one transaction holds: " +
+        "fork that state",
     );
   }
 
@@ -296,6 +298,7 @@ class Rollback {
       );
       // They are read again from their rows.
       this.#parts.catalog.series.forget();
+      this.#parts.catalog.books.forget();
       const { lastSequence } = this.#parts.writer;
       if (lastSequence === before) return;
       this.#transactions++;

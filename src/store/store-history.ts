@@ -2,6 +2,7 @@
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { KEY_BYTES_MAX } from "../base/limits.js";
+import type { BookDefinition } from "../books/definition.js";
 import { parseSchema } from "../codec/schema-description.js";
 import type { Disk } from "../disk/disk.js";
 import { historyGone, LogReader } from "../history/log-reader.js";
@@ -50,6 +51,7 @@ export interface StoreHistoryOptions extends Pick<ReplayParts, "open"> {
   readonly source: LogSource;
   readonly tables: readonly AnyTable[];
   readonly series: readonly AnySeries[];
+  readonly books: readonly BookDefinition[];
   /** For each state of the past that is open, in bytes. */
   readonly cacheBytes: number;
   /** Of the store, and so of what is forked off it. */

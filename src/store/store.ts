@@ -1,5 +1,6 @@
 /** The open store: transactions, tiers, and what can be asked of it. */
 import { HoldfastError } from "../base/errors.js";
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { Disk, PlaceInfo, WriteMethod } from "../disk/disk.js";
 import type { LogSource } from "../history/log-source.js";
@@ -10,6 +11,7 @@ import type { SeriesDefinition } from "../series/definition.js";
 import type { Background } from "./background.js";
 import { notOpened } from "./blob-reads.js";
 import type { Blobs } from "./blobs.js";
+import { type Book, type BookPlace, bookOf } from "./books.js";
 import { CachedRows } from "./cached.js";
 import type { Catalog } from "./catalog.js";
 import { closeOnSignals } from "./closing-signals.js";
@@ -118,7 +120,7 @@ export class Store extends WithUpkeep {
     this.#desk = this.#makeDesk(onHandedOver);
   }
 
-  #makePlace(): TablePlace & SeriesPlace {
+  #makePlace(): TablePlace & SeriesPlace & BookPlace {
     return {
       parts: this.parts,
       catalog: this.#catalog,
@@ -165,6 +167,13 @@ export class Store extends WithUpkeep {
   get blobs(): Blobs {
     if (this.ofBlobs === undefined) throw notOpened();
     return this.ofBlobs.blobs;
+  }
+
+  /** An order book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): Book {
+    const handle = this.#handles.get(definition) ?? bookOf(definition, this.place);
+    this.#handles.set(definition, handle);
+    return handle as Book;
   }
 
   /**

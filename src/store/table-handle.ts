@@ -52,6 +52,10 @@ export function tableHandle<K, R, I>(
     },
     update: (key, change, annotation) =>
       transact(() => runner.update(definition, key, change), annotation),
+    patch: (key, fields, annotation) =>
+      transact(() => runner.patchRow(inForce(), key, fields), annotation),
+    patchSync: (key, fields, annotation) =>
+      transactSync(() => runner.patchRow(inForce(), key, fields), annotation),
     delete: (key, annotation) => transact(() => runner.deleteRow(inForce(), key), annotation),
     deleteSync: (key, annotation) =>
       transactSync(() => runner.deleteRow(inForce(), key), annotation),

@@ -1,7 +1,9 @@
 /** One table of an open store: its schemas, its codecs and its rows, in memory and in runs. */
 import { HoldfastError } from "../base/errors.js";
+import { ROW_BYTES_MAX } from "../base/limits.js";
 import { footprintOf } from "../codec/footprint.js";
 import { compileKey, type KeyCodec } from "../codec/key.js";
+import { PatchCodec } from "../codec/patch-write.js";
 import { compileRow, type RowCodec } from "../codec/row.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { SchemaDescription } from "../codec/schema-description.js";
@@ -20,6 +22,14 @@ export const TIER_RANK = { cached: 0, important: 1, critical: 2 } as const;
 /** Where the row of a lookup stands; used again by every one of them. */
 const place = newRowPlace();
 
+/** A row as log or run have it: bytes[start, end). */
+export interface EncodedRow {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  readonly schemaVersion: number;
+}
+
 export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   readonly id: number;
   readonly name: string;
@@ -35,6 +45,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   /** The code has declared it; of other tables no row is ever asked for. */
   isBound = false;
   #row: RowCodec<Row, Input> | undefined;
+  #patches: PatchCodec<Row> | undefined;
   #upgradesMade: Upgrades | undefined;
   /** Leads down to the definition in force, where the store goes back. */
   #newest: TableDefinition | undefined;
@@ -78,6 +89,7 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   #use(definition: TableDefinition<Key, Row, Input>): void {
     this.definition = definition;
     this.#row = undefined;
+    this.#patches = undefined;
     this.#upgradesMade = undefined;
     this.rows.schemaVersion = definition.version;
     this.rows.footprint = footprintOf(definition.key, definition.fields);
@@ -89,6 +101,11 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     return this.#row;
   }
 
+  get patches(): PatchCodec<Row> {
+    this.#patches ??= new PatchCodec<Row>(this.definition.fields);
+    return this.#patches;
+  }
+
   /** The row of a version, decoded if it was not yet. Not for callers: see `copyOut`. */
   rowOf(version: Version, key: Key): Row {
     const { row, schemaVersion } = version;
@@ -97,7 +114,9 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
     } else if (row === undefined) {
       const bytes = version.bytes as Uint8Array;
       version.row = this.decode(schemaVersion, bytes, version.start, version.end, key);
-      version.bytes = undefined;
+      // A patch of the log that is read later is of these.
+      const mayBePatched = schemaVersion !== this.definition.version && this.definition.patches;
+      if (!mayBePatched) version.bytes = undefined;
     } else if (schemaVersion !== this.definition.version) {
       version.row = this.#upgrades.upgrade(schemaVersion, row, key);
     } else return row as Row;
@@ -173,6 +192,20 @@ export class TableState<Key = unknown, Row = unknown, Input = unknown> {
   rowIn(runs: RunSet, key: Key): Row | undefined {
     if (!this.lookUp(runs, key)) return undefined;
     return this.decode(place.schemaVersion, place.block, place.start, place.end, key);
+  }
+
+  /** The row that the newest runs have of a key, as it is; valid until the next lookup. */
+  storedRow(key: Key): EncodedRow | undefined {
+    const { runs } = this.layers;
+    if (runs === undefined || !this.lookUp(runs, key)) return undefined;
+    const { block: bytes, start, end, schemaVersion } = place;
+    return { bytes, start, end, schemaVersion };
+  }
+
+  /** A row of the version in force as it would be written. */
+  encodedRow(row: Row): Uint8Array {
+    const bytes = new Uint8Array(ROW_BYTES_MAX);
+    return bytes.subarray(0, this.row.encode(row, bytes, 0, ROW_BYTES_MAX));
   }
 
   /** True if runs have a row of that key; it stands in `place` then, until the next lookup. */

@@ -1,9 +1,27 @@
 /** A table of an open store, as callers see it. */
 import type { TableDefinition } from "../codec/schema.js";
+import type { Slice, Sliceable } from "../codec/slice.js";
 import type { Annotation } from "../log/annotation.js";
 import type { HistoryRange } from "./history-ranges.js";
 import type { RowChange } from "./key-history.js";
 import type { RangeOptions } from "./range.js";
+
+/** What can have parts that change. */
+type PartOf<Value> =
+  Extract<Value, Sliceable> extends never
+    ? never
+    : Slice<Extract<Value, Sliceable>> | readonly Slice<Extract<Value, Sliceable>>[];
+
+/**
+ * Fields that a patch changes: each with its new value, or, where it is bytes or a typed array,
+ * with one or more of `slice(offset, values)`. Those that are left out stay as they are.
+ */
+export type PatchInput<Row, Input> = {
+  readonly [K in keyof Input]?:
+    | Input[K]
+    | (K extends keyof Row ? PartOf<Row[K]> : never)
+    | undefined;
+};
 
 /**
  * What can be read of a table. Reads are synchronous; a row that is not in memory is read from a
@@ -53,6 +71,15 @@ export interface Table<Key, Row, Input> extends ReadTable<Key, Row> {
     change: (row: Row | undefined) => Input | undefined,
     annotation?: Annotation,
   ): Promise<Row | undefined>;
+  /**
+   * Changes some fields of a row, and leaves the others as they are. Resolves with true if there
+   * was a row; false: there is none, and nothing was written. Checks see the whole row. With
+   * `patches: true` in the table's definition the log gets only what differs from the row before:
+   * of bytes and typed arrays the parts that do, even where they were given whole.
+   */
+  patch(key: Key, fields: PatchInput<Row, Input>, annotation?: Annotation): Promise<boolean>;
+  /** As `patch`, but returns when it is durable; the event loop waits. */
+  patchSync(key: Key, fields: PatchInput<Row, Input>, annotation?: Annotation): boolean;
   /** Resolves with true if there was a row. */
   delete(key: Key, annotation?: Annotation): Promise<boolean>;
   /** As `delete`, but returns when it is durable; the event loop waits. */

@@ -1,9 +1,12 @@
 /** What the function of a transaction, and a check, works with. */
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { TransactionBlobs } from "./blob-transaction.js";
+import type { TransactionBook } from "./books.js";
 import type { RangeOptions } from "./range.js";
 import type { TransactionSeries } from "./series.js";
+import type { PatchInput } from "./table.js";
 
 /** One change that a transaction makes, for checks. */
 export interface Change {
@@ -28,6 +31,12 @@ export interface Transaction {
     key: NoInfer<K>,
     change: (row: R | undefined) => NoInfer<I> | undefined,
   ): R | undefined;
+  /** Changes some fields of a row: see `Table.patch`. True if there was a row. */
+  patch<K, R, I>(
+    table: TableDefinition<K, R, I>,
+    key: NoInfer<K>,
+    fields: PatchInput<NoInfer<R>, NoInfer<I>>,
+  ): boolean;
   /** True if there was a row. */
   delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
   entries<K, R, I>(
@@ -46,4 +55,6 @@ export interface Transaction {
   series<V, I>(definition: SeriesDefinition<V, I>): TransactionSeries<V, I>;
   /** Throws INVALID_ARGUMENT where the store was opened without the option `blobs`. */
   readonly blobs: TransactionBlobs;
+  /** An order book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): TransactionBook;
 }

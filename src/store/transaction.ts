@@ -1,27 +1,28 @@
 /** A transaction: reads and writes on several tables, all of which happen or none. */
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
-import { KEY_BYTES_MAX, ROW_BYTES_MAX, TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import { TRANSACTION_OPERATIONS_MAX } from "../base/limits.js";
+import type { BookDefinition } from "../books/definition.js";
 import type { TableDefinition } from "../codec/schema.js";
-import { OPERATION, OPERATION_HEADER_BYTES, writeOperationHeader } from "../log/format.js";
+import { OPERATION } from "../log/format.js";
 import type { LogWriter } from "../log/writer.js";
 import { isLive, type MapKey, UNLOGGED } from "../memtable/entry.js";
 import type { Before } from "../memtable/memtable.js";
 import { packRow } from "../memtable/packed-row.js";
 import type { SeriesDefinition } from "../series/definition.js";
-import { notOpened } from "./blob-reads.js";
-import { BlobsInTransaction, type TransactionBlobs } from "./blob-transaction.js";
+import { type BlobWork, blobsIn, type TransactionBlobs } from "./blob-transaction.js";
+import { bookIn, type TransactionBook } from "./books.js";
 import type { Catalog } from "./catalog.js";
+import { changesOf, type Undo } from "./changes.js";
 import { checkRow } from "./check-row.js";
+import { assertRowFits, encodeOperation } from "./encode-operation.js";
 import { countOf, entriesOf, keysOf, newest, type RangeOptions, valuesOf } from "./range.js";
 import { seriesIn, type TransactionSeries } from "./series.js";
+import type { PatchInput } from "./table.js";
 import { type TableState, TIER_RANK } from "./table-state.js";
 import type { Touched } from "./touched.js";
 import type { Change, Transaction } from "./transaction-interface.js";
 
-interface Undo {
-  readonly table: TableState;
-  readonly before: Before<unknown>;
-}
+const WRITING_CHECK = "a check reads; it must not write";
 
 /**
  * Writes operations into the record being built and applies them to the tables at once, keeping
@@ -45,8 +46,8 @@ export class TransactionRunner implements Transaction {
   rank = 0;
   /** Is told of every key that is written, while somebody asks for that. */
   touched: Touched | undefined;
-  /** For blobs: the time, and who is told that one was dropped; undefined without them. */
-  blobWork: { readonly nowMicros: () => number; readonly dropped: () => void } | undefined;
+  /** Undefined without blobs. */
+  blobWork: BlobWork | undefined;
 
   constructor(catalog: Catalog, writer: LogWriter) {
     this.#catalog = catalog;
@@ -129,18 +130,7 @@ export class TransactionRunner implements Transaction {
 
   /** Every key that was written, once, with what became of it. */
   changes(): Change[] {
-    const seen = new Map<TableState, Set<MapKey>>();
-    const changes: Change[] = [];
-    for (const { table, before } of this.#undo) {
-      const { mapKey, entry } = before;
-      const keys = seen.get(table) ?? new Set();
-      if (keys.has(mapKey)) continue;
-      seen.set(table, keys.add(mapKey));
-      const now = table.rows.get(mapKey);
-      const kind = now !== undefined && isLive(now) ? "put" : "delete";
-      changes.push({ table: table.name, key: entry.key, kind });
-    }
-    return changes;
+    return changesOf(this.#undo);
   }
 
   /** Keys of cached tables: in the log now, or still only in memory. */
@@ -174,8 +164,17 @@ export class TransactionRunner implements Transaction {
   }
 
   get blobs(): TransactionBlobs {
-    if (this.blobWork === undefined) throw notOpened();
-    return new BlobsInTransaction(this, this.blobWork.nowMicros, this.blobWork.dropped);
+    return blobsIn(this, this.blobWork);
+  }
+
+  book(definition: BookDefinition): TransactionBook {
+    return bookIn(this, this.#catalog.books.of(definition));
+  }
+
+  /** Throws INVALID_ARGUMENT while checks run. */
+  assertMayWrite(): void {
+    this.assertRunning();
+    if (this.#reading) throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK);
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {
@@ -213,6 +212,10 @@ export class TransactionRunner implements Transaction {
     return table.row.copyOut(row);
   }
 
+  patch<K, R, I>(definition: TableDefinition<K, R, I>, key: K, fields: PatchInput<R, I>): boolean {
+    return this.patchRow(this.#writable(definition), key, fields);
+  }
+
   delete<K, R, I>(definition: TableDefinition<K, R, I>, key: K): boolean {
     return this.deleteRow(this.#writable(definition), key);
   }
@@ -229,6 +232,32 @@ export class TransactionRunner implements Transaction {
     this.#check(table as TableState, key, row);
     this.storeRow(table as TableState, key, row, mapKey);
     return row;
+  }
+
+  /**
+   * Changes some fields of a row. False if there is no row. Logged as a patch where that is
+   * shorter, and what is stored is of the version in force: see docs/schemas.md.
+   */
+  patchRow<K, R, I>(table: TableState<K, R, I>, rawKey: K, changes: object): boolean {
+    const key = table.key.validate(rawKey, table.name);
+    const mapKey = table.key.mapKey(key);
+    const entry = table.find(key, mapKey);
+    if (entry === undefined) return false;
+    const row = table.rowOf(entry, key);
+    const patch = table.patches.prepare(row, changes, { table: table.name, key });
+    if (patch === undefined) return true;
+    this.#check(table as TableState, key, patch.row);
+    const { version, patches } = table.definition;
+    const isShorter = patches && patch.patchBytes < patch.rowBytes;
+    if (!isShorter || entry.storedVersion !== version || table.rank === TIER_RANK.cached) {
+      this.storeRow(table as TableState, key, patch.row, mapKey);
+      return true;
+    }
+    assertRowFits(table as TableState, key, patch.rowBytes);
+    this.#write(table as TableState, OPERATION.patch, key, patch);
+    const before = this.#remember(table as TableState, mapKey, key);
+    table.rows.put(mapKey, key, patch.row, this.#sequence, patch.rowBytes, before as Before<K>);
+    return true;
   }
 
   /** Puts a row that is normal, whatever checks would say: it may be there already. */
@@ -324,9 +353,7 @@ export class TransactionRunner implements Transaction {
   #writable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
     const table = this.#readable(definition);
     if (!this.#reading) return table;
-    throw new HoldfastError("INVALID_ARGUMENT", "a check reads; it must not write", {
-      table: table.name,
-    });
+    throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK, { table: table.name });
   }
 
   /** Encodes one operation straight into the commit slot. */
@@ -359,25 +386,9 @@ export class TransactionRunner implements Transaction {
 
   /** False if it does not fit the frame. */
   #encode(table: TableState, kind: number, key: unknown, row: unknown): boolean {
-    const { frame } = this.#writer;
-    const { bytes, view, end } = frame;
-    const start = frame.position;
-    const keyStart = start + OPERATION_HEADER_BYTES;
-    if (keyStart > end) return false;
-    const keyEnd = table.key.encode(key, bytes, keyStart, Math.min(end, keyStart + KEY_BYTES_MAX));
-    if (keyEnd < 0) return false;
-    let rowEnd = keyEnd;
-    if (kind === OPERATION.put) {
-      rowEnd = table.row.encode(row, bytes, keyEnd, end);
-      if (rowEnd < 0) return false;
-      if (rowEnd - keyEnd > ROW_BYTES_MAX) throw this.#rowTooLarge(table, key, rowEnd - keyEnd);
-    }
-    const { id, definition } = table;
-    const keyBytes = keyEnd - keyStart;
-    writeOperationHeader(view, start, kind, id, definition.version, keyBytes, rowEnd - keyEnd);
-    frame.position = rowEnd;
-    frame.operationCount++;
-    this.#rowBytes = rowEnd - keyEnd;
+    const rowBytes = encodeOperation(this.#writer.frame, table, kind, key, row);
+    if (rowBytes < 0) return false;
+    this.#rowBytes = rowBytes;
     return true;
   }
 
@@ -385,14 +396,5 @@ export class TransactionRunner implements Transaction {
   #packedRow(): string {
     const { bytes, position } = this.#writer.frame;
     return packRow(bytes, position - this.#rowBytes, position);
-  }
-
-  #rowTooLarge(table: TableState, key: unknown, rowBytes: number): HoldfastError {
-    return new HoldfastError(
-      "TOO_LARGE",
-      `table "${table.name}", key ${table.key.inspect(key)}: a row of ${rowBytes} bytes; ` +
-        `the most is ${ROW_BYTES_MAX}`,
-      { table: table.name, key },
-    );
   }
 }

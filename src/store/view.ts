@@ -1,5 +1,7 @@
 /** The state at one sequence, held while writes go on. */
 import { HoldfastError } from "../base/errors.js";
+import type { BookDefinition } from "../books/definition.js";
+import type { ReadBook } from "../books/reader.js";
 import type { TableDefinition } from "../codec/schema.js";
 import { isLive } from "../memtable/entry.js";
 import type { ViewMark } from "../memtable/horizon.js";
@@ -8,6 +10,7 @@ import type { RunSet } from "../run/run-set.js";
 import type { SeriesDefinition } from "../series/definition.js";
 import type { ReadSeries } from "../series/reader.js";
 import { frozenBlobs, type ReadBlobs } from "./blob-reads.js";
+import { frozenBook } from "./books.js";
 import type { Catalog } from "./catalog.js";
 import { asOf, countIn, entriesOf, keysOf, valuesOf } from "./range.js";
 import { frozenSeries } from "./series.js";
@@ -27,6 +30,8 @@ export interface View {
   series<V, I>(definition: SeriesDefinition<V, I>): ReadSeries<V>;
   /** Throws INVALID_ARGUMENT where the store was opened without the option `blobs`. */
   readonly blobs: ReadBlobs;
+  /** A book that the store was opened with. Throws INVALID_ARGUMENT for any other. */
+  book(definition: BookDefinition): ReadBook;
   /** Ends the view; reading from it throws CLOSED from then on. Idempotent. */
   release(): void;
   [Symbol.dispose](): void;
@@ -76,6 +81,10 @@ export class StoreView implements View {
 
   get blobs(): ReadBlobs {
     return frozenBlobs(this, this.#catalog.layers, () => this.#assertOpen());
+  }
+
+  book(definition: BookDefinition): ReadBook {
+    return frozenBook(definition, this.#catalog, this, () => this.#assertOpen());
   }
 
   release(): void {

@@ -92,6 +92,7 @@ function reading(store: Store): Transaction {
     get blobs() {
       return refuse();
     },
+    book: refuse,
     has: (table, key) => store.table(table).has(key),
     count: (table) => store.table(table).count(),
     entries: (table, range) => store.table(table).entries(range),
@@ -99,6 +100,7 @@ function reading(store: Store): Transaction {
     values: (table, range) => store.table(table).values(range),
     put: refuse,
     update: refuse,
+    patch: refuse,
     delete: refuse,
   };
 }

@@ -25,6 +25,7 @@ const COMMANDS = [
   "tail",
   "rollback",
   "series",
+  "book",
   "snapshot",
   "restore",
   "backup",

@@ -18,6 +18,7 @@ export const orders = defineTable({
   tier: "critical",
   key: integer(),
   fields: { price: integer(), text: string() },
+  patches: true,
 });
 
 export const names = defineTable({
@@ -46,11 +47,13 @@ export function openRuns(directory: string, options: OpenOptions = {}): Promise<
   });
 }
 
-/** Keys are written again and again, some are deleted; one transaction a step. */
+/** Keys are written again and again, some patched, some deleted; one transaction a step. */
 export async function steps(store: Store, from: number, to: number): Promise<void> {
   for (let i = from; i < to; i++) {
     await store.transact((tx) => {
-      tx.put(orders, i % 90, { price: i, text: `order ${i} ${"x".repeat(400 + (i % 7) * 300)}` });
+      const isPatched = i % 3 === 1 && tx.patch(orders, i % 90, { price: i });
+      if (!isPatched)
+        tx.put(orders, i % 90, { price: i, text: `order ${i} ${"x".repeat(400 + (i % 7) * 300)}` });
       if (i % 4 === 0) tx.put(names, `name-${i % 50}`, { full: `name of ${i}` });
       if (i % 5 === 0) tx.delete(orders, (i * 7) % 90);
       if (i % 9 === 0) tx.delete(names, `name-${(i * 3) % 50}`);

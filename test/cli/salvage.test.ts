@@ -63,7 +63,7 @@ describe("the log", () => {
     const lines = (await readFile(join(to, "beyond-gap.jsonl"), "utf8")).trim().split("\n");
     expect(lines.length).toBe(report.beyondGap.operations);
     const rows = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(rows.at(-1)).toMatchObject({ sequence: last, operation: "put", table: "orders" });
+    expect(rows.at(-1)).toMatchObject({ sequence: last, operation: "patch", table: "orders" });
     const written = await readFile(join(to, "salvage-report.json"), "utf8");
     expect(JSON.parse(written)).toEqual(report);
   });

@@ -2,6 +2,7 @@
 import { Decoder, Encoder, ExtensionCodec } from "@msgpack/msgpack";
 import { Decimal } from "../../src/codec/decimal.js";
 import {
+  bigInt64Array,
   boolean,
   bytes,
   decimal,
@@ -10,6 +11,7 @@ import {
   type Fields,
   type FieldType,
   float64,
+  float64Array,
   int64,
   integer,
   list,
@@ -78,6 +80,8 @@ const leaves: fc.Arbitrary<Typed> = fc.oneof(
     { type: integer(), values: safeIntegers },
     { type: timestamp(), values: safeIntegers },
     { type: int64(), values: int64s },
+    { type: float64Array(), values: fc.float64Array({ maxLength: 40 }) },
+    { type: bigInt64Array({ lengthMax: 9 }), values: fc.bigInt64Array({ maxLength: 9 }) },
     { type: bytes(), values: fc.uint8Array({ maxLength: 300 }) },
     { type: float64(), values: doubles },
     { type: float64({ allowNonFinite: true }), values: fc.double() },
@@ -267,7 +271,10 @@ export function throughMsgpack(type: TypeNode, bytes: Uint8Array, row: unknown) 
 function comparable(value: unknown): unknown {
   if (value instanceof Int128) return value.value;
   if (Number.isSafeInteger(value) && !Object.is(value, -0)) return BigInt(value as number);
-  if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("hex")}`;
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    return `bytes ${Buffer.from(buffer, byteOffset, byteLength).toString("hex")}`;
+  }
   if (Array.isArray(value)) return value.map(comparable);
   if (typeof value !== "object" || value === null) return value;
   return Object.entries(value).map(([key, item]) => [key, comparable(item)]);

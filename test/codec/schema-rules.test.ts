@@ -9,6 +9,7 @@ import {
   enumeration,
   type Fields,
   float64,
+  float64Array,
   int64,
   integer,
   list,
@@ -106,6 +107,11 @@ const EXAMPLES: Readonly<Record<Exclude<Rule, "another key">, Example>> = {
     writer: { a: float64() },
     reader: { a: float64({ allowNonFinite: true }) },
     row: [{ a: -0 }, { a: -0 }],
+  },
+  "typed array with more room": {
+    writer: { a: float64Array({ length: 2 }) },
+    reader: { a: float64Array({ lengthMax: 2 }) },
+    row: [{ a: Float64Array.of(1, -0) }, { a: Float64Array.of(1, -0) }],
   },
   "enumeration with more values": {
     writer: { a: enumeration(["x", "y"]) },

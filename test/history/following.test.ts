@@ -42,6 +42,7 @@ test("what became durable while the last piece was read is given without a wake-
       source,
       tables: [],
       series: [],
+      books: [],
       cacheBytes: 1024 * 1024,
       environment: "default",
       open,

@@ -18,6 +18,7 @@ export const numbers = defineTable({
   version: 1,
   key: integer(),
   fields: { value: integer(), text: string() },
+  patches: true,
 });
 
 export const names = defineTable({
@@ -84,7 +85,7 @@ export class ModelledStore {
     while (this.states.length <= lastSequence) this.states.push(stateOf(this.store));
   }
 
-  /** A transaction of a few puts and deletions over both tables. */
+  /** A transaction of a few puts, patches and deletions over both tables. */
   transact(): Promise<unknown> {
     const { store, random } = this;
     const done = store.transact((t) => {
@@ -93,8 +94,9 @@ export class ModelledStore {
         const key = random.below(40);
         const text = "x".repeat(random.below(300));
         this.#stamp++;
-        const choice = random.below(8);
-        if (choice < 2) t.delete(numbers, key);
+        const choice = random.below(11);
+        if (choice > 7) t.patch(numbers, key, { value: this.#stamp });
+        else if (choice < 2) t.delete(numbers, key);
         else if (choice < 5) t.put(numbers, key, { value: this.#stamp, text });
         else if (choice === 5) t.delete(names, ["a", key]);
         else t.put(names, ["a", key], { text: `${this.#stamp}` });

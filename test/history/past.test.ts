@@ -19,7 +19,10 @@ function applied(state: State, { operations }: LoggedTransaction): State {
     if (operation.kind === "declare") continue;
     const name = `${operation.table} ${JSON.stringify(operation.key)}`;
     if (operation.kind === "delete") after.delete(name);
-    else after.set(name, JSON.stringify(operation.row));
+    else if (operation.kind === "patch") {
+      const row = JSON.parse(after.get(name) as string);
+      after.set(name, JSON.stringify({ ...row, ...operation.fields }));
+    } else after.set(name, JSON.stringify(operation.row));
   }
   return after;
 }

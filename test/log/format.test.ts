@@ -9,6 +9,7 @@ import {
   encodeSegmentHeader,
   FRAME_AT,
   FRAME_HEADER_BYTES,
+  LOG_FORMAT_VERSION,
   parseSegmentFileName,
   SEGMENT_AT,
   SEGMENT_HEADER_BYTES,
@@ -86,13 +87,13 @@ test("every single flipped bit of a segment header is refused", () => {
 test("a segment header of another version is told apart from damage", () => {
   const bytes = encodeSegmentHeader(segment, portableChecksum);
   const view = viewOf(bytes);
-  view.setUint32(SEGMENT_AT.formatVersion, 3, true);
+  view.setUint32(SEGMENT_AT.formatVersion, LOG_FORMAT_VERSION + 1, true);
   const sum = portableChecksum.crc32c(bytes, SEGMENT_AT.formatVersion, SEGMENT_HEADER_BYTES);
   view.setUint32(SEGMENT_AT.checksum, sum, true);
   expect(decodeSegmentHeader(bytes, portableChecksum)).toEqual({
     ok: false,
     why: "version",
-    formatVersion: 3,
+    formatVersion: LOG_FORMAT_VERSION + 1,
   });
 });
 

@@ -140,7 +140,7 @@ test("an operation too few", () => {
 
 const HOSTILE: readonly [string, number, number, number, string][] = [
   ["no kind", 0, 2, ROW_BYTES, "operation kind 0 is unknown"],
-  ["a kind of later", 5, 2, ROW_BYTES, "operation kind 5 is unknown"],
+  ["a kind of later", 6, 2, ROW_BYTES, "operation kind 6 is unknown"],
   ["a key too long", OPERATION.put, KEY_BYTES_MAX + 1, 0, "an operation is too large"],
   ["a row too long", OPERATION.put, 2, ROW_BYTES_MAX + 1, "an operation is too large"],
   ["a row over its record", OPERATION.put, 2, 21, "an operation reaches over its record"],

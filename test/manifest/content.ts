@@ -115,10 +115,12 @@ export const packs: NonNullable<Manifest["packs"]> = [
   },
 ];
 
-/** One without packs is of the version before them. */
+/** One without packs, and without hashes of its history, is of the version before them. */
 function versionOf(content: unknown): number {
-  const has = (content as Partial<Manifest> | undefined)?.packs !== undefined;
-  return has ? MANIFEST_FORMAT_VERSION : MANIFEST_FORMAT_VERSION - 1;
+  const { packs, archives } = (content ?? {}) as Partial<Manifest>;
+  const list = Array.isArray(archives) ? (archives as Manifest["archives"]) : [];
+  const isHashed = list.some((archive) => archive?.historyHash !== undefined);
+  return packs !== undefined || isHashed ? MANIFEST_FORMAT_VERSION : MANIFEST_FORMAT_VERSION - 1;
 }
 
 /** A slot with good checksums over any content. */

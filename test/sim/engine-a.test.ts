@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { recordFaults } from "../support/fault-matrix.js";
 import { CRASHES_MIN, OPERATIONS_MIN } from "./engine.js";
-import { REQUIRED, runSeeds, seedsOf, showSummary } from "./engine-suite.js";
+import { RARE, REQUIRED, runSeeds, seedsOf, showSummary } from "./engine-suite.js";
 import { FIRED_MIN, faultRows, KINDS_MIN } from "./kinds.js";
 
 const seeds = seedsOf(1);
@@ -23,6 +23,7 @@ test.skipIf(process.env.HOLDFAST_SEED !== undefined)(
     if (seeds.length < 500) return;
     expect(REQUIRED.filter((name) => !(name in summary.counts))).toEqual([]);
     if (seeds.length < 2000) return;
+    expect(RARE.filter((name) => !(name in summary.counts))).toEqual([]);
     const often = rows.filter(({ fired }) => fired >= FIRED_MIN);
     expect(often.length, JSON.stringify(rows)).toBeGreaterThanOrEqual(KINDS_MIN);
   },

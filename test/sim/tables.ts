@@ -17,9 +17,17 @@ export const orders = defineTable({
   tier: "critical",
   key: integer(),
   fields,
+  patches: true,
 });
 
-const noted = { name: "notes", version: 1, tier: "important", key: string(), fields } as const;
+const noted = {
+  name: "notes",
+  version: 1,
+  tier: "important",
+  key: string(),
+  fields,
+  patches: true,
+} as const;
 
 export const notes = defineTable(noted);
 
@@ -32,6 +40,7 @@ export const quotes = defineTable({
   tier: "cached",
   key: [string(), integer()],
   fields,
+  patches: true,
 });
 
 export interface SimRow {

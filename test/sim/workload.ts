@@ -74,8 +74,9 @@ export class Session {
   async operation(): Promise<void> {
     const random = this.random;
     this.noteFlush();
-    const kind = random.below(120);
-    if (kind < 34) this.#put(random.pick(this.tables), random.chance(0.15));
+    const kind = random.below(126);
+    if (kind >= 120) this.#patch(random.pick(this.tables), random.chance(0.15));
+    else if (kind < 34) this.#put(random.pick(this.tables), random.chance(0.15));
     else if (kind < 42) this.#update(random.pick(this.tables));
     else if (kind < 52) this.#delete(random.pick(this.tables), random.chance(0.15));
     else if (kind < 66) this.#transact(random.chance(0.2), false);
@@ -130,6 +131,22 @@ export class Session {
     });
   }
 
+  /** All of a row but its text stays, or the text alone becomes another. */
+  #patch(name: TableName, sync: boolean): void {
+    const key = this.#key(name);
+    const before = this.run.model.memory[name].get(keyText(key))?.row;
+    const { stamp, text } = this.#row();
+    const fields = this.random.chance(0.7) ? { stamp } : { stamp, text };
+    const table = this.table(name);
+    const writes =
+      before === undefined ? [] : [{ table: name, key, row: { ...before, ...fields } }];
+    this.#write(writes, sync, () => {
+      this.run.count("patch");
+      if (!sync) return table.patch(key, fields).then((was) => this.#wasThere(was, !!before));
+      return this.#wasThere(table.patchSync(key, fields), !!before);
+    });
+  }
+
   #delete(name: TableName, sync: boolean): void {
     const key = this.#key(name);
     const there = this.run.model.memory[name].has(keyText(key));
@@ -142,13 +159,13 @@ export class Session {
   }
 
   #wasThere(was: boolean, there: boolean): void {
-    this.run.check(was === there, "delete was wrong about what was there");
+    this.run.check(was === there, "a write was wrong about what was there");
   }
 
   #transact(fails: boolean, sync: boolean): void {
     const random = this.random;
     const writes = new Map<string, SimWrite>();
-    const plan: SimWrite[] = [];
+    const plan: (SimWrite & { readonly patched: boolean })[] = [];
     const count = 1 + random.below(6);
     for (let i = 0; i < count; i++) {
       const table = random.pick(this.tables);
@@ -157,17 +174,23 @@ export class Session {
       const there = writes.has(text)
         ? writes.get(text)?.row !== undefined
         : this.run.model.memory[table].has(keyText(key));
-      const row = random.chance(0.25) ? undefined : this.#row();
+      const old = writes.has(text)
+        ? writes.get(text)?.row
+        : this.run.model.memory[table].get(keyText(key))?.row;
+      const patched = old !== undefined && random.chance(0.2);
+      const put = random.chance(0.25) ? undefined : this.#row();
+      const row = patched ? { ...old, stamp: ++this.run.stamps } : put;
       const write = { table, key, row };
-      plan.push(write);
+      plan.push({ ...write, patched });
       if (row !== undefined || there) writes.set(text, write);
     }
     const work = (tx: Parameters<Parameters<Store["transact"]>[0]>[0]): void => {
-      for (const { table, key, row } of plan) {
+      for (const { table, key, row, patched } of plan) {
         const definition = this.run.definitions[table] as never;
         if (row === undefined) tx.delete(definition, key as never);
         else {
-          tx.put(definition, key as never, row as never);
+          if (patched) tx.patch(definition, key as never, { stamp: row.stamp } as never);
+          else tx.put(definition, key as never, row as never);
           const own = tx.get(definition, key as never) as SimRow | undefined;
           this.run.check(own?.stamp === row.stamp, "a transaction must see its own writes");
         }

@@ -31,6 +31,7 @@ function jobFor(log: LogMaker, before?: FlushResult, change: Partial<FlushJob> =
     fileIds: { first: (before?.files.at(-1)?.id ?? 0) + 1, count: 20 },
     fileBytes: 16 * 1024 * 1024,
     arenaBytes: 1024 * 1024,
+    base: { runs: [], files: [] },
     ...change,
   };
 }

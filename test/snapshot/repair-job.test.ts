@@ -52,7 +52,10 @@ async function scene(
     storeId: STORE_ID,
     file: FILE,
     fromItself: false,
-    source: { name: "the log", base: NOTHING, below: NOTHING, after: 0, through, log: pieces },
+    source: {
+      ...{ name: "the log", base: NOTHING, below: NOTHING, under: NOTHING },
+      ...{ after: 0, through, log: pieces },
+    },
     firstSequence: 1,
     lastSequence: through,
     dropTombstones: true,

@@ -133,3 +133,19 @@ test("a row that the rules make too large, or a number of too many digits, stays
   const upgrader = new RowUpgrader([{ id: 1, name, schemas: versions }]);
   expect(upgrader.upgrade(1, 1, damaged, 0, 1)).toBe(undefined);
 });
+
+test("a table that has ever had patches keeps its rows: the log may have one of such a row", () => {
+  const first = { ...describeSchema(items), patches: true } as const;
+  const row = encode([7, "text"]);
+  for (const schemas of [
+    [first, describeSchema(v2)],
+    [describeSchema(items), { ...describeSchema(v2), patches: true }],
+  ]) {
+    const upgrader = new RowUpgrader([{ id: 1, name, schemas }]);
+    expect(upgrader.upgrade(1, 1, row, 0, row.length)).toBe(undefined);
+  }
+  const upgrader = new RowUpgrader([
+    { id: 1, name, schemas: [describeSchema(items), describeSchema(v2)] },
+  ]);
+  expect(upgrader.upgrade(1, 1, row, 0, row.length)?.version).toBe(2);
+});

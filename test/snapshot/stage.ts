@@ -56,6 +56,7 @@ export async function makeStage(): Promise<Stage> {
       dropTombstones: false,
       fileIds: { first: 100 * (part + 1), count: 50 },
       arenaBytes: 1024 * 1024,
+      base: { runs: [], files: [] },
     };
     if (part === 2) break;
     before = await machine.run(runJob(job, contextOn(disk)));
