@@ -22,8 +22,6 @@ import { type TableState, TIER_RANK } from "./table-state.js";
 import type { Touched } from "./touched.js";
 import type { Change, Transaction } from "./transaction-interface.js";
 
-const WRITING_CHECK = "a check reads; it must not write";
-
 /**
  * Writes operations into the record being built and applies them to the tables at once, keeping
  * what is needed to take them back. There is one of these for a store, used again and again.
@@ -172,9 +170,11 @@ export class TransactionRunner implements Transaction {
   }
 
   /** Throws INVALID_ARGUMENT while checks run. */
-  assertMayWrite(): void {
+  assertMayWrite(table?: string): void {
     this.assertRunning();
-    if (this.#reading) throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK);
+    if (!this.#reading) return;
+    const data = table === undefined ? {} : { table };
+    throw new HoldfastError("INVALID_ARGUMENT", "a check reads; it must not write", data);
   }
 
   count<K, R, I>(table: TableDefinition<K, R, I>): number {
@@ -352,8 +352,8 @@ export class TransactionRunner implements Transaction {
 
   #writable<K, R, I>(definition: TableDefinition<K, R, I>): TableState<K, R, I> {
     const table = this.#readable(definition);
-    if (!this.#reading) return table;
-    throw new HoldfastError("INVALID_ARGUMENT", WRITING_CHECK, { table: table.name });
+    this.assertMayWrite(table.name);
+    return table;
   }
 
   /** Encodes one operation straight into the commit slot. */
