@@ -1,4 +1,4 @@
-/** Whether the tables, series, books and checks that a store is opened with are what they must be. */
+/** Whether tables, series, books and checks that a store is opened with are what they must be. */
 import { HoldfastError } from "../base/errors.js";
 import { invalid } from "./option-checks.js";
 import type { StoreCheck } from "./options.js";

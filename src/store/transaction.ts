@@ -360,10 +360,8 @@ export class TransactionRunner implements Transaction {
   #write(table: TableState, kind: number, key: unknown, row: unknown): void {
     this.assertWhole();
     if (this.#operations >= TRANSACTION_OPERATIONS_MAX) {
-      throw new HoldfastError(
-        "TOO_LARGE",
-        `a transaction has at most ${TRANSACTION_OPERATIONS_MAX} operations`,
-      );
+      const most = `a transaction has at most ${TRANSACTION_OPERATIONS_MAX} operations`;
+      throw new HoldfastError("TOO_LARGE", most);
     }
     while (!this.#encode(table, kind, key, row)) this.#grow(table, key);
     this.#operations++;
