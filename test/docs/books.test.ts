@@ -1,41 +1,16 @@
 /** The program of docs/books.md prints what the document says, and the command reads its store. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { holdfast } from "../cli/stores.js";
-import { ensureBuilt } from "../support/built.js";
+import { testPage } from "./page.js";
 
-const text = readFileSync(new URL("../../docs/books.md", import.meta.url), "utf8");
-const directory = mkdtempSync(join(tmpdir(), "holdfast-"));
-
-function block(language: string): string {
-  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? "";
-}
+const { state } = testPage("books");
 
 /** What the command prints of the store that the program has left. */
 async function printed(...args: string[]): Promise<string> {
-  const { stdout, code } = await holdfast("book", join(directory, "state"), ...args);
+  const { stdout, code } = await holdfast("book", state, ...args);
   expect(code).toBe(0);
   return stdout;
 }
-
-beforeAll(() => {
-  ensureBuilt();
-  const index = new URL("../../dist/index.js", import.meta.url).href;
-  const program = block("js").replace('from "holdfast"', `from ${JSON.stringify(index)}`);
-  expect(program).toContain(index);
-  writeFileSync(join(directory, "books.mjs"), program);
-});
-
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-test("docs/books.md is a program that prints what it says", () => {
-  const env = { ...process.env, HOLDFAST_ENV: "", HOLDFAST_WRITER_ID: "" };
-  const options = { cwd: directory, encoding: "utf8", env } as const;
-  expect(execFileSync(process.execPath, ["books.mjs"], options)).toBe(block("text"));
-});
 
 test("its books are listed, and one is drawn, as it is and as it was", async () => {
   const [title, line] = (await printed()).split("\n");
@@ -60,7 +35,7 @@ test("its books are listed, and one is drawn, as it is and as it was", async () 
 });
 
 test("a book that is not there is refused, and those that are named", async () => {
-  const { code, stderr } = await holdfast("book", join(directory, "state"), "nothing");
+  const { code, stderr } = await holdfast("book", state, "nothing");
   expect(code).not.toBe(0);
   expect(stderr).toContain('no book "nothing"; it has "binance.btcusdt"');
 });

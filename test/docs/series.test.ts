@@ -1,41 +1,16 @@
 /** The program of docs/series.md prints what the document says, and the command reads its store. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { holdfast } from "../cli/stores.js";
-import { ensureBuilt } from "../support/built.js";
+import { testPage } from "./page.js";
 
-const text = readFileSync(new URL("../../docs/series.md", import.meta.url), "utf8");
-const directory = mkdtempSync(join(tmpdir(), "holdfast-"));
-
-function block(language: string): string {
-  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? "";
-}
+const { state } = testPage("series");
 
 /** What the command prints of the store that the program has left. */
 async function printed(...args: string[]): Promise<string> {
-  const { stdout, code } = await holdfast("series", join(directory, "state"), ...args);
+  const { stdout, code } = await holdfast("series", state, ...args);
   expect(code).toBe(0);
   return stdout;
 }
-
-beforeAll(() => {
-  ensureBuilt();
-  const index = new URL("../../dist/index.js", import.meta.url).href;
-  const program = block("js").replace('from "holdfast"', `from ${JSON.stringify(index)}`);
-  expect(program).toContain(index);
-  writeFileSync(join(directory, "series.mjs"), program);
-});
-
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-test("docs/series.md is a program that prints what it says", () => {
-  const env = { ...process.env, HOLDFAST_ENV: "", HOLDFAST_WRITER_ID: "" };
-  const options = { cwd: directory, encoding: "utf8", env } as const;
-  expect(execFileSync(process.execPath, ["series.mjs"], options)).toBe(block("text"));
-});
 
 test("its series are listed", async () => {
   const [title, line] = (await printed()).split("\n");
@@ -93,7 +68,7 @@ test.each([
   [["trades", "--plot", "--csv"], "only one of them"],
   [["trades", "--last", "soon"], "It must be a duration"],
 ])("%o: it cannot look, and says why", async (args, message) => {
-  const { code, stderr } = await holdfast("series", join(directory, "state"), ...args);
+  const { code, stderr } = await holdfast("series", state, ...args);
   expect(stderr).toContain(message);
   expect(code).toBe(2);
 });
