@@ -3,7 +3,6 @@
  * named by their hashes: whoever reads a state, of whatever time, looks for them in the packs that
  * there are then.
  */
-import type { TableDefinition } from "../codec/schema.js";
 import { boolean, bytes, defineTable, integer, map, string, timestamp } from "../codec/schema.js";
 
 /** Numbers of versions are never given twice, whatever was dropped. */
@@ -48,27 +47,3 @@ export const blobPages = defineTable({
 export const HASHES_PER_PAGE = 4096;
 
 export const BLOB_TABLES = [blobNames, blobVersions, blobPages] as const;
-
-interface Range<Key> {
-  readonly gte?: Key;
-  readonly gt?: Key;
-  readonly lt?: Key;
-  readonly lte?: Key;
-  readonly reverse?: boolean;
-  readonly limit?: number;
-}
-
-/** Rows of one state: a transaction's, the newest, a view's or one of the past. */
-export interface BlobTables {
-  get<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): R | undefined;
-  entries<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    range?: Range<NoInfer<K>>,
-  ): IterableIterator<readonly [K, R]>;
-}
-
-/** A transaction. */
-export interface WritableBlobTables extends BlobTables {
-  put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void;
-  delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
-}

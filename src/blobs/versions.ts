@@ -2,15 +2,9 @@
 import { concatBytes } from "../base/bytes.js";
 import { HoldfastError } from "../base/errors.js";
 import type { RowOf } from "../codec/schema.js";
+import type { TablesToRead, TablesToWrite } from "../codec/table-rows.js";
 import { PACK_CHUNK_BYTES, PACK_HASH_BYTES } from "./format.js";
-import {
-  type BlobTables,
-  blobNames,
-  blobPages,
-  blobVersions,
-  HASHES_PER_PAGE,
-  type WritableBlobTables,
-} from "./tables.js";
+import { blobNames, blobPages, blobVersions, HASHES_PER_PAGE } from "./tables.js";
 
 /** One version of a blob. */
 export interface BlobVersion {
@@ -50,7 +44,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 
 /** A version, or the newest one there is; undefined if there is none. */
 export function findVersion(
-  tables: BlobTables,
+  tables: TablesToRead,
   name: string,
   version: number | undefined,
 ): StoredVersion | undefined {
@@ -64,7 +58,7 @@ export function findVersion(
 
 /** The oldest first, or the newest. */
 export function* versionsOf(
-  tables: BlobTables,
+  tables: TablesToRead,
   name: string,
   reverse = false,
 ): Generator<StoredVersion, void, undefined> {
@@ -75,7 +69,7 @@ export function* versionsOf(
 }
 
 /** All versions of all blobs, by their names and numbers. */
-export function* allVersions(tables: BlobTables): Generator<StoredVersion, void, undefined> {
+export function* allVersions(tables: TablesToRead): Generator<StoredVersion, void, undefined> {
   for (const [[name, version], row] of tables.entries(blobVersions)) {
     yield stored(name, version, row);
   }
@@ -110,7 +104,7 @@ export function chunkAt({ headBytes }: Lengths, offset: number): number {
 }
 
 /** Hashes of all chunks. Throws CORRUPT_BLOB where rows do not agree. */
-export function hashesOf(tables: BlobTables, { info, row }: StoredVersion): Uint8Array {
+export function hashesOf(tables: TablesToRead, { info, row }: StoredVersion): Uint8Array {
   const pages = Math.ceil(chunkCount(row) / HASHES_PER_PAGE);
   const list: Uint8Array[] = [];
   for (let page = 0; page < pages; page++) {
@@ -137,7 +131,7 @@ export interface NewVersion extends Lengths {
 }
 
 export function addVersion(
-  tables: WritableBlobTables,
+  tables: TablesToWrite,
   blob: NewVersion,
   createdMicros: number,
   pins: number,
@@ -156,7 +150,7 @@ export function addVersion(
 }
 
 /** Throws BLOB_PINNED. */
-export function removeVersion(tables: WritableBlobTables, { info, row }: StoredVersion): void {
+export function removeVersion(tables: TablesToWrite, { info, row }: StoredVersion): void {
   const { name, version, pins } = info;
   if (pins > 0) {
     const who = pins === 1 ? "a row refers" : `${pins} rows refer`;
@@ -169,11 +163,7 @@ export function removeVersion(tables: WritableBlobTables, { info, row }: StoredV
 }
 
 /** One row more, or less, refers to it. */
-export function changePins(
-  tables: WritableBlobTables,
-  { info, row }: StoredVersion,
-  by: 1 | -1,
-): void {
+export function changePins(tables: TablesToWrite, { info, row }: StoredVersion, by: 1 | -1): void {
   const pins = row.pins + by;
   if (pins < 0) {
     const message = `blob ${JSON.stringify(info.name)}, version ${info.version} has no pins`;

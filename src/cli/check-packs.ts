@@ -3,9 +3,10 @@ import { errnoCode, isHoldfastError } from "../base/errors.js";
 import { PACK_HASH_BYTES, packFileName } from "../blobs/format.js";
 import { hashKey, PackFile } from "../blobs/pack-file.js";
 import { PackSet } from "../blobs/pack-set.js";
-import { type BlobTables, blobVersions } from "../blobs/tables.js";
+import { blobVersions } from "../blobs/tables.js";
 import { allVersions, chunkRange, hashesOf } from "../blobs/versions.js";
 import type { TableDefinition } from "../codec/schema.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { Manifest, ManifestPack } from "../manifest/format.js";
 import { packsFor } from "../snapshot/put-blob.js";
 import { openStoredState, type StoredState } from "../store/stored-state.js";
@@ -128,7 +129,7 @@ export class PackChecker {
 }
 
 /** Rows as the store has them, whatever its code knows. */
-function storedTables(state: StoredState): BlobTables {
+function storedTables(state: StoredState): TablesToRead {
   const table = ({ name }: { readonly name: string }) =>
     state.table(state.tables.get(name) as TableDefinition);
   return {

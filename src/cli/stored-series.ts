@@ -1,10 +1,11 @@
 /** The series of a store, by what is stored with them: no program that made them is needed. */
 import { HoldfastError } from "../base/errors.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import { chooseDisk } from "../disk/choose.js";
 import type { AnySeries } from "../series/definition.js";
 import { FrozenSeries } from "../series/reader.js";
 import { parseSeries } from "../series/stored-definition.js";
-import { SERIES_TABLES, seriesStates, type TablesToRead } from "../series/tables.js";
+import { SERIES_TABLES, seriesStates } from "../series/tables.js";
 import type { AnyTable } from "../store/past-state.js";
 import { openStoredState } from "../store/stored-state.js";
 import type { ReadTable } from "../store/table.js";

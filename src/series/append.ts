@@ -1,5 +1,6 @@
 /** Appends: late rows, the open chunk, sealing, forgetting; all in the caller's transaction. */
 import { HoldfastError } from "../base/errors.js";
+import type { TablesToWrite } from "../codec/table-rows.js";
 import type { Compressor } from "../disk/disk.js";
 import { chunkRowsOf, deleteChunk, writeChunk } from "./chunk.js";
 import { type ColumnSet, rowAt } from "./column-set.js";
@@ -8,14 +9,7 @@ import { insertSealed } from "./late.js";
 import { packRows } from "./packed-rows.js";
 import { newestTime, type SealedState, type SeriesState, withRows } from "./state.js";
 import { describeSeries } from "./stored-definition.js";
-import {
-  type ChunkEntry,
-  chunkOf,
-  chunksOf,
-  seriesStates,
-  seriesTail,
-  type TablesToWrite,
-} from "./tables.js";
+import { type ChunkEntry, chunkOf, chunksOf, seriesStates, seriesTail } from "./tables.js";
 
 /** Of one slot of the tail: a row of a table is at most 1 MiB. */
 const BATCH_BYTES_MAX = 256 * 1024;

@@ -2,6 +2,7 @@
 
 import { HoldfastError } from "../base/errors.js";
 import { ROW_BYTES_MAX } from "../base/limits.js";
+import type { TablesToRead, TablesToWrite } from "../codec/table-rows.js";
 import { ColumnChunk, type ColumnValues, encodeColumns } from "../columns/columns.js";
 import type { Compressor } from "../disk/disk.js";
 import { type ColumnArray, ColumnSet } from "./column-set.js";
@@ -13,14 +14,7 @@ import {
 } from "./definition.js";
 import { allColumns, filled, kindsOf } from "./input.js";
 import { toFloat64, toInt64 } from "./int64.js";
-import {
-  type ChunkEntry,
-  type ChunkKey,
-  seriesChunks,
-  seriesData,
-  type TablesToRead,
-  type TablesToWrite,
-} from "./tables.js";
+import { type ChunkEntry, type ChunkKey, seriesChunks, seriesData } from "./tables.js";
 
 /** Left for headers, where nothing of a chunk can be made smaller. */
 const CHUNK_SLACK_BYTES = 64 * 1024;

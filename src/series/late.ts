@@ -1,10 +1,12 @@
 /** Late rows that belong among sealed ones: their chunk is made anew, or becomes several. */
+
+import type { TablesToWrite } from "../codec/table-rows.js";
 import type { Compressor } from "../disk/disk.js";
 import { deleteChunk, readChunk, writeChunk } from "./chunk.js";
 import { type ColumnSet, rowAt } from "./column-set.js";
 import type { AnySeries } from "./definition.js";
 import type { SealedState } from "./state.js";
-import { type ChunkEntry, type ChunkKey, chunkOf, chunksOf, type TablesToWrite } from "./tables.js";
+import { type ChunkEntry, type ChunkKey, chunkOf, chunksOf } from "./tables.js";
 
 export interface SealedPlace {
   readonly definition: AnySeries;

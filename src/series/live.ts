@@ -1,11 +1,11 @@
 /** A series of the open store: its state is kept in memory, beside the tables that it stands in. */
 import { isHoldfastError } from "../base/errors.js";
+import type { TablesToRead, TablesToWrite } from "../codec/table-rows.js";
 import type { Compressor } from "../disk/disk.js";
 import { Appender } from "./append.js";
 import type { AnySeries } from "./definition.js";
 import { columnsOf } from "./input.js";
 import { readState, type SeriesState } from "./state.js";
-import type { TablesToRead, TablesToWrite } from "./tables.js";
 import type { SeriesSource } from "./window.js";
 
 /** A transaction that tells how it ended, and can be told that it cannot be whole. */

@@ -1,4 +1,6 @@
 /** A series as callers read it: the newest state, a transaction's, a view's, or one of the past. */
+
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { AnySeries, SeriesRow } from "./definition.js";
 import {
   countOf,
@@ -13,7 +15,6 @@ import {
 import { type Aggregates, type BucketOf, resampleOf } from "./resample.js";
 import type { SeriesSlice } from "./slice.js";
 import { readState } from "./state.js";
-import type { TablesToRead } from "./tables.js";
 import type { SeriesSource } from "./window.js";
 
 /**

@@ -1,9 +1,11 @@
 /** A series as it stands in its tables: what is sealed, and the open chunk in columns. */
+
+import type { TablesToRead } from "../codec/table-rows.js";
 import { ColumnSet } from "./column-set.js";
 import type { AnySeries } from "./definition.js";
 import { filled, kindsOf } from "./input.js";
 import { unpackRows } from "./packed-rows.js";
-import { seriesStates, seriesTail, type TablesToRead } from "./tables.js";
+import { seriesStates, seriesTail } from "./tables.js";
 
 /** The row of `seriesStates`. */
 export interface SealedState {

@@ -3,8 +3,8 @@
  * what log, runs, views, history, forks and verification know: series need nothing of their own.
  */
 
-import type { TableDefinition } from "../codec/schema.js";
 import { bytes, defineTable, integer, nullable, string, timestamp } from "../codec/schema.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 
 /** One row a series, written when a chunk is sealed or the definition has changed. */
 export const seriesStates = defineTable({
@@ -56,31 +56,6 @@ export const seriesData = defineTable({
 });
 
 export const SERIES_TABLES = [seriesStates, seriesTail, seriesChunks, seriesData] as const;
-
-/** Of the tables, which part; the same as that of the store, as far as it is needed here. */
-interface Range<Key> {
-  readonly gte?: Key;
-  readonly gt?: Key;
-  readonly lt?: Key;
-  readonly lte?: Key;
-  readonly reverse?: boolean;
-  readonly limit?: number;
-}
-
-/** Rows of one state: a transaction's, the newest, a view's or one of the past. */
-export interface TablesToRead {
-  get<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): R | undefined;
-  entries<K, R, I>(
-    table: TableDefinition<K, R, I>,
-    range?: Range<NoInfer<K>>,
-  ): IterableIterator<readonly [K, R]>;
-}
-
-/** A transaction. */
-export interface TablesToWrite extends TablesToRead {
-  put<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>, row: NoInfer<I>): void;
-  delete<K, R, I>(table: TableDefinition<K, R, I>, key: NoInfer<K>): boolean;
-}
 
 export type ChunkKey = readonly [series: string, first: number, number: number];
 

@@ -1,10 +1,12 @@
 /** Which rows of a series a read sees, and the pieces of chunks that they are. */
+
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { Compressor } from "../disk/disk.js";
 import { type OpenedChunk, readChunk } from "./chunk.js";
 import { type ColumnArray, type ColumnSet, rowAt } from "./column-set.js";
 import type { AnySeries } from "./definition.js";
 import { newestTime, type SeriesState } from "./state.js";
-import { type ChunkEntry, type ChunkKey, chunkOf, chunksOf, type TablesToRead } from "./tables.js";
+import { type ChunkEntry, type ChunkKey, chunkOf, chunksOf } from "./tables.js";
 
 /** One state of a series, for reading. */
 export interface SeriesSource {

@@ -7,8 +7,9 @@
 import { concatBytes } from "../base/bytes.js";
 import { type HoldfastError, isHoldfastError } from "../base/errors.js";
 import type { FinishedPack } from "../blobs/pack-writer.js";
-import { type BlobTables, blobVersions } from "../blobs/tables.js";
+import { blobVersions } from "../blobs/tables.js";
 import { allVersions, hashesOf } from "../blobs/versions.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { Timer } from "../disk/disk.js";
 import type { DeadChunks, ManifestPack, ManifestSnapshot } from "../manifest/format.js";
 import type { Job, ResultOf, SweptPack } from "../snapshot/jobs.js";
@@ -260,7 +261,7 @@ export class BlobCollector {
     return { live, sequence, swept: byId, oldest: await oldest() };
   }
 
-  async #hashesIn(tables: BlobTables): Promise<Uint8Array> {
+  async #hashesIn(tables: TablesToRead): Promise<Uint8Array> {
     const lists: Uint8Array[] = [];
     for (const version of allVersions(tables)) {
       lists.push(hashesOf(tables, version));

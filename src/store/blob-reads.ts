@@ -2,7 +2,6 @@
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { PACK_HASH_BYTES } from "../blobs/format.js";
 import { PackSet } from "../blobs/pack-set.js";
-import type { BlobTables } from "../blobs/tables.js";
 import {
   parseTensorHeader,
   TENSOR_PREFIX_BYTES,
@@ -19,6 +18,7 @@ import {
   type StoredVersion,
   versionsOf,
 } from "../blobs/versions.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { Disk } from "../disk/disk.js";
 import type { ManifestPack } from "../manifest/format.js";
 import { packsFor } from "../snapshot/put-blob.js";
@@ -88,7 +88,7 @@ export interface ReadBlobs {
 
 /** What it needs of a state. */
 export interface BlobPlace {
-  readonly tables: BlobTables;
+  readonly tables: TablesToRead;
   readonly chunks: () => ChunkSource;
   /** Throws CLOSED. */
   readonly assertOpen: () => void;
@@ -283,7 +283,7 @@ export class HeldChunks implements ChunkSource {
 }
 
 /** Rows of a state that does not change. */
-export function tablesOf(state: Pick<View, "table">): BlobTables {
+export function tablesOf(state: Pick<View, "table">): TablesToRead {
   return {
     get: (table, key) => state.table(table).get(key),
     entries: (table, range) => state.table(table).entries(range),

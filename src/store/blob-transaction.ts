@@ -1,6 +1,5 @@
 /** Blobs within a transaction: what refers to them commits with them. */
 import { HoldfastError } from "../base/errors.js";
-import type { WritableBlobTables } from "../blobs/tables.js";
 import {
   addVersion,
   type BlobVersion,
@@ -11,6 +10,7 @@ import {
   type StoredVersion,
   versionsOf,
 } from "../blobs/versions.js";
+import type { TablesToWrite } from "../codec/table-rows.js";
 import { notOpened } from "./blob-reads.js";
 import { checkName, checkNames, checkRange, invalid } from "./option-checks.js";
 
@@ -124,7 +124,7 @@ export interface TransactionBlobs {
 }
 
 /** A transaction, as far as blobs need one. */
-export interface BlobTransaction extends WritableBlobTables {
+export interface BlobTransaction extends TablesToWrite {
   onEnd(ended: (kept: boolean) => void): void;
   breakOff(error: unknown): void;
   assertRunning(): void;

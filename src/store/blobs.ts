@@ -2,8 +2,8 @@
 import { toHex } from "../base/bytes.js";
 import type { Width } from "../blobs/coding.js";
 import { PACK_CHUNK_BYTES } from "../blobs/format.js";
-import type { BlobTables } from "../blobs/tables.js";
 import { type BlobVersion, findVersion, hashesOf } from "../blobs/versions.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import type { Annotation } from "../log/annotation.js";
 import type { PutBlobResult } from "../snapshot/jobs.js";
 import { openPorts } from "../snapshot/port.js";
@@ -127,7 +127,7 @@ export interface Blobs extends ReadBlobs {
 /** What it needs of the store. */
 export interface BlobsPlace {
   readonly files: BlobFiles;
-  readonly tables: BlobTables;
+  readonly tables: TablesToRead;
   readonly retention: BlobRetention;
   readonly assertOpen: () => void;
   readonly transact: <T>(

@@ -1,5 +1,6 @@
 /** The series of a store: which there are, and how they are read and written. */
 import { HoldfastError } from "../base/errors.js";
+import type { TablesToRead } from "../codec/table-rows.js";
 import type {
   AnySeries,
   SeriesBatch,
@@ -16,7 +17,7 @@ import {
   tablesOf,
 } from "../series/reader.js";
 import { assertReadable, parseSeries } from "../series/stored-definition.js";
-import { seriesStates, type TablesToRead } from "../series/tables.js";
+import { seriesStates } from "../series/tables.js";
 import type { Catalog } from "./catalog.js";
 import { entriesOf, newest } from "./range.js";
 import { TIER_RANK } from "./table-state.js";
