@@ -38,7 +38,7 @@ import {
   makeClaim,
   someoneIsEnding,
 } from "./claims.js";
-import type { Disk, DiskFile, DiskLock } from "./disk.js";
+import type { Disk, DiskFile, DiskLock, ProcessIdentity } from "./disk.js";
 import { sleep } from "./sleep.js";
 
 /** The right to write to a store. */
@@ -75,8 +75,11 @@ const ATTEMPTS_MAX = 16;
  */
 const LAST_WRITES_MILLIS = 1000;
 
-/** Releases that could not be written down: this process knows of them all the same. */
-const releasedHere = new Set<string>();
+/**
+ * Releases that could not be written down: the process that made them knows of them all the same,
+ * and no other one, of which there may be several here where machines are simulated.
+ */
+const releasedBy = new WeakMap<ProcessIdentity, Set<string>>();
 
 /**
  * Takes possession of the store that has this LOCK file.
@@ -125,7 +128,7 @@ async function takeLock(disk: Disk, path: string, waitMillis: number): Promise<D
  */
 async function waitForTheEnding(disk: Disk, file: DiskFile, waitMillis: number): Promise<void> {
   const end = disk.clock.monotonicMicros() + waitMillis * 1000;
-  while (someoneIsEnding(disk, await readClaims(file))) {
+  while (someoneIsEnding(disk, await readClaims(disk, file))) {
     if (disk.clock.monotonicMicros() >= end) throw stillLocked(file.path, waitMillis);
     await sleep(disk, BACKOFF_MILLIS_MIN);
   }
@@ -139,12 +142,12 @@ async function takePossession(
   writerId: string,
 ): Promise<Claim> {
   const own = makeClaim(disk, lock, writerId);
-  let known = await readClaims(file);
+  let known = await readClaims(disk, file);
   let waited = false;
   let emptied = false;
   await file.write(0, encodeLine(own, known.cutOff));
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    known = await readClaims(file);
+    known = await readClaims(disk, file);
     if (!known.claims.some((claim) => claim.token === own.token)) {
       // Emptied by an owner that took possession meanwhile: it will be found alive.
       await file.write(0, encodeLine(own, known.cutOff));
@@ -184,7 +187,8 @@ function ownership(disk: Disk, lock: DiskLock, own: Claim): Ownership {
       // A disk that takes no more bytes, or a directory that is somewhere else by now, must not
       // keep the store locked: the kernel's lock is given back, and without one the end of this
       // process does it.
-      releasedHere.add(own.token);
+      const known = releasedBy.get(disk.self) ?? new Set();
+      releasedBy.set(disk.self, known.add(own.token));
     } finally {
       await lock.release();
     }
@@ -201,7 +205,7 @@ function ownership(disk: Disk, lock: DiskLock, own: Claim): Ownership {
 async function appendRelease(disk: Disk, path: string, token: string): Promise<void> {
   const file = await disk.open(path, { write: true, append: true });
   try {
-    const { claims, cutOff } = await readClaims(file);
+    const { claims, cutOff } = await readClaims(disk, file);
     if (!claims.some((claim) => claim.token === token)) {
       throw new Error(`${path} is the lock of another store, made where this one was`);
     }
@@ -214,14 +218,15 @@ async function appendRelease(disk: Disk, path: string, token: string): Promise<v
 async function readClaimsOf(disk: Disk, path: string): Promise<Claims> {
   const file = await disk.open(path);
   try {
-    return await readClaims(file);
+    return await readClaims(disk, file);
   } finally {
     await file.close();
   }
 }
 
-async function readClaims(file: DiskFile): Promise<Claims> {
+async function readClaims(disk: Disk, file: DiskFile): Promise<Claims> {
   const read = decodeClaims(await file.read(0, (await file.size()) + READ_AHEAD_BYTES));
+  const releasedHere = releasedBy.get(disk.self) ?? [];
   return { ...read, released: new Set([...read.released, ...releasedHere]) };
 }
 

@@ -155,6 +155,11 @@ export class SegmentSupply implements SegmentSource {
     for (const id of this.#retired.splice(0)) await this.#remove(id);
   }
 
+  /** Resolves when what was retired is kept or removed; after `close` too, for what came later. */
+  settled(): Promise<void> {
+    return this.#retiring;
+  }
+
   async #keepOrRemove(id: number): Promise<void> {
     const room = this.#retired.length < RETIRED_SEGMENTS_MAX;
     if (!room || this.#closed || !(await this.#isWhole(id))) return this.#remove(id);

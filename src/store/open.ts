@@ -3,14 +3,13 @@ import { resolve } from "node:path";
 import { fromHex } from "../base/bytes.js";
 import { HoldfastError, isHoldfastError } from "../base/errors.js";
 import { chooseDisk } from "../disk/choose.js";
-import type { CommitQueue, CompletionHandler, Disk, PlaceInfo } from "../disk/disk.js";
+import type { CompletionHandler, Disk, PlaceInfo } from "../disk/disk.js";
 import type { Ownership } from "../disk/lock.js";
 import { writesInFlight } from "../disk/probe.js";
 import { segmentFileName } from "../log/format.js";
 import { SegmentSupply } from "../log/segments.js";
 import { LogWriter, type OpenSegment } from "../log/writer.js";
 import { MANIFEST_SLOT_NAMES, type Manifest } from "../manifest/format.js";
-import type { ManifestKeeper } from "../manifest/keeper.js";
 import { listOrUndefined } from "../recovery/files.js";
 import type { OpenedLog } from "../recovery/opening.js";
 import { assertNotForeign, openLog } from "../recovery/recover.js";
@@ -36,6 +35,7 @@ import type { PastState } from "./past-state.js";
 import { checkPlace, syncAncestors } from "./place.js";
 import { practise } from "./practice.js";
 import { openSnapshot, type ReadOnlyStore } from "./read-only.js";
+import { release } from "./release.js";
 import { Replayer } from "./replay.js";
 import { loadResident } from "./resident.js";
 import { Store } from "./store.js";
@@ -342,42 +342,6 @@ function declareOrFail(
     const cause = isHoldfastError(error) ? error.cause : error;
     throw cause instanceof Error ? asStoreError(cause, directory, "opening") : error;
   }
-}
-
-async function release(
-  held: {
-    readonly watch: DirectoryWatch;
-    readonly supply: SegmentSupply;
-    readonly queue: CommitQueue;
-    readonly ledger: StoreLedger;
-    readonly keeper: ManifestKeeper;
-    readonly ownership: Ownership;
-    readonly writer: LogWriter;
-    readonly catalog: Catalog;
-  },
-  clean: boolean,
-): Promise<void> {
-  const steps = [
-    () => held.watch.stop(),
-    () => held.supply.close(),
-    async () => {
-      if (clean) await held.ledger.close();
-      await held.ledger.settled();
-    },
-    () => held.keeper.close(),
-    async () => held.catalog.layers.runs?.release(),
-    () => held.queue.close(),
-    () => held.writer.closeSegment(),
-    () => held.ownership.release(),
-  ];
-  // Every step is taken, whatever became of those before it: nothing may stay open or locked.
-  let failure: unknown;
-  for (const step of steps) {
-    await step().catch((error: unknown) => {
-      failure ??= error;
-    });
-  }
-  if (failure !== undefined) throw failure;
 }
 
 function warnOfRecovery(log: OpenedLog, options: Options): void {

@@ -50,7 +50,7 @@ describe("a whole store", () => {
       verdict: "sound",
       problems: [],
       environment: "test",
-      formatVersions: { log: 2, manifest: 4 },
+      formatVersions: { log: 3, manifest: 4 },
       epoch: 1,
       writer: { id: "tester", pid: process.pid },
       lock: { holder: null, certain: true },

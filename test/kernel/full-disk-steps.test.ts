@@ -39,7 +39,8 @@ const CLOSE_MILLIS = 30_000;
 const RESUMED_EVERY = 10;
 
 const TABLES = historyTables(library);
-const LARGE_QUOTE = { n: 0, content: new Uint8Array(60_000) };
+const NOTHING = new Uint8Array(0);
+const LARGE_QUOTE = { n: 0, content: new Uint8Array(60_000), constant: NOTHING };
 const STEPS = ["open", "write", "flush", "snapshot", "close"] as const;
 type Step = (typeof STEPS)[number];
 type Outcome = "done" | "refused" | "waiting";

@@ -107,3 +107,14 @@ test("a segment that the manifest may name stays, whatever fails after that", as
   expect(on).toMatchObject({ removed: [], published: [2, 2], ready: 1 });
   expect(on.supply.take()).toMatchObject({ id: 2, log: { path: SECOND } });
 });
+
+test("what is retired while the store is closed is removed before its lock is free", async () => {
+  const supplied = new Supplied();
+  const { supply, removed } = supplied;
+  await supply.close();
+  // By the last manifest of all, which is published behind that.
+  supply.retire(1);
+  expect(removed).toEqual([]);
+  await supply.settled();
+  expect(removed).toEqual(["/data/0000000000000001.log"]);
+});
