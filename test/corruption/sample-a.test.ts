@@ -1,3 +1,3 @@
 import { sampleTest } from "./sampling.js";
 
-sampleTest("corruption-sample-a", 1, Number(process.env.HOLDFAST_SAMPLES ?? 1000));
+sampleTest("corruption-sample-a", 1, Number(process.env.HOLDFAST_SAMPLES ?? 2000));

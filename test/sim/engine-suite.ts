@@ -120,7 +120,7 @@ export interface Summary {
 
 /** Seeds of one of two halves, so that two workers share the work: "2000", or "1501-3000". */
 export function seedsOf(half: 0 | 1): number[] {
-  const [first = 1, last = first] = (process.env.HOLDFAST_SEEDS ?? "1000").split("-").map(Number);
+  const [first = 1, last = first] = (process.env.HOLDFAST_SEEDS ?? "2000").split("-").map(Number);
   const from = first === last ? 1 : first;
   const all = Array.from({ length: last - from + 1 }, (_, index) => from + index);
   return all.filter((seed) => seed % 2 === half);
