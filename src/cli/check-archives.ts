@@ -35,26 +35,29 @@ export class ArchiveChecker {
     this.#coverage = coverage;
   }
 
-  async check(archive: ManifestArchive): Promise<void> {
+  /** `endIsUnknown`: no manifest says which transaction is its last one. */
+  async check(archive: ManifestArchive, endIsUnknown = false): Promise<void> {
     const { disk, directory, manifest } = this.#store;
     const file = `${directory}/${archiveFileName(archive.id)}`;
     const before = this.ends.get(archive.id - 1);
     let last: FrameHeader | undefined;
     try {
-      const { frameChecksum } = await readArchive({
+      const { frameChecksum, records } = await readArchive({
         disk,
         directory,
         storeId: manifest.storeId,
         archive,
         previousChecksum: before?.frameChecksum,
         checkHistory: true,
+        endIsUnknown,
         visit: (record) => this.#frames.record(file, record, 0),
         onFrame: (header) => {
           last = header;
         },
       });
-      this.ends.set(archive.id, { nextSequence: archive.lastSequence + 1, frameChecksum });
-      this.#coverage.add(archive.firstSequence, archive.lastSequence);
+      const nextSequence = archive.firstSequence + records;
+      this.ends.set(archive.id, { nextSequence, frameChecksum });
+      this.#coverage.add(archive.firstSequence, nextSequence - 1);
     } catch (error) {
       this.#report(archive, file, error, last);
       return;

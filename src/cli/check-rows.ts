@@ -30,8 +30,12 @@ export class RowChecker {
   /** What is wrong with the schemas in the manifest. */
   readonly manifestProblems: string[] = [];
   readonly #tables = new Map<number, KnownTable>();
+  /** All tables are known, so that one that is not was never declared. */
+  readonly #complete: boolean;
 
+  /** Without a manifest only those are known that the log declares where it is read. */
   constructor(manifest: Pick<Manifest, "tables"> | undefined) {
+    this.#complete = manifest !== undefined;
     for (const table of manifest?.tables ?? []) {
       for (const schema of table.schemas) {
         const problem = this.#learn(table.id, schema, undefined);
@@ -56,11 +60,9 @@ export class RowChecker {
     const { tableId, schemaVersion, keyStart, keyEnd, rowEnd } = operation;
     const wrong = this.checkRow(tableId, schemaVersion, bytes, keyStart, keyEnd, keyEnd, -1);
     if (wrong !== undefined) return wrong;
-    const table = this.#tables.get(tableId) as KnownTable;
-    const version = table.versions.get(schemaVersion);
-    if (version === undefined) {
-      return `version ${schemaVersion} of table "${table.name}" was never declared`;
-    }
+    const table = this.#tables.get(tableId);
+    const version = table?.versions.get(schemaVersion);
+    if (table === undefined || version === undefined) return this.#unknown(table, schemaVersion);
     try {
       decodePatch(version.definition, bytes, keyEnd, rowEnd);
       return undefined;
@@ -80,7 +82,9 @@ export class RowChecker {
     rowEnd: number,
   ): string | undefined {
     const table = this.#tables.get(tableId);
-    if (table === undefined) return `table ${tableId} was never declared`;
+    if (table === undefined) {
+      return this.#complete ? `table ${tableId} was never declared` : undefined;
+    }
     try {
       table.key.decode(bytes, keyStart, keyEnd);
     } catch (error) {
@@ -88,9 +92,7 @@ export class RowChecker {
     }
     if (rowEnd < 0) return undefined;
     const version = table.versions.get(schemaVersion);
-    if (version === undefined) {
-      return `version ${schemaVersion} of table "${table.name}" was never declared`;
-    }
+    if (version === undefined) return this.#unknown(table, schemaVersion);
     try {
       version.rows.decode(bytes, rowStart, rowEnd);
       return undefined;
@@ -112,6 +114,11 @@ export class RowChecker {
     }
     const raw = `0x${toHex(fullKey.subarray(TABLE_ID_BYTES))}`;
     return { table: table?.name ?? `#${id}`, key: key ?? raw };
+  }
+
+  #unknown(table: KnownTable | undefined, version: number): string | undefined {
+    if (!this.#complete || table === undefined) return undefined;
+    return `version ${version} of table "${table.name}" was never declared`;
   }
 
   #checkDeclaration(record: LogRecord, operation: LogOperation): string | undefined {

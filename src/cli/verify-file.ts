@@ -168,7 +168,7 @@ async function checkArchive(store: StoreView, path: string, id: number): Promise
   const manifest = store.manifest ?? standIn(toHex(storeId), []);
   const frames = new FrameChecker(store, new RowChecker(store.manifest));
   const checker = new ArchiveChecker({ ...store, manifest }, frames, new Coverage());
-  await checker.check(archive);
+  await checker.check(archive, known === undefined);
   const findings = [...checker.findings, ...frames.findings];
   const { transactions } = frames;
   return { kind: "archive", byManifest: known !== undefined, findings, transactions };

@@ -35,6 +35,8 @@ export interface ReadArchiveOptions {
   readonly previousChecksum?: number | undefined;
   /** Whether it holds what was archived, by the hash of its history as far as that is known. */
   readonly checkHistory?: boolean;
+  /** No manifest says which transaction is its last one. */
+  readonly endIsUnknown?: boolean;
   readonly visit: (record: LogRecord) => void;
   readonly onSegment?: (header: SegmentHeader) => void;
   readonly onFrame?: (header: FrameHeader) => void;
@@ -133,7 +135,8 @@ class ArchiveReader {
       this.#walk(content, first);
       this.#blockOffset += length;
     }
-    if (this.#nextSequence !== archive.lastSequence + 1) {
+    const isWhole = this.#nextSequence === archive.lastSequence + 1;
+    if (!isWhole && this.#o.endIsUnknown !== true) {
       throw this.#corrupt(archive.bytes, `it ends before transaction ${archive.lastSequence}`);
     }
     this.#checkHistory();
