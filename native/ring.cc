@@ -152,12 +152,15 @@ int Ring::WaitForCompletion() {
   return result < 0 ? result : 0;
 }
 
-void Ring::PostDeferred() {
-  if (defers_) Enter(0, 0, IORING_ENTER_GETEVENTS);
+int Ring::PostDeferred() {
+  int result = defers_ ? Enter(0, 0, IORING_ENTER_GETEVENTS) : 0;
+  return result < 0 ? result : 0;
 }
 
+uint32_t Ring::Posted() const { return __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE); }
+
 bool Ring::HasDeferred() const {
-  return (__atomic_load_n(sq_flags_, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN) != 0;
+  return seam::Deferred((__atomic_load_n(sq_flags_, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN) != 0);
 }
 
 const io_uring_cqe* Ring::Peek() const {

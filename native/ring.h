@@ -34,9 +34,11 @@ class Ring {
   int Submit(uint32_t count);
   // Blocks until a completion is there. 0 or a negative errno.
   int WaitForCompletion();
-  // Lets the kernel post what is finished, where that is left to us.
-  void PostDeferred();
-  // Something is finished and not posted.
+  // Lets the kernel post what is finished, where that is left to us. 0 or a negative errno.
+  int PostDeferred();
+  // Completions that were posted, ever, modulo 2^32.
+  uint32_t Posted() const;
+  // Something is finished and not posted; may also stay true when all of it has been.
   bool HasDeferred() const;
   // The oldest completion, or null.
   const io_uring_cqe* Peek() const;

@@ -150,12 +150,21 @@ int RingEngine::StartSync(uint32_t slot) {
 // it posted. Read in between, each commit would wake the event loop a second time for nothing. So
 // the signals are taken after posting; what finishes between the two shows in HasDeferred, and what
 // finishes later signals again.
+//
+// The kernel sets that flag after it has queued what is to be posted, and clears it only where
+// there is something to post: if we are in between, the flag stays until the next completion comes.
+// So a post behind which nothing new stands is the last one, and no signal is taken after it.
 void RingEngine::TakeSignals() {
-  do {
-    ring_.PostDeferred();
+  ring_.PostDeferred();
+  for (;;) {
     uint64_t signals;
     [[maybe_unused]] ssize_t ignored = read(event_fd_, &signals, sizeof signals);
-  } while (ring_.HasDeferred());
+    if (!ring_.HasDeferred()) return;
+    uint32_t before = ring_.Posted();
+    int error = ring_.PostDeferred();
+    bool passing = error == -EINTR || error == -EAGAIN || error == -EBUSY;
+    if (ring_.Posted() == before && !passing) return;
+  }
 }
 
 uint32_t RingEngine::Reap(Completion* completions) {

@@ -40,6 +40,7 @@ Fault completion_fault;
 Fault short_write;
 Fault enter_fault;
 Fault split_submission;
+Fault stale_flag;
 int ring_refusal = 0;
 int thread_refusal = 0;
 
@@ -69,6 +70,12 @@ napi_value SetRefusals(napi_env env, napi_callback_info info) {
   ring_refusal = ring;
   thread_refusal = thread;
   return Undefined(env);
+}
+
+// How many times a flag that was set by `setStaleFlag` was not looked at yet.
+napi_value StaleFlagLeft(napi_env env, napi_callback_info) {
+  std::lock_guard<std::mutex> guard(mutex);
+  return Int32(env, static_cast<int32_t>(stale_flag.count));
 }
 
 // What a power cut does to the file system of a directory: from now on nothing gets to its device,
@@ -111,6 +118,11 @@ uint32_t ClampSubmission(uint32_t count) {
   return count > split_submission.value && split_submission.Hit() ? split_submission.value : count;
 }
 
+bool Deferred(bool flag) {
+  std::lock_guard<std::mutex> guard(mutex);
+  return stale_flag.Hit() || flag;
+}
+
 int RingRefusal() {
   std::lock_guard<std::mutex> guard(mutex);
   return ring_refusal;
@@ -128,6 +140,8 @@ void Export(napi_env env, napi_value exports) {
   SetFunction(env, seam, "setShortWrite", SetFault<short_write>);
   SetFunction(env, seam, "setEnterFault", SetFault<enter_fault>);
   SetFunction(env, seam, "setSplitSubmission", SetFault<split_submission>);
+  SetFunction(env, seam, "setStaleFlag", SetFault<stale_flag>);
+  SetFunction(env, seam, "staleFlagLeft", StaleFlagLeft);
   SetFunction(env, seam, "setRefusals", SetRefusals);
   SetFunction(env, seam, "shutdownFileSystem", ShutdownFileSystem);
   napi_set_named_property(env, exports, "seam", seam);

@@ -16,6 +16,8 @@ uint32_t ClampLength(uint32_t length);
 int EnterFault();
 // How many of `count` new entries one io_uring_enter may hand over.
 uint32_t ClampSubmission(uint32_t count);
+// Whether the kernel says that it has left posting to us; gives what the engine is to see.
+bool Deferred(bool flag);
 // 0, or the errno with which making a ring or a thread is refused.
 int RingRefusal();
 int ThreadRefusal();
@@ -25,6 +27,7 @@ inline int32_t FilterResult(int32_t result) { return result; }
 inline uint32_t ClampLength(uint32_t length) { return length; }
 inline int EnterFault() { return 0; }
 inline uint32_t ClampSubmission(uint32_t count) { return count; }
+inline bool Deferred(bool flag) { return flag; }
 inline int RingRefusal() { return 0; }
 inline int ThreadRefusal() { return 0; }
 inline void Export(napi_env, napi_value) {}

@@ -30,6 +30,10 @@ export interface Seam {
   setEnterFault(after: number, errno: number, count: number): void;
   /** After `after` submissions of more than `entries`, the next `count` hand over `entries`. */
   setSplitSubmission(after: number, entries: number, count: number): void;
+  /** After `after` looks the next `count` see the flag of deferred completions set, though none is. */
+  setStaleFlag(after: number, unused: number, count: number): void;
+  /** So many of these looks are left. */
+  staleFlagLeft(): number;
   /** Errnos with which rings and threads are refused; 0 for not. */
   setRefusals(ring: number, thread: number): void;
   /**

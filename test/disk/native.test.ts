@@ -52,6 +52,7 @@ afterEach(() => {
   seam.setShortWrite(0, 0, 0);
   seam.setEnterFault(0, 0, 0);
   seam.setSplitSubmission(0, 0, 0);
+  seam.setStaleFlag(0, 0, 0);
   seam.setRefusals(0, 0);
   fs.rmSync(folder, { recursive: true, force: true });
 });
@@ -351,6 +352,18 @@ describe.runIf(haveRing)("the ring", () => {
     await opened.close();
     const expected = "no completion is lost or doubled";
     countFault(`46 ${name} from io_uring_enter`, "every submission in turn", expected, 12);
+  });
+
+  test("a flag of deferred completions that stays set holds up nobody", async () => {
+    const opened = await openQueue("io_uring", method);
+    const looks = 100_000;
+    seam.setStaleFlag(0, 0, looks);
+    for (const slot of [0, 1, 2, 3]) opened.queue.submit(opened.log, slot, 4096, slot * 4096);
+    waitForAll(opened.queue);
+    expect(opened.outcomes.map(({ slot }) => slot).sort()).toEqual([0, 1, 2, 3]);
+    // It is looked at once or twice for each completion, and not until it is gone.
+    expect(seam.staleFlagLeft()).toBeGreaterThan(looks - 1000);
+    await opened.close();
   });
 
   test("a lasting failure of io_uring_enter is thrown, and the slot stays free", async () => {
