@@ -30,7 +30,7 @@ export interface Seam {
   setEnterFault(after: number, errno: number, count: number): void;
   /** After `after` submissions of more than `entries`, the next `count` hand over `entries`. */
   setSplitSubmission(after: number, entries: number, count: number): void;
-  /** After `after` looks the next `count` see the flag of deferred completions set, though none is. */
+  /** After `after` looks at the flag of deferred completions the next `count` see it set. */
   setStaleFlag(after: number, unused: number, count: number): void;
   /** So many of these looks are left. */
   staleFlagLeft(): number;
